@@ -1,0 +1,124 @@
+package policy
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"sigs.k8s.io/yaml"
+)
+
+// reservedRoots are the names under `data` that hold rules or belong to the
+// engine. A datum called kubernetes.authorization.allow would grant access.
+var reservedRoots = map[string]string{
+	"kubernetes": "the packages of the extension points live there",
+	"lib":        "Verdict's own library lives there",
+	"cluster":    "the engine puts the cluster there",
+	"revoked":    "the engine keeps revoked tokens there",
+}
+
+// mergeDocuments builds the `data` document. Two files may fill one object,
+// never one key.
+func mergeDocuments(documents []Document, found *problems) ast.Object {
+	root := &dataNode{}
+	for _, doc := range documents {
+		value, err := decodeDocument(doc)
+		if err != nil {
+			found.file(doc.Path, "%v", err)
+			continue
+		}
+		object, ok := value.(ast.Object)
+		if !ok {
+			found.file(doc.Path, "a data file holds an object, this one is %s", kindOf(value))
+			continue
+		}
+		root.add(doc.Path, doc.Prefix, object, found)
+	}
+	for name, node := range root.children {
+		if why, reserved := reservedRoots[name]; reserved {
+			found.file(node.origin, "data.%s is reserved: %s; choose another name", name, why)
+		}
+	}
+	return root.object()
+}
+
+func decodeDocument(doc Document) (ast.Value, error) {
+	content := doc.Content
+	if filepath.Ext(doc.Path) != ".json" {
+		var err error
+		if content, err = yaml.YAMLToJSONStrict(content); err != nil {
+			return nil, err
+		}
+	}
+	return DecodeValue(content)
+}
+
+// dataNode is an object being put together from several files; a leaf keeps
+// the value as it came.
+type dataNode struct {
+	origin   string
+	leaf     ast.Value
+	children map[string]*dataNode
+}
+
+func (n *dataNode) add(origin string, prefix []string, object ast.Object, found *problems) {
+	for _, name := range prefix {
+		if n = n.child(origin, name); n.leaf != nil {
+			found.file(origin, "data.%s: %s already gives this a value that is not an object", strings.Join(prefix, "."), n.origin)
+			return
+		}
+	}
+	n.merge(origin, prefix, object, found)
+}
+
+func (n *dataNode) child(origin, name string) *dataNode {
+	if n.children == nil {
+		n.children = map[string]*dataNode{}
+	}
+	c, ok := n.children[name]
+	if !ok {
+		c = &dataNode{origin: origin}
+		n.children[name] = c
+	}
+	return c
+}
+
+func (n *dataNode) merge(origin string, path []string, object ast.Object, found *problems) {
+	object.Foreach(func(k, v *ast.Term) {
+		name := string(k.Value.(ast.String))
+		here := append(append([]string{}, path...), name)
+		existing, taken := n.children[name]
+		child, isObject := v.Value.(ast.Object)
+		switch {
+		case !taken:
+			c := n.child(origin, name)
+			if isObject && len(here) < maxMergeDepth {
+				c.children = map[string]*dataNode{}
+				c.merge(origin, here, child, found)
+			} else {
+				c.leaf = v.Value
+			}
+		case isObject && existing.leaf == nil:
+			existing.merge(origin, here, child, found)
+		default:
+			found.file(origin, "data.%s: %s already gives this a value", strings.Join(here, "."), existing.origin)
+		}
+	})
+}
+
+// maxMergeDepth bounds how deep files are taken apart to be merged: policy data
+// with a hundred thousand bindings is a few large objects near the root, and
+// two files that meet deeper than this conflict.
+const maxMergeDepth = 4
+
+func (n *dataNode) object() ast.Object {
+	pairs := make([][2]*ast.Term, 0, len(n.children))
+	for name, c := range n.children {
+		value := c.leaf
+		if value == nil {
+			value = c.object()
+		}
+		pairs = append(pairs, [2]*ast.Term{ast.StringTerm(name), ast.NewTerm(value)})
+	}
+	return ast.NewObject(pairs...)
+}

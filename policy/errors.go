@@ -1,0 +1,148 @@
+package policy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// ErrNoRevision says that no policy has been loaded yet: there is nothing to
+// decide by, which is not the same as a decision.
+var ErrNoRevision = errors.New("no policy revision loaded yet")
+
+// ErrTimeout says that the deadline passed before the policy had an answer.
+var ErrTimeout = errors.New("the deadline passed before the policy had an answer")
+
+// EvaluationError is a fault of the policy at run time: a builtin that got an
+// odd operand, two rules that conflict, a value of the wrong shape.
+type EvaluationError struct {
+	// Rule is the entry rule that was asked, such as kubernetes.authorization.allow.
+	Rule string
+	// Location is file:line:column of the expression, "" where it is not known.
+	Location string
+	// Code is OPA's error code, such as eval_builtin_error, or "shape".
+	Code string
+	// Message says what went wrong.
+	Message string
+}
+
+// Error implements error.
+func (e *EvaluationError) Error() string {
+	where := e.Rule
+	if e.Location != "" {
+		where = e.Location + ": " + where
+	}
+	return where + ": " + e.Code + ": " + e.Message
+}
+
+// evaluationError turns what an evaluator returned into ErrTimeout or an *EvaluationError.
+func evaluationError(ctx context.Context, rule string, err error) error {
+	if topdown.IsCancel(err) || ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", rule, ErrTimeout)
+	}
+	out := &EvaluationError{Rule: rule, Code: "error", Message: err.Error()}
+	var te *topdown.Error
+	if errors.As(err, &te) {
+		out.Code, out.Message = te.Code, te.Message
+		if te.Location != nil {
+			out.Location = location(te.Location)
+		}
+	}
+	return out
+}
+
+func shapeError(rule, format string, args ...any) error {
+	return &EvaluationError{Rule: rule, Code: "shape", Message: fmt.Sprintf(format, args...)}
+}
+
+// Problem is one mistake in a policy or its data.
+type Problem struct {
+	File    string
+	Line    int // counted from 1; 0 where it is not known
+	Column  int // counted from 1; 0 where it is not known
+	Message string
+}
+
+// String gives file:line:column: message, leaving out what is not known.
+func (p Problem) String() string {
+	where := p.File
+	if p.Line > 0 {
+		where = fmt.Sprintf("%s:%d", where, p.Line)
+		if p.Column > 0 {
+			where = fmt.Sprintf("%s:%d", where, p.Column)
+		}
+	}
+	if where == "" {
+		return p.Message
+	}
+	return where + ": " + p.Message
+}
+
+// LoadError lists everything that keeps modules and data from becoming a revision.
+type LoadError struct {
+	Problems []Problem
+}
+
+// Error implements error: one problem a line.
+func (e *LoadError) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+type problems []Problem
+
+func (p *problems) at(loc *ast.Location, format string, args ...any) {
+	problem := Problem{Message: fmt.Sprintf(format, args...)}
+	if loc != nil {
+		problem.File, problem.Line, problem.Column = loc.File, loc.Row, loc.Col
+	}
+	*p = append(*p, problem)
+}
+
+func (p *problems) file(file, format string, args ...any) {
+	*p = append(*p, Problem{File: file, Message: fmt.Sprintf(format, args...)})
+}
+
+// opa adds the errors of OPA's parser or compiler.
+func (p *problems) opa(file string, err error) {
+	var list ast.Errors
+	if !errors.As(err, &list) {
+		p.file(file, "%v", err)
+		return
+	}
+	for _, e := range list {
+		message := e.Code + ": " + e.Message
+		if e.Details != nil {
+			message += "\n\t" + strings.Join(e.Details.Lines(), "\n\t")
+		}
+		p.at(e.Location, "%s", message)
+	}
+}
+
+func (p problems) err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(p, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return &LoadError{Problems: p}
+}
+
+func location(loc *ast.Location) string {
+	return Problem{File: loc.File, Line: loc.Row, Column: loc.Col}.where()
+}
+
+func (p Problem) where() string {
+	p.Message = ""
+	return strings.TrimSuffix(p.String(), ": ")
+}
