@@ -1,0 +1,244 @@
+package policy
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/topdown/cache"
+
+	"github.com/verdict-dev/verdict/policy/evaluator"
+)
+
+// Options are what the configuration says about how policies are compiled and
+// how far they are trusted. The zero value trusts them least.
+type Options struct {
+	// Library is compiled into every revision: the modules under data.lib.
+	Library Content
+	// Entries names the entry rules; the zero value means DefaultEntries.
+	Entries Entries
+	// AllowedHosts are those http.send and its like may reach. Empty means none.
+	AllowedHosts []string
+	// AllowedSystemNames are the users and groups with a system: prefix that an
+	// authentication policy may give out. Empty means none.
+	AllowedSystemNames []string
+}
+
+// Revision is one immutable, compiled set of modules and data.
+type Revision struct {
+	id                 string
+	modules            int
+	warnings           []Problem
+	entries            Entries
+	rules              map[string]evaluator.Evaluator
+	allowedSystemNames map[string]bool
+}
+
+// ID identifies the modules and data: the same content has the same ID on
+// every replica.
+func (r *Revision) ID() string { return r.id }
+
+// Modules is how many Rego files the revision holds, the library not counted.
+func (r *Revision) Modules() int { return r.modules }
+
+// Warnings are what looks like a mistake and still compiles, such as a rule
+// called alow in the package of the entry rule allow.
+func (r *Revision) Warnings() []Problem { return r.warnings }
+
+// maxProblems bounds how many compile errors are collected and shown.
+const maxProblems = 100
+
+// Compile builds a revision. Mistakes come back as one *LoadError that lists
+// them all.
+func Compile(ctx context.Context, content Content, options Options) (*Revision, error) {
+	if options.Entries == (Entries{}) {
+		options.Entries = DefaultEntries()
+	}
+	capabilities := ast.CapabilitiesForThisVersion()
+	// A nil list would allow every host.
+	capabilities.AllowNet = slices.Clone(options.AllowedHosts)
+	if capabilities.AllowNet == nil {
+		capabilities.AllowNet = []string{}
+	}
+
+	var found problems
+	parsed := map[string]*ast.Module{}
+	parse(options.Library.Modules, capabilities, parsed, &found)
+	own := parse(content.Modules, capabilities, parsed, &found)
+	checkPackages(own, &found)
+	data := mergeDocuments(content.Documents, &found)
+	entries := options.Entries.all()
+	defined := checkShapes(own, entries, &found)
+	if err := found.err(); err != nil {
+		return nil, err
+	}
+
+	compiler := ast.NewCompiler().
+		WithCapabilities(capabilities).
+		WithPathConflictsCheck(func(path []string) (bool, error) { return hasPath(data, path), nil })
+	compiler.SetErrorLimit(maxProblems)
+	if compiler.Compile(parsed); compiler.Failed() {
+		found.opa("", compiler.Errors)
+		return nil, found.err()
+	}
+
+	revision := &Revision{
+		id:                 contentID(content, options),
+		modules:            len(own),
+		warnings:           lookalikes(own, options.Entries),
+		entries:            options.Entries,
+		rules:              map[string]evaluator.Evaluator{},
+		allowedSystemNames: map[string]bool{},
+	}
+	for _, name := range options.AllowedSystemNames {
+		revision.allowedSystemNames[name] = true
+	}
+	store := inmem.NewFromASTObject(data)
+	values := cache.NewInterQueryValueCache(ctx, nil)
+	for _, e := range entries {
+		if !defined[e.path] {
+			continue
+		}
+		rule, err := evaluator.NewInterpreter(compiler, store, entryRef(e.path), values)
+		if err != nil {
+			return nil, fmt.Errorf("entry rule %s: %w", e.path, err)
+		}
+		revision.rules[e.path] = rule
+	}
+	return revision, nil
+}
+
+func parse(modules []Module, capabilities *ast.Capabilities, into map[string]*ast.Module, found *problems) []*ast.Module {
+	var out []*ast.Module
+	for _, m := range modules {
+		if _, twice := into[m.Path]; twice {
+			found.file(m.Path, "delivered twice: name each policy folder once")
+			continue
+		}
+		module, err := ast.ParseModuleWithOpts(m.Path, string(m.Source), ast.ParserOptions{
+			RegoVersion:       ast.RegoV1,
+			ProcessAnnotation: true,
+			Capabilities:      capabilities,
+		})
+		switch {
+		case err != nil:
+			found.opa(m.Path, err)
+		case module == nil || module.Package == nil:
+			found.file(m.Path, "the file is empty: it needs a package")
+		default:
+			into[m.Path] = module
+			out = append(out, module)
+		}
+	}
+	return out
+}
+
+// checkPackages keeps policies out of the library's packages, where a rule
+// added to a set would change what every other policy means by it.
+func checkPackages(modules []*ast.Module, found *problems) {
+	library := entryRef("lib")
+	for _, m := range modules {
+		if m.Package.Path.HasPrefix(library) {
+			found.at(m.Package.Location, "package lib is Verdict's own library: choose another name")
+		}
+	}
+}
+
+func hasPath(data ast.Object, path []string) bool {
+	var here ast.Value = data
+	for _, name := range path {
+		object, ok := here.(ast.Object)
+		if !ok {
+			return true
+		}
+		term := object.Get(ast.StringTerm(name))
+		if term == nil {
+			return false
+		}
+		here = term.Value
+	}
+	// An object may hold rules beside data, as OPA's own check has it.
+	_, isObject := here.(ast.Object)
+	return !isObject
+}
+
+// contentID hashes everything that decides: modules, data and the options.
+func contentID(content Content, options Options) string {
+	h := sha256.New()
+	write := func(parts ...string) {
+		for _, part := range parts {
+			fmt.Fprintf(h, "%d:%s", len(part), part)
+		}
+	}
+	for _, set := range []Content{options.Library, content} {
+		var lines []string
+		for _, m := range set.Modules {
+			lines = append(lines, "m\x00"+string(m.Source))
+		}
+		for _, d := range set.Documents {
+			lines = append(lines, "d\x00"+strings.Join(d.Prefix, "/")+"\x00"+string(d.Content))
+		}
+		// Where files lie differs between replicas; what they say does not.
+		slices.Sort(lines)
+		write(lines...)
+	}
+	write(fmt.Sprintf("%+v", options.Entries))
+	write(slices.Sorted(slices.Values(options.AllowedHosts))...)
+	write(slices.Sorted(slices.Values(options.AllowedSystemNames))...)
+	return hex.EncodeToString(h.Sum(nil))[:12]
+}
+
+// lookalikes finds rules whose name is one slip away from an entry rule's in
+// the same package: they compile, and are never asked.
+func lookalikes(modules []*ast.Module, entries Entries) []Problem {
+	var out problems
+	for _, m := range modules {
+		names := map[string]bool{}
+		for _, e := range entries.all() {
+			ref := entryRef(e.path)
+			if ref[:len(ref)-1].Equal(m.Package.Path) {
+				names[string(ref[len(ref)-1].Value.(ast.String))] = true
+			}
+		}
+		for _, rule := range m.Rules {
+			name := string(rule.Head.Ref()[0].Value.(ast.Var))
+			if names[name] || len(rule.Head.Args) > 0 {
+				continue
+			}
+			for known := range names {
+				if oneSlip(name, known) {
+					out.at(rule.Location, "rule %s is never asked: did you mean %s?", name, known)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// oneSlip reports whether a and b differ by one letter added, dropped or
+// replaced, or by two neighbours swapped.
+func oneSlip(a, b string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	if len(b)-len(a) > 1 {
+		return false
+	}
+	i := 0
+	for i < len(a) && a[i] == b[i] {
+		i++
+	}
+	if len(a) < len(b) {
+		return a[i:] == b[i+1:]
+	}
+	if i == len(a) {
+		return false
+	}
+	return a[i+1:] == b[i+1:] ||
+		(i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:])
+}
