@@ -140,13 +140,18 @@ func (d *decoder) refuse(message string) error {
 	}
 }
 
-// syntaxError gives every failure of the tokenizer the one form callers see.
 func (d *decoder) syntaxError(err error) error {
+	return NewSyntaxError(err, d.json.InputOffset())
+}
+
+// NewSyntaxError gives every failure of the tokenizer the one form callers
+// see. offset, in bytes, is used where err knows of none.
+func NewSyntaxError(err error, offset int64) error {
 	var own *SyntaxError
 	if errors.As(err, &own) {
 		return own
 	}
-	out := &SyntaxError{Offset: d.json.InputOffset(), Message: err.Error()}
+	out := &SyntaxError{Offset: offset, Message: err.Error()}
 	var syntactic *jsontext.SyntacticError
 	if errors.As(err, &syntactic) {
 		out.Pointer = string(syntactic.JSONPointer)

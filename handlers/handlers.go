@@ -1,0 +1,132 @@
+// Package handlers speaks Kubernetes' webhook protocols: it turns requests
+// into inputs, asks package policy, and turns decisions into answers. It holds
+// no policy and evaluates no Rego.
+package handlers
+
+import (
+	"context"
+	"crypto/x509"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"go.uber.org/zap"
+
+	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/scheduling"
+)
+
+// Revisions gives the policy to decide by.
+type Revisions interface {
+	// Revision returns the current revision, nil when none is loaded yet.
+	Revision() *policy.Revision
+}
+
+// Verifier says whose a token is.
+type Verifier interface {
+	// Verify returns what the token proves. An error for which
+	// errors.Is(err, policy.ErrUnknownToken) holds is a definite no; any other
+	// is a fault that may pass.
+	Verify(ctx context.Context, token string) (policy.Identity, error)
+	// Ready returns nil once every source has been read for the first time.
+	Ready() error
+}
+
+// OnError is what authorization answers when the policy itself fails.
+type OnError string
+
+// The values of authorization.onError.
+const (
+	OnErrorDeny      OnError = "deny"
+	OnErrorNoOpinion OnError = "noOpinion"
+)
+
+// OnUnavailable is what authorization answers when there is no time to decide.
+type OnUnavailable string
+
+// The values of authorization.onUnavailable.
+const (
+	OnUnavailable503  OnUnavailable = "unavailable"
+	OnUnavailableDeny OnUnavailable = "deny"
+)
+
+// Options are what the handlers need. Every field is required unless it says otherwise.
+type Options struct {
+	Revisions Revisions
+	// Verifier verifies tokens.
+	Verifier Verifier
+	// Nodes are the cluster's nodes; nil without a cluster, and then calls that
+	// name nodes instead of sending them are answered with an Error.
+	Nodes   scheduling.Nodes
+	Metrics *Metrics
+	Log     *zap.Logger
+
+	// Audiences are assumed for a TokenReview that names none. May be empty.
+	Audiences     []string
+	OnError       OnError
+	OnUnavailable OnUnavailable
+
+	// Callers are the certificate names admitted per point; "*" admits every
+	// verified certificate. Nil, without mutual TLS, admits everyone.
+	Callers map[Point][]string
+	// PeerNames are the names in a client certificate. Required with Callers.
+	PeerNames func(*x509.Certificate) []string
+
+	MaxInFlight     int   // requests
+	ReviewBytes     int64 // largest body of a review
+	SchedulingBytes int64 // largest body of an extender call
+	// DecisionTimeout bounds a decision, however long the caller would wait.
+	DecisionTimeout time.Duration
+	// SchedulingTimeout bounds an extender call, which names no deadline.
+	SchedulingTimeout time.Duration
+}
+
+// Point is an extension point.
+type Point string
+
+// The extension points that are served.
+const (
+	Authentication Point = "authentication"
+	Authorization  Point = "authorization"
+	Scheduling     Point = "scheduling"
+)
+
+// schedulingShare is the part of MaxInFlight that extender calls may take: a
+// body of theirs may be 64 times as large as a review's, and kube-scheduler
+// sends them one after the other.
+const schedulingShare = 32
+
+// New returns the handler of the webhook listener.
+func New(o Options) http.Handler {
+	h := &handler{Options: o}
+	all := newInFlight(o.MaxInFlight, o.Metrics)
+	extender := newInFlight(max(o.MaxInFlight/schedulingShare, 1), o.Metrics)
+
+	r := chi.NewRouter()
+	r.NotFound(h.notFound)
+	r.MethodNotAllowed(h.methodNotAllowed)
+	r.Use(h.recoverer)
+
+	endpoint := func(path string, point Point, verb string, limit int64, timeout time.Duration, serve http.HandlerFunc, more ...func(http.Handler) http.Handler) {
+		r.With(h.measure(point, verb), h.caller(point), all.limit(point)).With(more...).
+			With(h.deadline(timeout), h.body(limit)).Post(path, serve)
+	}
+	endpoint("/authenticate", Authentication, "review", o.ReviewBytes, o.DecisionTimeout, h.tokenReview)
+	endpoint("/authorize", Authorization, "review", o.ReviewBytes, o.DecisionTimeout, h.subjectAccessReview)
+	endpoint("/scheduler/filter", Scheduling, "filter", o.SchedulingBytes, o.SchedulingTimeout, h.filter, extender.limit(Scheduling))
+	endpoint("/scheduler/prioritize", Scheduling, "prioritize", o.SchedulingBytes, o.SchedulingTimeout, h.prioritize, extender.limit(Scheduling))
+	return r
+}
+
+type handler struct {
+	Options
+}
+
+func (h *handler) notFound(w http.ResponseWriter, r *http.Request) {
+	writeStatus(w, http.StatusNotFound, "nothing is served at this path; webhooks are /authenticate, /authorize, /scheduler/filter and /scheduler/prioritize")
+}
+
+func (h *handler) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Allow", http.MethodPost)
+	writeStatus(w, http.StatusMethodNotAllowed, "method "+printable(r.Method)+" is not served here; use POST")
+}

@@ -1,0 +1,65 @@
+package handlers
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// reasons are meta/v1 StatusReasons for the codes we answer with.
+var reasons = map[int]metav1.StatusReason{
+	http.StatusBadRequest:            metav1.StatusReasonBadRequest,
+	http.StatusForbidden:             metav1.StatusReasonForbidden,
+	http.StatusNotFound:              metav1.StatusReasonNotFound,
+	http.StatusMethodNotAllowed:      metav1.StatusReasonMethodNotAllowed,
+	http.StatusRequestEntityTooLarge: metav1.StatusReasonRequestEntityTooLarge,
+	http.StatusUnsupportedMediaType:  metav1.StatusReasonUnsupportedMediaType,
+	http.StatusServiceUnavailable:    metav1.StatusReasonServiceUnavailable,
+}
+
+// writeStatus answers with a Kubernetes Status. It never sets Retry-After:
+// with it, apiserver's clients would call eleven times instead of once.
+func writeStatus(w http.ResponseWriter, code int, message string) {
+	body, err := json.Marshal(metav1.Status{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"},
+		Status:   metav1.StatusFailure,
+		Reason:   reasons[code],
+		Message:  message,
+		Code:     int32(code), //nolint:gosec // an HTTP status code
+	})
+	if err != nil {
+		http.Error(w, message, code)
+		return
+	}
+	writeJSON(w, code, body)
+}
+
+func writeJSON(w http.ResponseWriter, code int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(code)
+	_, _ = w.Write(body) // the caller has gone; there is nobody to tell
+}
+
+// answer writes v with status 200.
+func answer(w http.ResponseWriter, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		writeStatus(w, http.StatusServiceUnavailable, "encoding the answer: "+err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, body)
+}
+
+// printable keeps what a caller chose short and on one line.
+func printable(s string) string {
+	const longest = 64
+	if len(s) > longest {
+		s = s[:longest] + "…"
+	}
+	return strconv.QuoteToASCII(s)
+}

@@ -1,0 +1,162 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"go.uber.org/zap"
+	authenticationv1 "k8s.io/api/authentication/v1"
+
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// tokenReviewAnswer is the wire form of authentication.k8s.io TokenReview,
+// whose status is the same in v1 and v1beta1. The spec, and with it the token,
+// is never sent back.
+type tokenReviewAnswer struct {
+	APIVersion string                             `json:"apiVersion"`
+	Kind       string                             `json:"kind"`
+	Status     authenticationv1.TokenReviewStatus `json:"status"`
+}
+
+// tokenReview answers POST /authenticate. A token that is refused is a 200 with
+// authenticated: false, which apiserver caches for two minutes; status.error is
+// set only for faults that may pass, since apiserver caches none of those.
+func (h *handler) tokenReview(w http.ResponseWriter, r *http.Request) {
+	review, apiVersion, ok := readReview(w, r, authenticationv1.GroupName, "TokenReview")
+	if !ok {
+		return
+	}
+	input, token, audiences, err := splitTokenReview(review)
+	if err != nil {
+		writeStatus(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	revision := h.Revisions.Revision()
+	if revision == nil {
+		writeStatus(w, http.StatusServiceUnavailable, policy.ErrNoRevision.Error())
+		return
+	}
+	if err := h.Verifier.Ready(); err != nil {
+		h.Log.Warn("token review refused: the identity sources are not ready", zap.Error(err))
+		writeStatus(w, http.StatusServiceUnavailable, "the identity sources are not ready")
+		return
+	}
+	status, outcome := h.authenticate(r.Context(), revision, input, token, audiences)
+	h.Metrics.decisions.WithLabelValues(string(Authentication), "review", outcome).Inc()
+	answer(w, tokenReviewAnswer{APIVersion: apiVersion, Kind: "TokenReview", Status: status})
+}
+
+// splitTokenReview takes the token out of the review: what is left is what
+// policies see.
+func splitTokenReview(review policy.Object) (input policy.Object, token string, audiences []string, err error) {
+	spec, err := specOf(review)
+	if err != nil {
+		return input, "", nil, err
+	}
+	if token, err = spec.String("token"); err != nil {
+		return input, "", nil, fmt.Errorf("spec.%w", err)
+	}
+	if token == "" {
+		return input, "", nil, errors.New("spec.token: is missing")
+	}
+	if audiences, err = spec.Strings("audiences"); err != nil {
+		return input, "", nil, fmt.Errorf("spec.%w", err)
+	}
+	// The status is ours to write; one that was sent along says nothing.
+	input = review.Without("status").With("spec", policy.ObjectField(spec.Without("token")))
+	return input, token, audiences, nil
+}
+
+// authenticate returns the status to answer with and its name in the metrics.
+func (h *handler) authenticate(ctx context.Context, revision *policy.Revision, input policy.Object, token string, audiences []string) (authenticationv1.TokenReviewStatus, string) {
+	identity, err := h.Verifier.Verify(ctx, token)
+	switch {
+	case errors.Is(err, policy.ErrUnknownToken):
+		return authenticationv1.TokenReviewStatus{}, "unknownToken"
+	case err != nil:
+		h.Log.Error("an identity source could not verify a token", zap.Error(err))
+		return authenticationv1.TokenReviewStatus{Error: "an identity source could not be reached"}, "error"
+	}
+	common, ok := h.negotiate(identity, audiences)
+	if !ok {
+		h.Log.Info("token refused: it is not good for the audiences asked for",
+			zap.String("source", identity.Source), zap.String("subject", identity.Subject),
+			zap.Strings("tokenAudiences", identity.Audiences), zap.Strings("asked", audiences),
+			zap.Strings("assumed", h.Audiences))
+		return authenticationv1.TokenReviewStatus{}, "audience"
+	}
+	decision, err := revision.Authenticate(ctx, input, identity)
+	if err != nil {
+		h.failed(Authentication, "review", err)
+		return authenticationv1.TokenReviewStatus{Error: authenticationFault(err)}, "error"
+	}
+	if decision.User == nil {
+		h.Log.Info("token refused by policy", zap.String("source", identity.Source),
+			zap.String("subject", identity.Subject), zap.Strings("reasons", decision.Reasons))
+		return authenticationv1.TokenReviewStatus{}, "denied"
+	}
+	status := authenticationv1.TokenReviewStatus{
+		Authenticated: true,
+		Audiences:     common,
+		User: authenticationv1.UserInfo{
+			Username: decision.User.Username,
+			UID:      decision.User.UID,
+			Groups:   decision.User.Groups,
+		},
+	}
+	if len(decision.User.Extra) > 0 {
+		status.User.Extra = make(map[string]authenticationv1.ExtraValue, len(decision.User.Extra))
+		for key, values := range decision.User.Extra {
+			status.User.Extra[key] = values
+		}
+	}
+	return status, "authenticated"
+}
+
+// negotiate returns the audiences that the token is good for among those asked
+// for, and false when there is none. A source that does not limit its tokens
+// stays silent about audiences, which Kubernetes reads as "good for the API
+// server's own"; a token that is limited is no good where no audience is named.
+func (h *handler) negotiate(identity policy.Identity, asked []string) ([]string, bool) {
+	if len(identity.Audiences) == 0 {
+		return nil, true
+	}
+	named := len(asked) > 0
+	if !named {
+		asked = h.Audiences
+	}
+	var common []string
+	for _, audience := range asked {
+		if slices.Contains(identity.Audiences, audience) {
+			common = append(common, audience)
+		}
+	}
+	if len(common) == 0 {
+		return nil, false
+	}
+	if !named {
+		return nil, true
+	}
+	return common, true
+}
+
+func authenticationFault(err error) string {
+	if errors.Is(err, policy.ErrTimeout) {
+		return "no time left to decide"
+	}
+	return "the authentication policy failed; see verdict's log"
+}
+
+// failed logs and counts an evaluation that gave no decision.
+func (h *handler) failed(point Point, verb string, err error) {
+	kind := "policy"
+	if errors.Is(err, policy.ErrTimeout) {
+		kind = "timeout"
+	}
+	h.Metrics.errors.WithLabelValues(string(point), verb, kind).Inc()
+	h.Log.Error("a policy gave no decision", zap.String("point", string(point)), zap.String("verb", verb), zap.Error(err))
+}
