@@ -1,0 +1,351 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// checker looks for mistakes in decoded values, and joins relative paths to the
+// directory of the file.
+type checker struct {
+	*problems
+	config    *Configuration
+	directory string
+}
+
+func (c *checker) check() {
+	c.header()
+	c.server()
+	c.operations()
+	c.notNegative("shutdown.drain", c.config.Shutdown.Drain)
+	c.notNegative("shutdown.grace", c.config.Shutdown.Grace)
+	c.policy()
+	c.authentication()
+	c.authorization()
+	c.scheduling()
+	c.cluster()
+	oneOf(c, "log.level", c.config.Log.Level, LogLevelDebug, LogLevelInfo, LogLevelWarn, LogLevelError)
+	oneOf(c, "log.format", c.config.Log.Format, LogFormatAuto, LogFormatJSON, LogFormatConsole)
+}
+
+func (c *checker) header() {
+	c.exactly("apiVersion", c.config.APIVersion, APIVersion)
+	c.exactly("kind", c.config.Kind, Kind)
+}
+
+func (c *checker) exactly(path, value, want string) {
+	switch {
+	case c.undecoded[path] || c.undecoded[""] || value == want:
+	case value == "":
+		c.add(path, "required: write \"%s: %s\"", path, want)
+	default:
+		c.add(path, "%s is not supported: write \"%s: %s\"", quote(value), path, want)
+	}
+}
+
+func (c *checker) server() {
+	server := &c.config.Server
+	c.address("server.address", server.Address)
+	c.tls(server)
+	c.callers(server)
+
+	if !c.undecoded["server.maxInFlight"] && server.MaxInFlight <= 0 {
+		c.add("server.maxInFlight", "must be above 0, not %d", server.MaxInFlight)
+	}
+	c.aboveZero("server.limits.reviewBytes", server.Limits.ReviewBytes)
+	c.aboveZero("server.limits.schedulingBytes", server.Limits.SchedulingBytes)
+	c.aboveZero("server.limits.headerBytes", server.Limits.HeaderBytes)
+
+	timeouts := server.Timeouts
+	c.positive("server.timeouts.readHeader", timeouts.ReadHeader)
+	c.positive("server.timeouts.read", timeouts.Read)
+	c.positive("server.timeouts.idle", timeouts.Idle)
+	write := c.positive("server.timeouts.write", timeouts.Write)
+	decision := c.positive("server.timeouts.decision", timeouts.Decision)
+	if write && decision && timeouts.Write <= timeouts.Decision {
+		c.add("server.timeouts.write", "must be longer than server.timeouts.decision (%s), not %s: a connection closed before its answer makes an API server retry", timeouts.Decision, timeouts.Write)
+	}
+}
+
+func (c *checker) tls(server *Server) {
+	files := &server.TLS
+	c.file("server.tls.certFile", &files.CertFile)
+	c.file("server.tls.keyFile", &files.KeyFile)
+	c.file("server.tls.clientCAFile", &files.ClientCAFile)
+
+	if server.PlainHTTP {
+		if address, ok := parseAddress(server.Address); ok == nil && !address.loopback() && !c.undecoded["server.address"] {
+			c.add("server.plainHTTP", "tokens would cross the network readable by anyone: only on a loopback address such as 127.0.0.1:8080, not %s", quote(server.Address))
+		}
+		for _, field := range []struct{ path, value string }{
+			{"server.tls.certFile", files.CertFile},
+			{"server.tls.keyFile", files.KeyFile},
+			{"server.tls.clientCAFile", files.ClientCAFile},
+		} {
+			if field.value != "" {
+				c.add(field.path, "excludes server.plainHTTP: remove one of them")
+			}
+		}
+	}
+	switch {
+	case c.undecoded["server.tls.certFile"] || c.undecoded["server.tls.keyFile"]:
+	case files.CertFile != "" && files.KeyFile == "":
+		c.add("server.tls.certFile", "needs server.tls.keyFile, the private key that belongs to it")
+	case files.CertFile == "" && files.KeyFile != "":
+		c.add("server.tls.keyFile", "needs server.tls.certFile, the certificate that belongs to it")
+	}
+}
+
+func (c *checker) callers(server *Server) {
+	for _, list := range []struct {
+		path  string
+		names []string
+	}{
+		{"server.callers.authentication", server.Callers.Authentication},
+		{"server.callers.authorization", server.Callers.Authorization},
+		{"server.callers.scheduling", server.Callers.Scheduling},
+		{"server.callers.admission", server.Callers.Admission},
+	} {
+		c.names(list.path, list.names)
+		if len(list.names) > 0 && server.TLS.ClientCAFile == "" && !c.undecoded["server.tls.clientCAFile"] {
+			c.add(list.path, "needs server.tls.clientCAFile: without it callers show no certificate, so this list would admit everybody")
+		}
+	}
+}
+
+func (c *checker) operations() {
+	c.address("operations.address", c.config.Operations.Address)
+	if c.undecoded["operations.address"] || c.undecoded["server.address"] {
+		return
+	}
+	operations, err := parseAddress(c.config.Operations.Address)
+	if err != nil {
+		return
+	}
+	if operations.port != 0 && c.config.Operations.Address == c.config.Server.Address {
+		c.add("operations.address", "%s is server.address too: choose another port", quote(c.config.Operations.Address))
+	}
+}
+
+func (c *checker) policy() {
+	policy := &c.config.Policy
+	c.names("policy.directories", policy.Directories)
+	for i := range policy.Directories {
+		c.dir(item("policy.directories", i), &policy.Directories[i])
+	}
+	c.names("policy.allowedHosts", policy.AllowedHosts)
+	for i, host := range policy.AllowedHosts {
+		path := item("policy.allowedHosts", i)
+		if host == "" || c.undecoded[path] {
+			continue
+		}
+		if err := checkHost(host); err != nil {
+			c.add(path, "%s: write the host alone, without scheme, port or wildcard, such as registry.example.com", err)
+		} else if strings.Contains(host, ":") {
+			c.add(path, "%s: IPv6 addresses cannot be allowed; give the host a name", quote(host))
+		}
+	}
+}
+
+// sourceName is what is readable as a metric label and in a log.
+var sourceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+func (c *checker) authentication() {
+	authentication := &c.config.Authentication
+	first := map[string]int{}
+	for i := range authentication.Sources {
+		path := item("authentication.sources", i)
+		source := &authentication.Sources[i]
+		if c.undecoded[path] {
+			continue
+		}
+		switch earlier, twice := first[source.Name]; {
+		case c.undecoded[path+".name"]:
+		case source.Name == "":
+			c.add(path+".name", "required: policies, metrics and logs know the source by it")
+		case !sourceName.MatchString(source.Name):
+			c.add(path+".name", "%s is not a name: up to 63 letters, digits, \".\", \"_\" and \"-\", beginning with a letter or digit", quote(source.Name))
+		case twice:
+			c.add(path+".name", "%s is the name of %s too: each source has a name of its own", quote(source.Name), item("authentication.sources", earlier))
+		default:
+			first[source.Name] = i
+		}
+		switch {
+		case c.undecoded[path+".tokenFile"]:
+		case source.TokenFile == nil:
+			c.add(path, "the source has no kind: add tokenFile: {path: FILE}")
+		case c.undecoded[path+".tokenFile.path"]:
+		case source.TokenFile.Path == "":
+			c.add(path+".tokenFile.path", "required: the file that lists users and the hashes of their tokens")
+		default:
+			c.file(path+".tokenFile.path", &source.TokenFile.Path)
+		}
+	}
+
+	c.names("authentication.audiences", authentication.Audiences)
+	c.names("authentication.allowedSystemNames", authentication.AllowedSystemNames)
+	for i, name := range authentication.AllowedSystemNames {
+		path := item("authentication.allowedSystemNames", i)
+		if name == "" || c.undecoded[path] {
+			continue
+		}
+		if rest, found := strings.CutPrefix(name, "system:"); !found || rest == "" {
+			c.add(path, "%s has no effect: only names of the form system:NAME need to be allowed", quote(name))
+		} else if rest == AnyCaller || strings.HasSuffix(rest, ":*") {
+			c.add(path, "%s is taken literally, not as a pattern: list each name", quote(name))
+		}
+	}
+	c.entries(
+		entry{"authentication.entry.user", authentication.Entry.User},
+		entry{"authentication.entry.deny", authentication.Entry.Deny},
+	)
+}
+
+func (c *checker) authorization() {
+	authorization := c.config.Authorization
+	oneOf(c, "authorization.onError", authorization.OnError, OnErrorDeny, OnErrorNoOpinion)
+	oneOf(c, "authorization.onUnavailable", authorization.OnUnavailable, OnUnavailableUnavailable, OnUnavailableDeny)
+	c.entries(
+		entry{"authorization.entry.allow", authorization.Entry.Allow},
+		entry{"authorization.entry.deny", authorization.Entry.Deny},
+	)
+}
+
+func (c *checker) scheduling() {
+	scheduling := c.config.Scheduling
+	c.positive("scheduling.timeout", scheduling.Timeout)
+	c.entries(
+		entry{"scheduling.entry.reject", scheduling.Entry.Reject},
+		entry{"scheduling.entry.unresolvable", scheduling.Entry.Unresolvable},
+		entry{"scheduling.entry.score", scheduling.Entry.Score},
+	)
+}
+
+func (c *checker) cluster() {
+	cluster := &c.config.Cluster
+	c.file("cluster.kubeconfig", &cluster.Kubeconfig)
+	if cluster.Kubeconfig != "" && cluster.InCluster {
+		c.add("cluster.kubeconfig", "excludes cluster.inCluster: remove one of them")
+	}
+}
+
+func (c *checker) address(path, value string) {
+	if c.undecoded[path] {
+		return
+	}
+	if _, err := parseAddress(value); err != nil {
+		c.add(path, "%s", err)
+	}
+}
+
+func (c *checker) aboveZero(path string, size int64) {
+	if !c.undecoded[path] && size <= 0 {
+		c.add(path, "must be above 0 bytes, not %d", size)
+	}
+}
+
+// positive tells whether the duration could be read and is above zero.
+func (c *checker) positive(path string, duration time.Duration) bool {
+	if c.undecoded[path] {
+		return false
+	}
+	if duration <= 0 {
+		c.add(path, "must be above 0s, not %s", duration)
+		return false
+	}
+	return true
+}
+
+func (c *checker) notNegative(path string, duration time.Duration) {
+	if !c.undecoded[path] && duration < 0 {
+		c.add(path, "must not be negative, as %s is: 0s turns it off", duration)
+	}
+}
+
+// names checks a list of which each item says something, once.
+func (c *checker) names(path string, names []string) {
+	first := make(map[string]int, len(names))
+	for i, name := range names {
+		at := item(path, i)
+		if c.undecoded[at] {
+			continue
+		}
+		earlier, twice := first[name]
+		switch {
+		case name == "":
+			c.add(at, "is empty: write a value, or remove the item")
+		case strings.TrimSpace(name) != name:
+			c.add(at, "%s begins or ends with a space: remove it", quote(name))
+		case twice:
+			c.add(at, "%s is given by %s already: remove one of them", quote(name), item(path, earlier))
+		default:
+			first[name] = i
+		}
+	}
+}
+
+// entry is the configured path of an entry rule.
+type entry struct{ path, rule string }
+
+// entries checks the rules of one point: each is a rule in a package, and no two
+// are the same, since one rule cannot both allow and deny.
+func (c *checker) entries(entries ...entry) {
+	for i, this := range entries {
+		if c.undecoded[this.path] {
+			continue
+		}
+		if err := checkRule(this.rule); err != nil {
+			c.add(this.path, "%s", err)
+			continue
+		}
+		same := slices.IndexFunc(entries[:i], func(earlier entry) bool { return earlier.rule == this.rule })
+		if same >= 0 {
+			c.add(this.path, "%s is the rule of %s too: they need different rules", quote(this.rule), entries[same].path)
+		}
+	}
+}
+
+// identifier is a name that Rego writes after a dot; others need ["…"].
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func checkRule(rule string) error {
+	if rule == "" {
+		return fmt.Errorf("is empty: name a rule, as package.rule")
+	}
+	names := strings.Split(rule, ".")
+	if names[0] == "data" {
+		return fmt.Errorf("%s begins with \"data\", which is implied: write %s", quote(rule), quote(strings.Join(names[1:], ".")))
+	}
+	for _, name := range names {
+		if !identifier.MatchString(name) {
+			return fmt.Errorf("%s is not a rule: write package.rule, names of letters, digits and \"_\" joined by dots", quote(rule))
+		}
+		if ast.IsKeywordInRegoVersion(name, ast.RegoV1) {
+			return fmt.Errorf("%s is not a rule: %q is a keyword of Rego", quote(rule), name)
+		}
+	}
+	if len(names) < 2 {
+		return fmt.Errorf("%s names no package: write package.rule, such as kubernetes.authorization.allow", quote(rule))
+	}
+	return nil
+}
+
+func oneOf[T ~string](c *checker, path string, value T, known ...T) {
+	if c.undecoded[path] || slices.Contains(known, value) {
+		return
+	}
+	names := make([]string, len(known))
+	for i := range known {
+		names[i] = string(known[i])
+	}
+	c.add(path, "%s is not one of %s", quote(string(value)), strings.Join(names, ", "))
+}
+
+func item(path string, index int) string {
+	return fmt.Sprintf("%s[%d]", path, index)
+}

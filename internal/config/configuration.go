@@ -1,0 +1,242 @@
+package config
+
+import "time"
+
+// The apiVersion and kind that a configuration file must state.
+const (
+	APIVersion = "verdict.dev/v1alpha1"
+	Kind       = "Configuration"
+)
+
+// Configuration is everything an operator can set in a file. Default gives the
+// values of fields that a file leaves out.
+//
+// Lists are nil when empty. Paths of files and directories that are relative in
+// the file are relative to the directory of that file; once parsed they have
+// been joined to it.
+type Configuration struct {
+	APIVersion string `yaml:"apiVersion"`
+	Kind       string `yaml:"kind"`
+
+	Server         Server         `yaml:"server"`
+	Operations     Operations     `yaml:"operations"`
+	Shutdown       Shutdown       `yaml:"shutdown"`
+	Policy         Policy         `yaml:"policy"`
+	Authentication Authentication `yaml:"authentication"`
+	Authorization  Authorization  `yaml:"authorization"`
+	Scheduling     Scheduling     `yaml:"scheduling"`
+	Cluster        Cluster        `yaml:"cluster"`
+	Log            Log            `yaml:"log"`
+}
+
+// Server is the listener that Kubernetes calls.
+type Server struct {
+	// Address is where to listen, host:port. An empty host means every
+	// interface, port 0 any free port.
+	Address string `yaml:"address"`
+	// PlainHTTP turns TLS off. Only on a loopback address, and without TLS.
+	PlainHTTP bool `yaml:"plainHTTP"`
+	TLS       TLS  `yaml:"tls"`
+	// Callers needs TLS.ClientCAFile: without it callers have no name.
+	Callers Callers `yaml:"callers"`
+	// MaxInFlight is how many requests are worked on at once; more get a 503.
+	MaxInFlight int      `yaml:"maxInFlight"`
+	Limits      Limits   `yaml:"limits"`
+	Timeouts    Timeouts `yaml:"timeouts"`
+}
+
+// TLS names PEM files, which are read again when they change.
+type TLS struct {
+	// CertFile and KeyFile are given together or not at all; without them the
+	// development certificate is used.
+	CertFile string `yaml:"certFile"`
+	KeyFile  string `yaml:"keyFile"`
+	// ClientCAFile turns on mutual TLS: a caller needs a certificate from one
+	// of these authorities.
+	ClientCAFile string `yaml:"clientCAFile"`
+}
+
+// AnyCaller in a list of Callers admits every certificate that the client CA
+// vouches for.
+const AnyCaller = "*"
+
+// Callers are the certificate names (common name, DNS or URI subject
+// alternative name) allowed at each point. With mutual TLS an empty list admits
+// nobody.
+type Callers struct {
+	Authentication []string `yaml:"authentication"`
+	Authorization  []string `yaml:"authorization"`
+	Scheduling     []string `yaml:"scheduling"`
+	Admission      []string `yaml:"admission"`
+}
+
+// Limits are sizes in bytes, written as Kubernetes quantities (1Mi) or plain
+// numbers.
+type Limits struct {
+	// ReviewBytes bounds the body of one TokenReview or SubjectAccessReview.
+	ReviewBytes int64 `yaml:"reviewBytes"`
+	// SchedulingBytes bounds the body of one scheduler extender call.
+	SchedulingBytes int64 `yaml:"schedulingBytes"`
+	// HeaderBytes bounds the header of any request.
+	HeaderBytes int64 `yaml:"headerBytes"`
+}
+
+// Timeouts are those of http.Server, and the bound of a decision.
+type Timeouts struct {
+	ReadHeader time.Duration `yaml:"readHeader"`
+	Read       time.Duration `yaml:"read"`
+	// Write is longer than Decision: a connection closed before its answer
+	// makes an API server retry.
+	Write time.Duration `yaml:"write"`
+	Idle  time.Duration `yaml:"idle"`
+	// Decision is the upper bound of one decision, however long the caller's
+	// ?timeout= is.
+	Decision time.Duration `yaml:"decision"`
+}
+
+// Operations is the plain HTTP listener for /livez, /readyz, /metrics and
+// /version.
+type Operations struct {
+	// Address is where to listen, host:port.
+	Address string `yaml:"address"`
+}
+
+// Shutdown is what happens after SIGTERM.
+type Shutdown struct {
+	// Drain is how long requests are still accepted while /readyz fails.
+	Drain time.Duration `yaml:"drain"`
+	// Grace is how long, after Drain, requests in flight may take.
+	Grace time.Duration `yaml:"grace"`
+}
+
+// Policy is where policies come from and what they may reach.
+type Policy struct {
+	// Directories hold .rego, data.json and data.yaml files; none means the
+	// starter policies.
+	Directories []string `yaml:"directories"`
+	// AllowedHosts are the hosts, without port, that http.send and the other
+	// builtins that use the network may reach.
+	AllowedHosts []string `yaml:"allowedHosts"`
+}
+
+// Authentication configures the answers to TokenReviews.
+type Authentication struct {
+	// Sources verify tokens. Names are unique.
+	Sources []IdentitySource `yaml:"sources"`
+	// Audiences are assumed for a review that names none.
+	Audiences []string `yaml:"audiences"`
+	// AllowedSystemNames are the users and groups with the prefix "system:"
+	// that a policy may give out.
+	AllowedSystemNames []string            `yaml:"allowedSystemNames"`
+	Entry              AuthenticationEntry `yaml:"entry"`
+}
+
+// IdentitySource verifies tokens. It has exactly one kind, which for now is
+// TokenFile, so that is never nil in a Configuration that was parsed.
+type IdentitySource struct {
+	// Name is what policies, metrics and logs call the source.
+	Name      string     `yaml:"name"`
+	TokenFile *TokenFile `yaml:"tokenFile"`
+}
+
+// TokenFile is a YAML file that lists users and the hashes of their tokens.
+type TokenFile struct {
+	Path string `yaml:"path"`
+}
+
+// AuthenticationEntry names the entry rules of authentication, as references
+// below `data`.
+type AuthenticationEntry struct {
+	User string `yaml:"user"`
+	Deny string `yaml:"deny"`
+}
+
+// Authorization configures the answers to SubjectAccessReviews.
+type Authorization struct {
+	OnError       OnError            `yaml:"onError"`
+	OnUnavailable OnUnavailable      `yaml:"onUnavailable"`
+	Entry         AuthorizationEntry `yaml:"entry"`
+}
+
+// OnError is what a policy error in authorization becomes.
+type OnError string
+
+// The values of OnError.
+const (
+	// OnErrorDeny denies, with the cause in the reason.
+	OnErrorDeny OnError = "deny"
+	// OnErrorNoOpinion lets the API server ask its next authorizer.
+	OnErrorNoOpinion OnError = "noOpinion"
+)
+
+// OnUnavailable is what a timeout, stale state or overload in authorization
+// becomes.
+type OnUnavailable string
+
+// The values of OnUnavailable.
+const (
+	// OnUnavailableUnavailable answers 503, which an API server does not cache.
+	OnUnavailableUnavailable OnUnavailable = "unavailable"
+	// OnUnavailableDeny denies, which an API server caches for 30 seconds.
+	OnUnavailableDeny OnUnavailable = "deny"
+)
+
+// AuthorizationEntry names the entry rules of authorization, as references
+// below `data`.
+type AuthorizationEntry struct {
+	Allow string `yaml:"allow"`
+	Deny  string `yaml:"deny"`
+}
+
+// Scheduling configures the answers to scheduler extender calls.
+type Scheduling struct {
+	// Timeout bounds one call: the scheduler sends no deadline of its own.
+	Timeout time.Duration   `yaml:"timeout"`
+	Entry   SchedulingEntry `yaml:"entry"`
+}
+
+// SchedulingEntry names the entry rules of scheduling, as references below
+// `data`.
+type SchedulingEntry struct {
+	Reject       string `yaml:"reject"`
+	Unresolvable string `yaml:"unresolvable"`
+	Score        string `yaml:"score"`
+}
+
+// Cluster is how to reach the Kubernetes API. With neither field set nothing is
+// known of the cluster beyond what requests carry.
+type Cluster struct {
+	// Kubeconfig is the path of a kubeconfig file. It excludes InCluster.
+	Kubeconfig string `yaml:"kubeconfig"`
+	// InCluster uses the service account of the pod.
+	InCluster bool `yaml:"inCluster"`
+}
+
+// Log configures the log on standard error.
+type Log struct {
+	Level  LogLevel  `yaml:"level"`
+	Format LogFormat `yaml:"format"`
+}
+
+// LogLevel is the lowest level that is logged; zapcore.ParseLevel knows them
+// all.
+type LogLevel string
+
+// The values of LogLevel.
+const (
+	LogLevelDebug LogLevel = "debug"
+	LogLevelInfo  LogLevel = "info"
+	LogLevelWarn  LogLevel = "warn"
+	LogLevelError LogLevel = "error"
+)
+
+// LogFormat is the form of a log line.
+type LogFormat string
+
+// The values of LogFormat.
+const (
+	// LogFormatAuto is LogFormatConsole on a terminal, else LogFormatJSON.
+	LogFormatAuto    LogFormat = "auto"
+	LogFormatJSON    LogFormat = "json"
+	LogFormatConsole LogFormat = "console"
+)

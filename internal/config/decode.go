@@ -1,0 +1,255 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/agnivade/levenshtein"
+	"go.yaml.in/yaml/v3"
+)
+
+// decoder fills a Configuration from YAML nodes. Unlike the decoder of the YAML
+// library it goes on after a mistake. Its depth is that of the Go types, however
+// deep the document is.
+type decoder struct {
+	*problems
+}
+
+// decode sets value, which holds the default, from a node. Of the types that
+// Configuration uses, time.Duration is a duration and int64 a size in bytes.
+func (d *decoder) decode(path string, node *yaml.Node, value reflect.Value) {
+	if _, known := d.lines[path]; !known {
+		d.lines[path] = node.Line
+	}
+	if node.Kind == yaml.AliasNode {
+		d.reject(path, "YAML aliases (*%s) are not supported: write the value out", node.Value)
+		return
+	}
+	if isNull(node) {
+		return
+	}
+	switch value.Kind() {
+	case reflect.Struct:
+		d.decodeStruct(path, node, value)
+	case reflect.Pointer:
+		value.Set(reflect.New(value.Type().Elem()))
+		d.decode(path, node, value.Elem())
+	case reflect.Slice:
+		d.decodeList(path, node, value)
+	default:
+		d.decodeScalar(path, node, value)
+	}
+}
+
+// reject reports a value that could not be decoded.
+func (d *decoder) reject(path, format string, args ...any) {
+	d.undecoded[path] = true
+	d.add(path, format, args...)
+}
+
+func (d *decoder) decodeStruct(path string, node *yaml.Node, value reflect.Value) {
+	if node.Kind != yaml.MappingNode {
+		d.reject(path, "expected fields (name: value), found %s", describe(node))
+		return
+	}
+	fields := fieldsOf(value.Type())
+	seen := make(map[string]int, len(node.Content)/2)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key := node.Content[i]
+		if key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" {
+			d.addAt(key.Line, path, "expected the name of a field, found %s: %s", describe(key), knownFields(value.Type()))
+			continue
+		}
+		field := join(path, key.Value)
+		if line, twice := seen[key.Value]; twice {
+			d.addAt(key.Line, field, "already given in line %d: keep one of them", line)
+			continue
+		}
+		seen[key.Value] = key.Line
+		index, known := fields[key.Value]
+		if !known {
+			meant := closestField(key.Value, value.Type())
+			if meant == "" {
+				d.addAt(key.Line, field, "unknown field: %s", knownFields(value.Type()))
+				continue
+			}
+			d.addAt(key.Line, field, "unknown field: did you mean %q?", meant)
+			if _, given := seen[meant]; !given {
+				// A check that finds it missing would report the same mistake again.
+				d.undecoded[join(path, meant)] = true
+			}
+			continue
+		}
+		delete(d.undecoded, field)
+		d.lines[field] = key.Line
+		d.decode(field, node.Content[i+1], value.Field(index))
+	}
+}
+
+func (d *decoder) decodeList(path string, node *yaml.Node, value reflect.Value) {
+	if node.Kind != yaml.SequenceNode {
+		d.reject(path, "expected a list, found %s: write each item on a line of its own after \"- \"", describe(node))
+		return
+	}
+	value.SetZero()
+	for i, item := range node.Content {
+		itemPath := fmt.Sprintf("%s[%d]", path, i)
+		d.lines[itemPath] = item.Line
+		element := reflect.New(value.Type().Elem()).Elem()
+		if isNull(item) {
+			d.reject(itemPath, "the item is empty: write a value after \"-\", or remove it")
+		} else {
+			d.decode(itemPath, item, element)
+		}
+		// An item with a mistake is kept, so that those after it keep their index.
+		value.Set(reflect.Append(value, element))
+	}
+}
+
+func (d *decoder) decodeScalar(path string, node *yaml.Node, value reflect.Value) {
+	if err := setScalar(node, value); err != nil {
+		d.reject(path, "%s", err)
+	}
+}
+
+func setScalar(node *yaml.Node, value reflect.Value) error {
+	if value.Type() == reflect.TypeFor[time.Duration]() {
+		duration, err := parseDuration(node)
+		if err != nil {
+			return err
+		}
+		value.SetInt(int64(duration))
+		return nil
+	}
+	switch value.Kind() {
+	case reflect.Int64:
+		size, err := parseBytes(node)
+		if err != nil {
+			return err
+		}
+		value.SetInt(size)
+	case reflect.Int:
+		number, err := parseInt(node)
+		if err != nil {
+			return err
+		}
+		value.SetInt(int64(number))
+	case reflect.Bool:
+		truth, err := parseBool(node)
+		if err != nil {
+			return err
+		}
+		value.SetBool(truth)
+	case reflect.String:
+		text, err := parseString(node)
+		if err != nil {
+			return err
+		}
+		value.SetString(text)
+	default:
+		panic(fmt.Sprintf("config: the decoder does not know %s", value.Type()))
+	}
+	return nil
+}
+
+// fieldsOf maps the names of a struct's fields to their index.
+func fieldsOf(structure reflect.Type) map[string]int {
+	fields := make(map[string]int, structure.NumField())
+	for i := range structure.NumField() {
+		fields[structure.Field(i).Tag.Get("yaml")] = i
+	}
+	return fields
+}
+
+// closestField is the field that was probably meant by name, or "".
+func closestField(name string, structure reflect.Type) string {
+	best, bestDistance := "", 0
+	for i := range structure.NumField() {
+		field := structure.Field(i).Tag.Get("yaml")
+		if strings.EqualFold(name, field) {
+			return field
+		}
+		// Only names of a similar length can be close, and measuring a very
+		// long one is slow.
+		limit := 1 + len(field)/4
+		if len(name) > len(field)+limit {
+			continue
+		}
+		distance := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(field))
+		if distance <= limit && (best == "" || distance < bestDistance) {
+			best, bestDistance = field, distance
+		}
+	}
+	return best
+}
+
+func knownFields(structure reflect.Type) string {
+	names := make([]string, structure.NumField())
+	for i := range names {
+		names[i] = structure.Field(i).Tag.Get("yaml")
+	}
+	if len(names) == 1 {
+		return "the only field here is " + names[0]
+	}
+	return "the fields here are " + strings.Join(names, ", ")
+}
+
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// join appends a field's name to a path; a name that would make the path
+// unreadable is quoted.
+func join(path, name string) string {
+	if !plainName.MatchString(name) {
+		return path + "[" + quote(name) + "]"
+	}
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+func isNull(node *yaml.Node) bool {
+	return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null"
+}
+
+// describe says what a node is, for messages.
+func describe(node *yaml.Node) string {
+	switch node.Kind {
+	case yaml.MappingNode:
+		return "fields (name: value)"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.AliasNode:
+		return "a YAML alias"
+	}
+	switch node.ShortTag() {
+	case "!!str":
+		return "the text " + quote(node.Value)
+	case "!!int", "!!float":
+		return "the number " + shorten(node.Value)
+	case "!!bool":
+		return shorten(node.Value)
+	case "!!null":
+		return "nothing"
+	case "!!merge":
+		return "a YAML merge key (<<)"
+	default:
+		return quote(node.Value) + " tagged " + shorten(node.ShortTag())
+	}
+}
+
+func quote(text string) string {
+	return fmt.Sprintf("%q", shorten(text))
+}
+
+// shorten keeps one message to a readable length.
+func shorten(text string) string {
+	const limit = 64
+	if runes := []rune(text); len(runes) > limit {
+		return string(runes[:limit]) + "…"
+	}
+	return text
+}

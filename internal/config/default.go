@@ -1,0 +1,64 @@
+package config
+
+import (
+	_ "embed"
+	"time"
+)
+
+//go:embed default.yaml
+var defaultYAML string
+
+// Default is the configuration of a file that sets nothing.
+func Default() *Configuration {
+	return &Configuration{
+		APIVersion: APIVersion,
+		Kind:       Kind,
+		Server: Server{
+			Address:     "127.0.0.1:8443",
+			MaxInFlight: 1024,
+			Limits: Limits{
+				ReviewBytes:     1 << 20,
+				SchedulingBytes: 64 << 20,
+				HeaderBytes:     64 << 10,
+			},
+			Timeouts: Timeouts{
+				ReadHeader: 5 * time.Second,
+				Read:       30 * time.Second,
+				Write:      60 * time.Second,
+				Idle:       2 * time.Minute,
+				Decision:   30 * time.Second,
+			},
+		},
+		Operations: Operations{Address: "127.0.0.1:8081"},
+		Shutdown:   Shutdown{Drain: 5 * time.Second, Grace: 30 * time.Second},
+		Authentication: Authentication{
+			Entry: AuthenticationEntry{
+				User: "kubernetes.authentication.user",
+				Deny: "kubernetes.authentication.deny",
+			},
+		},
+		Authorization: Authorization{
+			OnError:       OnErrorDeny,
+			OnUnavailable: OnUnavailableUnavailable,
+			Entry: AuthorizationEntry{
+				Allow: "kubernetes.authorization.allow",
+				Deny:  "kubernetes.authorization.deny",
+			},
+		},
+		Scheduling: Scheduling{
+			Timeout: 4 * time.Second,
+			Entry: SchedulingEntry{
+				Reject:       "kubernetes.scheduling.reject",
+				Unresolvable: "kubernetes.scheduling.unresolvable",
+				Score:        "kubernetes.scheduling.score",
+			},
+		},
+		Log: Log{Level: LogLevelInfo, Format: LogFormatAuto},
+	}
+}
+
+// DefaultYAML is Default as a file, with a comment on every field. The caller
+// owns the slice.
+func DefaultYAML() []byte {
+	return []byte(defaultYAML)
+}

@@ -1,0 +1,32 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+)
+
+// CheckExposure refuses to let strangers call, and to let nobody call. Its
+// argument is the flag --allow-callers-without-client-certificate, which is not
+// a field of the file, so that a file copied from a laptop to a cluster cannot
+// open the listener.
+func (c *Configuration) CheckExposure(allowWithoutClientCertificates bool) error {
+	listen, err := parseAddress(c.Server.Address)
+	if err != nil {
+		return fmt.Errorf("server.address: %w", err)
+	}
+	if c.Server.TLS.ClientCAFile == "" {
+		if listen.loopback() || allowWithoutClientCertificates {
+			return nil
+		}
+		return fmt.Errorf("server.address: %s can be reached from other machines, and callers need no certificate: "+
+			"an open TokenReview endpoint is an oracle for guessing tokens, and an open authorization endpoint maps the cluster; "+
+			"set server.tls.clientCAFile and server.callers, listen on 127.0.0.1, "+
+			"or start with --allow-callers-without-client-certificate", quote(c.Server.Address))
+	}
+	callers := c.Server.Callers
+	if len(callers.Authentication)+len(callers.Authorization)+len(callers.Scheduling)+len(callers.Admission) == 0 {
+		return errors.New("server.callers: every list is empty, so with server.tls.clientCAFile nobody could call: " +
+			"list the names in callers' certificates, or \"*\" for every certificate that the authorities vouch for")
+	}
+	return nil
+}

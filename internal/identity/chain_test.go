@@ -1,0 +1,114 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// fixed is a Source that always answers the same.
+type fixed struct {
+	subject string
+	err     error
+	ready   error
+	gen     uint64
+	calls   int
+}
+
+func (s *fixed) Verify(context.Context, string) (policy.Identity, error) {
+	s.calls++
+	return policy.Identity{Subject: s.subject}, s.err
+}
+func (s *fixed) Ready() error       { return s.ready }
+func (s *fixed) Generation() uint64 { return s.gen }
+
+func TestChainVerify(t *testing.T) {
+	faultA, faultB := errors.New("issuer a is away"), errors.New("issuer b is away")
+	unknown := fmt.Errorf("%w: expired", policy.ErrUnknownToken)
+	tests := map[string]struct {
+		sources []*fixed
+		subject string
+		is      []error // empty: verified
+		isNot   error
+		calls   []int
+	}{
+		"no source":                     {is: []error{policy.ErrUnknownToken}},
+		"the first knows":               {sources: []*fixed{{subject: "a"}, {subject: "b"}}, subject: "a", calls: []int{1, 0}},
+		"the second knows":              {sources: []*fixed{{err: unknown}, {subject: "b"}}, subject: "b", calls: []int{1, 1}},
+		"the second knows, fault":       {sources: []*fixed{{err: faultA}, {subject: "b"}}, subject: "b", calls: []int{1, 1}},
+		"none knows":                    {sources: []*fixed{{err: unknown}, {err: policy.ErrUnknownToken}}, is: []error{policy.ErrUnknownToken}, calls: []int{1, 1}},
+		"fault, then unknown":           {sources: []*fixed{{err: faultA}, {err: unknown}}, is: []error{faultA}, isNot: policy.ErrUnknownToken, calls: []int{1, 1}},
+		"unknown, then fault":           {sources: []*fixed{{err: unknown}, {err: faultA}}, is: []error{faultA}, isNot: policy.ErrUnknownToken, calls: []int{1, 1}},
+		"faults of both":                {sources: []*fixed{{err: faultA}, {err: faultB}}, is: []error{faultA, faultB}, isNot: policy.ErrUnknownToken, calls: []int{1, 1}},
+		"a source's identity on errors": {sources: []*fixed{{subject: "a", err: faultA}}, is: []error{faultA}, calls: []int{1}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			verified, err := NewChain(sources(test.sources)...).Verify(t.Context(), "token")
+			if verified.Subject != test.subject {
+				t.Errorf("verified %q, want %q", verified.Subject, test.subject)
+			}
+			if len(test.is) == 0 && err != nil {
+				t.Errorf("error %v", err)
+			}
+			for _, want := range test.is {
+				if !errors.Is(err, want) {
+					t.Errorf("error %v is not %v", err, want)
+				}
+			}
+			if test.isNot != nil && errors.Is(err, test.isNot) {
+				t.Errorf("error %v is %v: a fault must not pass for a definite no", err, test.isNot)
+			}
+			for i, source := range test.sources {
+				if source.calls != test.calls[i] {
+					t.Errorf("source %d was asked %d times, want %d", i, source.calls, test.calls[i])
+				}
+			}
+		})
+	}
+}
+
+func TestChainStopsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	source := &fixed{err: policy.ErrUnknownToken}
+	_, err := NewChain(source).Verify(ctx, "token")
+	if !errors.Is(err, context.Canceled) || errors.Is(err, policy.ErrUnknownToken) {
+		t.Errorf("got %v, want the end of the context", err)
+	}
+	if source.calls > 0 {
+		t.Error("a source was asked after the end of the context")
+	}
+}
+
+func TestChainReady(t *testing.T) {
+	if err := NewChain(&fixed{}, &fixed{}).Ready(); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+	err := NewChain(&fixed{ready: errors.New("first")}, &fixed{}, &fixed{ready: errors.New("third")}).Ready()
+	if err == nil || !strings.Contains(err.Error(), "first") || !strings.Contains(err.Error(), "third") {
+		t.Errorf("got %v, want what both lack", err)
+	}
+}
+
+func TestChainGeneration(t *testing.T) {
+	a, b := &fixed{gen: 1}, &fixed{gen: 5}
+	chain := NewChain(a, b)
+	before := chain.Generation()
+	b.gen++
+	if after := chain.Generation(); after <= before {
+		t.Errorf("the generation went from %d to %d when a source's grew", before, after)
+	}
+}
+
+func sources(list []*fixed) []Source {
+	var out []Source
+	for _, source := range list {
+		out = append(out, source)
+	}
+	return out
+}

@@ -1,0 +1,73 @@
+package identity
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Entry is one token in a token file and the user it stands for, in the terms
+// of Kubernetes' UserInfo (authentication.k8s.io/v1).
+type Entry struct {
+	// SHA256 is the SHA-256 of the token, in 64 hexadecimal digits. The file
+	// does not hold the token itself.
+	SHA256 string `yaml:"sha256"`
+	// Username is the user's name. Never empty.
+	Username string `yaml:"username"`
+	// UID tells apart users that bear one name at different times. May be empty.
+	UID string `yaml:"uid,omitempty"`
+	// Groups are the user's groups.
+	Groups []string `yaml:"groups,omitempty"`
+	// Extra is whatever else policies should know of the user.
+	Extra map[string][]string `yaml:"extra,omitempty"`
+	// Audiences are those the token is good for; empty for no limit.
+	Audiences []string `yaml:"audiences,omitempty"`
+	// Expires is when the token stops being valid; the zero time for never.
+	Expires time.Time `yaml:"expires,omitempty"`
+}
+
+// tokenDocument is the token file.
+type tokenDocument struct {
+	Tokens []Entry `yaml:"tokens"`
+}
+
+// NewEntry returns the entry for token, of a user called username.
+func NewEntry(token, username string) Entry {
+	sum := sha256.Sum256([]byte(token))
+	return Entry{SHA256: hex.EncodeToString(sum[:]), Username: username}
+}
+
+// YAML returns the entry as text to paste below `tokens:` in a token file,
+// indented by two spaces. It is an error when the text would be refused there:
+// an empty username, an empty group, text that is not UTF-8.
+func (e Entry) YAML() (string, error) {
+	text, err := FormatFile(e)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimPrefix(string(text), "tokens:\n"), nil
+}
+
+// FormatFile returns a whole token file of the entries. It is an error when the
+// file would be refused on reading.
+func FormatFile(entries ...Entry) ([]byte, error) {
+	if entries == nil {
+		entries = []Entry{}
+	}
+	var out bytes.Buffer
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	if err := errors.Join(encoder.Encode(tokenDocument{Tokens: entries}), encoder.Close()); err != nil {
+		return nil, fmt.Errorf("writing token entries: %w", err)
+	}
+	if _, err := parseTokens("token entries", out.Bytes()); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}

@@ -1,0 +1,39 @@
+package identity
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+)
+
+const (
+	// maxTokenBytes bounds what is hashed. Tokens travel in a header, and
+	// header limits are below this.
+	maxTokenBytes = 64 << 10
+	// tokenPrefix lets secret scanners, and people, tell a token of ours.
+	tokenPrefix = "vdt_"
+	// tokenRandomBytes are as many as the hash has: no guessing.
+	tokenRandomBytes = 32
+)
+
+// NewToken returns a new random token: "vdt_" and 43 characters of the URL-safe
+// base64 alphabet (RFC 4648), which carry 256 bits.
+func NewToken() (string, error) {
+	random := make([]byte, tokenRandomBytes)
+	if _, err := rand.Read(random); err != nil {
+		return "", fmt.Errorf("making a random token: %w", err)
+	}
+	return tokenPrefix + base64.RawURLEncoding.EncodeToString(random), nil
+}
+
+// TokenID returns a name for token that is safe to log: the first 8 hexadecimal
+// characters of its HMAC-SHA-256 under key, which must be secret and random,
+// lest tokens be guessed from their names.
+func TokenID(key []byte, token string) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(token))
+	return hex.EncodeToString(mac.Sum(nil)[:4])
+}

@@ -1,0 +1,462 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/verdict-dev/verdict/internal/source/filewatch"
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 20 * time.Second
+
+var noon = time.Date(2030, 6, 1, 12, 0, 0, 0, time.UTC)
+
+// fileOf is the text of a token file with one user a token, named like it.
+func fileOf(t *testing.T, tokens ...string) string {
+	t.Helper()
+	var entries []Entry
+	for _, token := range tokens {
+		entries = append(entries, NewEntry(token, "user-"+token))
+	}
+	text, err := FormatFile(entries...)
+	must(t, err)
+	return string(text)
+}
+
+func newFile(t *testing.T, path string) *TokenFile {
+	t.Helper()
+	f, err := NewTokenFile("local", path, func() time.Time { return noon })
+	must(t, err)
+	return f
+}
+
+func TestTokenFileVerify(t *testing.T) {
+	full := NewEntry("full", "alice")
+	full.UID, full.Groups, full.Audiences = "7", []string{"dev", "ops"}, []string{"api"}
+	full.Extra = map[string][]string{"a": {"b", "c"}, "none": nil}
+	full.Expires = noon.Add(time.Hour)
+	expired, expiring, valid := NewEntry("expired", "e"), NewEntry("expiring", "e"), NewEntry("valid", "e")
+	expired.Expires, expiring.Expires, valid.Expires = noon.Add(-time.Nanosecond), noon, noon.Add(time.Nanosecond)
+	text, err := FormatFile(full, NewEntry("plain", "system:admin"), expired, expiring, valid, NewEntry("", "empty"))
+	must(t, err)
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	write(t, path, string(text))
+	f := newFile(t, path)
+	must(t, f.Load())
+
+	if got := f.Len(); got != 6 {
+		t.Errorf("%d tokens, want 6", got)
+	}
+	known := map[string]policy.Identity{
+		"full": {
+			Source: "local", Type: "tokenFile", Subject: "alice",
+			Claims: map[string]any{
+				"username": "alice", "uid": "7", "groups": []any{"dev", "ops"},
+				"extra": map[string]any{"a": []any{"b", "c"}, "none": []any{}},
+			},
+			Audiences: []string{"api"}, Expires: noon.Add(time.Hour),
+		},
+		"plain": {Source: "local", Type: "tokenFile", Subject: "system:admin", Claims: map[string]any{"username": "system:admin"}},
+		"valid": {Source: "local", Type: "tokenFile", Subject: "e", Claims: map[string]any{"username": "e"}, Expires: noon.Add(time.Nanosecond)},
+	}
+	for token, want := range known {
+		t.Run("known: "+token, func(t *testing.T) {
+			got, err := f.Verify(t.Context(), token)
+			must(t, err)
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v\nwant %+v", got, want)
+			}
+		})
+	}
+	unknown := map[string]string{
+		"another":         "other",
+		"nearly":          "plain ",
+		"in another case": "PLAIN",
+		"the hash itself": full.SHA256,
+		"expired":         "expired",
+		"expires now":     "expiring",
+		"empty":           "",
+		"oversized":       strings.Repeat("a", maxTokenBytes+1),
+		"with a zero":     "plain\x00",
+	}
+	for name, token := range unknown {
+		t.Run("unknown: "+name, func(t *testing.T) {
+			got, err := f.Verify(t.Context(), token)
+			if !errors.Is(err, policy.ErrUnknownToken) {
+				t.Errorf("got %+v, %v, want %v", got, err, policy.ErrUnknownToken)
+			}
+			if !reflect.DeepEqual(got, policy.Identity{}) {
+				t.Errorf("an identity beside the error: %+v", got)
+			}
+		})
+	}
+}
+
+func TestTokenFileOfTheLargestToken(t *testing.T) {
+	token := strings.Repeat("a", maxTokenBytes)
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	write(t, path, fileOf(t, token))
+	f := newFile(t, path)
+	must(t, f.Load())
+	if _, err := f.Verify(t.Context(), token); err != nil {
+		t.Errorf("a token at the limit: %v", err)
+	}
+}
+
+func TestTokenFileBeforeLoading(t *testing.T) {
+	f := newFile(t, filepath.Join(t.TempDir(), "tokens.yaml"))
+	if err := f.Ready(); err == nil || !strings.Contains(err.Error(), "local") {
+		t.Errorf("Ready returns %v, want what is missing", err)
+	}
+	if _, err := f.Verify(t.Context(), "token"); err == nil || errors.Is(err, policy.ErrUnknownToken) {
+		t.Errorf("Verify returns %v, want a fault: nothing is known of the token", err)
+	}
+	if f.Generation() != 0 || f.Len() != 0 {
+		t.Errorf("generation %d and %d tokens before anything was read", f.Generation(), f.Len())
+	}
+}
+
+func TestTokenFileLoadErrors(t *testing.T) {
+	tests := map[string]struct {
+		make func(t *testing.T, path string)
+		is   error
+		want string
+	}{
+		"missing":    {make: func(*testing.T, string) {}, is: fs.ErrNotExist, want: "does not exist"},
+		"bad":        {make: func(t *testing.T, path string) { write(t, path, "tokens: [{}]") }, want: ":1:10: tokens[0].sha256: is missing"},
+		"a folder":   {make: func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o750)) }, want: "not a regular file"},
+		"a pipe":     {make: func(t *testing.T, path string) { must(t, syscall.Mkfifo(path, 0o600)) }, want: "not a regular file"},
+		"unreadable": {make: func(t *testing.T, path string) { must(t, os.Symlink(path, path)) }, is: syscall.ELOOP, want: "tokens.yaml"},
+		"oversized": {make: func(t *testing.T, path string) {
+			write(t, path, "")
+			must(t, os.Truncate(path, maxTokenFileBytes+1))
+		}, want: "more than 16777216 bytes"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "tokens.yaml")
+			test.make(t, path)
+			f := newFile(t, path)
+			err := f.Load()
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "local") {
+				t.Fatalf("got %v, want the source, the path and %q", err, test.want)
+			}
+			if test.is != nil && !errors.Is(err, test.is) {
+				t.Errorf("error %v is not %v", err, test.is)
+			}
+			if !errors.Is(f.Err(), err) || !errors.Is(f.Ready(), err) {
+				t.Errorf("Err returns %v, Ready %v, want what Load returned", f.Err(), f.Ready())
+			}
+		})
+	}
+}
+
+func TestTokenFileKeepsTheLastGoodOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	f := newFile(t, path)
+	steps := []struct {
+		name       string
+		text       string // empty: the file is removed
+		bad        bool
+		generation uint64
+		known      string
+		unknown    string
+	}{
+		{name: "good", text: fileOf(t, "a"), generation: 1, known: "a", unknown: "b"},
+		{name: "the same", text: fileOf(t, "a"), generation: 1, known: "a", unknown: "b"},
+		{name: "bad", text: "tokens: [", bad: true, generation: 1, known: "a", unknown: "b"},
+		{name: "missing", bad: true, generation: 1, known: "a", unknown: "b"},
+		{name: "the good one is back", text: fileOf(t, "a"), generation: 1, known: "a", unknown: "b"},
+		{name: "another user", text: fileOf(t, "b"), generation: 2, known: "b", unknown: "a"},
+	}
+	for _, step := range steps {
+		if step.text == "" {
+			must(t, os.Remove(path))
+		} else {
+			write(t, path, step.text)
+		}
+		err := f.Load()
+		if (err != nil) != step.bad || !errors.Is(f.Err(), err) {
+			t.Errorf("%s: Load returns %v, Err %v", step.name, err, f.Err())
+		}
+		if err := f.Ready(); err != nil {
+			t.Errorf("%s: not ready: %v", step.name, err)
+		}
+		if got := f.Generation(); got != step.generation {
+			t.Errorf("%s: generation %d, want %d", step.name, got, step.generation)
+		}
+		if _, err := f.Verify(t.Context(), step.known); err != nil {
+			t.Errorf("%s: %s: %v", step.name, step.known, err)
+		}
+		if _, err := f.Verify(t.Context(), step.unknown); !errors.Is(err, policy.ErrUnknownToken) {
+			t.Errorf("%s: %s: %v", step.name, step.unknown, err)
+		}
+	}
+}
+
+func TestTokenFileErrorsShowNoToken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	const token = "vdt_secret"
+	entry := NewEntry(token, "a")
+	entry.Expires = noon.Add(-time.Hour)
+	text, err := FormatFile(entry)
+	must(t, err)
+	write(t, path, string(text))
+	f := newFile(t, path)
+	must(t, f.Load())
+	for _, token := range []string{token, "vdt_other"} {
+		if _, err := f.Verify(t.Context(), token); err == nil || strings.Contains(err.Error(), token) || strings.Contains(err.Error(), entry.SHA256) {
+			t.Errorf("got %v, want an error without the token and its hash", err)
+		}
+	}
+}
+
+// watched is a TokenFile under Watch.
+type watched struct {
+	reloads chan struct{}
+	errors  chan error
+}
+
+func watch(t *testing.T, f *TokenFile) *watched {
+	t.Helper()
+	w := &watched{reloads: make(chan struct{}, 100), errors: make(chan error, 100)}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		f.Watch(ctx, func() { w.reloads <- struct{}{} }, func(err error) { w.errors <- err })
+	})
+	t.Cleanup(func() { cancel(); running.Wait() })
+	return w
+}
+
+func (w *watched) reload(t *testing.T) {
+	t.Helper()
+	select {
+	case <-w.reloads:
+	case err := <-w.errors:
+		t.Fatalf("error %v, want a reload", err)
+	case <-time.After(patience):
+		t.Fatal("no reload")
+	}
+}
+
+func (w *watched) error(t *testing.T, part string) {
+	t.Helper()
+	select {
+	case <-w.reloads:
+		t.Fatalf("a reload, want an error with %q", part)
+	case err := <-w.errors:
+		if !strings.Contains(err.Error(), part) {
+			t.Fatalf("error %v, want one with %q", err, part)
+		}
+	case <-time.After(patience):
+		t.Fatalf("no error, want one with %q", part)
+	}
+}
+
+// byEvents is a TokenFile that polling does not help.
+func byEvents(t *testing.T, path string) *TokenFile {
+	t.Helper()
+	f := newFile(t, path)
+	f.watching = filewatch.Options{Poll: time.Hour, FastPoll: time.Hour}
+	return f
+}
+
+func TestTokenFileWatch(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "tokens.yaml")
+	replace := func(text string) {
+		t.Helper()
+		write(t, filepath.Join(dir, "new"), text)
+		must(t, os.Rename(filepath.Join(dir, "new"), path))
+	}
+	replace(fileOf(t, "a"))
+	f := byEvents(t, path)
+	w := watch(t, f)
+	w.reload(t)
+
+	replace("tokens: [{}]")
+	w.error(t, "tokens[0].sha256")
+	if _, err := f.Verify(t.Context(), "a"); err != nil {
+		t.Errorf("a bad file took the place of a good one: %v", err)
+	}
+	replace(fileOf(t, "b"))
+	w.reload(t)
+	if _, err := f.Verify(t.Context(), "b"); err != nil {
+		t.Error(err)
+	}
+	must(t, os.Remove(path))
+	w.error(t, "does not exist")
+	replace(fileOf(t, "c"))
+	w.reload(t)
+	if _, err := f.Verify(t.Context(), "c"); err != nil {
+		t.Error(err)
+	}
+	if err := f.Err(); err != nil {
+		t.Errorf("Err returns %v after a good reload", err)
+	}
+}
+
+func TestTokenFileWatchSeesASecretUpdate(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "tokens.yaml")
+	// As the kubelet does: files in a folder of their own, swapped by a link.
+	version, old := 0, ""
+	swap := func(text string) {
+		t.Helper()
+		version++
+		folder := fmt.Sprintf("..2026_01_02_03_04_05.%d", version)
+		must(t, os.Mkdir(filepath.Join(dir, folder), 0o750))
+		write(t, filepath.Join(dir, folder, "tokens.yaml"), text)
+		must(t, os.Symlink(folder, filepath.Join(dir, "..data_tmp")))
+		must(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
+		if old != "" {
+			must(t, os.RemoveAll(filepath.Join(dir, old)))
+		}
+		old = folder
+	}
+	swap(fileOf(t, "a"))
+	must(t, os.Symlink("..data/tokens.yaml", path))
+	f := byEvents(t, path)
+	w := watch(t, f)
+	w.reload(t)
+	for _, token := range []string{"b", "c"} {
+		swap(fileOf(t, token))
+		w.reload(t)
+		if _, err := f.Verify(t.Context(), token); err != nil {
+			t.Errorf("%s: %v", token, err)
+		}
+	}
+}
+
+// TestTokenFileWatchByPolling runs on synthetic time, which real events would
+// not follow.
+func TestTokenFileWatchByPolling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "tokens.yaml")
+		put := func(text string) {
+			t.Helper()
+			write(t, path, text)
+			must(t, os.Chtimes(path, time.Time{}, time.Now())) // the bubble's time
+		}
+		f, err := NewTokenFile("local", path, nil)
+		must(t, err)
+		f.watching.NoEvents = true
+		w := watch(t, f)
+		step := func(reloads, faults int) {
+			t.Helper()
+			time.Sleep(2*time.Second + time.Millisecond)
+			synctest.Wait()
+			if len(w.reloads) != reloads || len(w.errors) != faults {
+				t.Fatalf("%d reloads and %d errors, want %d and %d", len(w.reloads), len(w.errors), reloads, faults)
+			}
+		}
+		step(0, 1)
+		step(0, 1) // an error that lasts is told once
+		put(fileOf(t, "a"))
+		step(1, 1)
+		put(fileOf(t, "b"))
+		step(2, 1)
+		// Written again in place, with the same size and time as what was read.
+		write(t, path, fileOf(t, "c"))
+		must(t, os.Chtimes(path, time.Time{}, time.Now().Add(-2*time.Second-time.Millisecond)))
+		step(3, 1)
+		put(fileOf(t, "c"))
+		step(3, 1) // only the time differs
+		must(t, os.Remove(path))
+		step(3, 2)
+	})
+}
+
+func TestTokenFileVerifiesWhileReloading(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	texts := []string{fileOf(t, "both", "a"), fileOf(t, "both", "b")}
+	write(t, path, texts[0])
+	f := newFile(t, path)
+	must(t, f.Load())
+	done := make(chan struct{})
+	var running sync.WaitGroup
+	for range 4 {
+		running.Go(func() {
+			for generation := uint64(0); ; {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if _, err := f.Verify(t.Context(), "both"); err != nil {
+					t.Errorf("a token in every state of the file: %v", err)
+					return
+				}
+				if now := f.Generation(); now < generation {
+					t.Errorf("the generation went back from %d to %d", generation, now)
+					return
+				} else {
+					generation = now
+				}
+			}
+		})
+	}
+	for i := range 100 {
+		write(t, path, texts[(i+1)%2])
+		must(t, f.Load())
+	}
+	close(done)
+	running.Wait()
+	if got := f.Generation(); got != 101 {
+		t.Errorf("generation %d after 101 states, want 101", got)
+	}
+}
+
+func BenchmarkTokenFileVerify(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "tokens.yaml")
+	var entries []Entry
+	for i := range 5_000 {
+		entries = append(entries, NewEntry(fmt.Sprint(i), "user"))
+	}
+	text, err := FormatFile(entries...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	f, err := NewTokenFile("local", path, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := f.Load(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := f.Verify(b.Context(), "1234"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	must(t, os.WriteFile(path, []byte(text), 0o600))
+}

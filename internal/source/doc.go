@@ -1,0 +1,2 @@
+// Package source delivers policies and data to the engine.
+package source

@@ -1,0 +1,150 @@
+# METADATA
+# title: Starter authorization
+# description: |
+#   Roles from data and guard rails around kube-system. What neither speaks of
+#   is no opinion: the next authorizer, usually RBAC, decides.
+#
+#   data.access.roles[role] is a list of what the role grants, and
+#   data.access.users[user] and data.access.groups[group] are lists of bindings
+#   {role, namespaces}. They are looked up by the names in the request, so the
+#   number of users and groups in data does not matter.
+package kubernetes.authorization
+
+import data.lib.paths
+import data.lib.resources
+import data.lib.verbs
+
+# METADATA
+# title: Granted by a role
+# description: Requests that a role bound to the user or to one of the user's groups covers.
+# scope: document
+allow contains reason if {
+	verb := input.spec.resourceAttributes.verb
+	some [kind, name, binding] in _bindings
+	resources.in_namespaces(binding.namespaces, _namespace)
+	some grant in data.access.roles[binding.role]
+	verbs.matches(grant.verbs, verb)
+	resources.in_groups(grant.groups, _api_group)
+	resources.matches(grant.resources, _resource, _subresource)
+	_name_granted(grant)
+	reason := sprintf("role %q granted to %s %q", [binding.role, kind, name])
+}
+
+allow contains reason if {
+	path := input.spec.nonResourceAttributes.path
+	some [kind, name, binding] in _bindings
+	some grant in data.access.roles[binding.role]
+	verbs.matches(grant.verbs, input.spec.nonResourceAttributes.verb)
+	paths.matches(grant.nonResourceURLs, path)
+	reason := sprintf("role %q granted to %s %q", [binding.role, kind, name])
+}
+
+# METADATA
+# title: Guard rails
+# description: |
+#   The Secrets of kube-system hold the credentials of the control plane, and
+#   its pods use them. Only the control plane and those listed in
+#   data.access.guardRails.kubeSystem {users, groups} are let through, to what
+#   other rules and authorizers then say.
+# scope: document
+deny contains "Secrets of kube-system are kept from all but trusted groups" if {
+	_secrets_revealed
+	_namespace == "kube-system"
+	not _trusted
+}
+
+deny contains "Secrets of all namespaces, kube-system among them, are kept from all but trusted groups" if {
+	_secrets_revealed
+	_namespace == ""
+	not _trusted
+}
+
+deny contains "pods of kube-system are entered by trusted groups alone" if {
+	_api_group == ""
+	resources.qualified(_resource, _subresource) in _ways_into_pods
+	_namespace in {"kube-system", ""}
+	not _trusted
+}
+
+# Each binding comes with its holder, whom the reason names.
+_bindings contains ["user", input.spec.user, binding] if some binding in data.access.users[input.spec.user]
+
+_bindings contains ["group", group, binding] if {
+	some group in input.spec.groups
+	some binding in data.access.groups[group]
+}
+
+# A grant without names covers every name, one with an empty list none.
+_name_granted(grant) if not _limited_to_names(grant)
+
+_name_granted(grant) if resources.named(grant.names, input.spec.resourceAttributes.name)
+
+_limited_to_names(grant) if "names" in object.keys(grant)
+
+_secrets_revealed if {
+	_resource == "secrets"
+	_api_group == ""
+	input.spec.resourceAttributes.verb in _revealing
+}
+
+# Beside reading: patch and deletecollection answer with the objects they
+# touched, and so does delete where a finalizer is left. A check for `*` asks
+# for all of these at once.
+_revealing := {"get", "list", "watch", "patch", "delete", "deletecollection", "*"}
+
+_ways_into_pods := {
+	"pods/exec",
+	"pods/attach",
+	"pods/portforward",
+	"pods/proxy",
+	"pods/ephemeralcontainers",
+}
+
+_trusted if input.spec.user in _control_plane_users
+
+_trusted if input.spec.user in data.access.guardRails.kubeSystem.users
+
+_trusted if {
+	some group in input.spec.groups
+	group in _control_plane_groups
+}
+
+_trusted if {
+	some group in input.spec.groups
+	group in data.access.guardRails.kubeSystem.groups
+}
+
+# The control plane is named here and not in data, so that data without it
+# cannot stop a cluster. That it is trusted grants nothing: the Node authorizer
+# still limits a kubelet to the Secrets of its own pods, RBAC the others.
+_control_plane_users := {
+	"system:apiserver",
+	"system:cloud-controller-manager",
+	"system:kube-controller-manager",
+}
+
+# Joining control-plane nodes read kubeadm-certs with a bootstrap token, and
+# kubeadm itself is in kubeadm:cluster-admins.
+_control_plane_groups := {
+	"kubeadm:cluster-admins",
+	"system:bootstrappers",
+	"system:masters",
+	"system:nodes",
+	"system:serviceaccounts:kube-system",
+}
+
+# Attributes that a SubjectAccessReview leaves out, or null, are empty. They are read one
+# by one, so that the engine knows which of them decide.
+default _namespace := ""
+
+_namespace := input.spec.resourceAttributes.namespace if input.spec.resourceAttributes.namespace != null
+
+default _api_group := ""
+
+_api_group := input.spec.resourceAttributes.group if input.spec.resourceAttributes.group != null
+
+_resource := input.spec.resourceAttributes.resource
+
+default _subresource := ""
+
+_subresource := input.spec.resourceAttributes.subresource if input.spec.resourceAttributes.subresource != null
