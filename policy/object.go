@@ -204,3 +204,9 @@ func kindOf(v ast.Value) string {
 	}
 	return fmt.Sprintf("%T", v)
 }
+
+// ObjectOf wraps a value that nobody will change any more.
+func ObjectOf(value ast.Object) Object { return Object{value: value} }
+
+// Value returns what o wraps, nil when it is absent. It must not be changed.
+func (o Object) Value() ast.Object { return o.value }

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-logr/zapr"
+	"github.com/open-policy-agent/opa/v1/ast"
+	"go.uber.org/zap"
+	"k8s.io/klog/v2"
+
+	"github.com/verdict-dev/verdict/handlers"
+	"github.com/verdict-dev/verdict/internal/cluster"
+	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/scheduling"
+)
+
+// nodes gives package scheduling the cluster's nodes.
+type nodes struct {
+	*cluster.Nodes
+}
+
+var _ scheduling.Nodes = nodes{}
+
+// Node implements scheduling.Nodes.
+func (n nodes) Node(name string) (policy.Object, bool) {
+	node, ok := n.Nodes.Node(name)
+	if !ok {
+		return policy.Object{}, false
+	}
+	object, ok := node.Object.(ast.Object)
+	return policy.ObjectOf(object), ok
+}
+
+// decodeNode leaves out apiVersion and kind: the nodes in a scheduler's call
+// have none, and both forms of a call have to be decided alike.
+func decodeNode(content []byte) (ast.Value, error) {
+	object, err := policy.DecodeObject(content)
+	if err != nil {
+		return nil, err
+	}
+	return object.Without("apiVersion", "kind").Value(), nil
+}
+
+// watchNodes starts the node informer when a cluster is configured; nil nodes
+// otherwise.
+func (s *service) watchNodes(ctx context.Context) (scheduling.Nodes, []handlers.Check, error) {
+	c := s.config.Cluster
+	if c.Kubeconfig == "" && !c.InCluster {
+		return nil, nil, nil
+	}
+	config, err := cluster.ClientConfig(c.Kubeconfig, c.InCluster)
+	if err != nil {
+		return nil, nil, fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	watched, err := cluster.NewNodes(config, decodeNode, cluster.Options{
+		OnError: func(err error) {
+			if !errors.Is(err, context.Canceled) {
+				s.log.Warn("watching the cluster's nodes", zap.Error(err))
+			}
+		},
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	ctx = klog.NewContext(ctx, zapr.NewLogger(s.log.Named("client-go").WithOptions(zap.IncreaseLevel(zap.WarnLevel))))
+	s.background.Go(func() { watched.Run(ctx) })
+	return nodes{watched}, []handlers.Check{{Name: "nodes", Ready: watched.Ready, Detail: watched.Status}}, nil
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/verdict-dev/verdict/internal/config"
+)
+
+// serveFlags are what `verdict serve` takes beside the configuration.
+type serveFlags struct {
+	config            string
+	policies          []string
+	address           string
+	operationsAddress string
+	allowStrangers    bool
+}
+
+func serveCommand() *cobra.Command {
+	var flags serveFlags
+	command := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer webhooks",
+		Long: `Answer webhooks. Without a flag it serves the starter policies on a loopback
+address, with a development certificate and an example user, and prints three
+requests to try.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			configuration, err := flags.configuration()
+			if err != nil {
+				return usageError{err}
+			}
+			log, err := newLogger(configuration.Log)
+			if err != nil {
+				return usageError{err}
+			}
+			defer func() { _ = log.Sync() }() // standard error can't be synced everywhere
+
+			// The first signal drains; the second stops at once, also while draining.
+			signals := make(chan os.Signal, 2)
+			signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+			defer signal.Stop(signals)
+
+			ctx, cancel := context.WithCancel(cmd.Context())
+			defer cancel()
+			s, err := newService(ctx, configuration, flags.config == "", log)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if err := s.announce(cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			return s.run(ctx, signals)
+		},
+	}
+	set := command.Flags()
+	set.StringVar(&flags.config, "config", "", "configuration file; 'verdict config default' prints one with every field")
+	set.StringArrayVar(&flags.policies, "policy", nil, "folder of .rego, data.json and data.yaml files, instead of the starter policies (repeatable)")
+	set.StringVar(&flags.address, "address", "", "where to answer webhooks, host:port; instead of server.address")
+	set.StringVar(&flags.operationsAddress, "operations-address", "", "where to serve /livez, /readyz, /metrics and /version, host:port; instead of operations.address")
+	set.BoolVar(&flags.allowStrangers, "allow-callers-without-client-certificate", false,
+		"answer anyone who reaches server.address, although it is not a loopback address: they can guess tokens and map the cluster")
+	return command
+}
+
+// configuration reads the file and puts the flags over it.
+func (f serveFlags) configuration() (*config.Configuration, error) {
+	c := config.Default()
+	if f.config != "" {
+		var err error
+		if c, err = config.Load(f.config); err != nil {
+			return nil, err
+		}
+	}
+	if len(f.policies) > 0 {
+		c.Policy.Directories = f.policies
+	}
+	var mistakes []error
+	for _, dir := range f.policies {
+		if info, err := os.Stat(dir); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("--policy: %w", err))
+		} else if !info.IsDir() {
+			mistakes = append(mistakes, fmt.Errorf("--policy: %s is a file; name the folder it is in", dir))
+		}
+	}
+	if f.address != "" {
+		c.Server.Address = f.address
+	}
+	if f.operationsAddress != "" {
+		c.Operations.Address = f.operationsAddress
+	}
+	mistakes = append(mistakes, c.CheckExposure(f.allowStrangers))
+	return c, errors.Join(mistakes...)
+}

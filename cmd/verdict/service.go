@@ -1,0 +1,347 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+
+	"github.com/verdict-dev/verdict/handlers"
+	"github.com/verdict-dev/verdict/internal/certs"
+	"github.com/verdict-dev/verdict/internal/config"
+	"github.com/verdict-dev/verdict/internal/identity"
+	"github.com/verdict-dev/verdict/internal/source"
+	"github.com/verdict-dev/verdict/policy"
+	builtin "github.com/verdict-dev/verdict/rego"
+)
+
+// service is everything `verdict serve` runs.
+type service struct {
+	config   *config.Configuration
+	log      *zap.Logger
+	observer *observer
+	engine   *policy.Engine
+	verifier *identity.Chain
+	stopping atomic.Bool
+
+	webhooks, operations            *http.Server
+	webhookListen, operationsListen net.Listener
+
+	caFile  string   // the development CA; "" with a certificate of the user's own
+	example *example // nil with a configuration file
+
+	// background watches files and the cluster until stop is called.
+	background sync.WaitGroup
+	stop       context.CancelFunc
+}
+
+// newService reads everything once, starts watching it, and takes the ports.
+// withExample adds the example user.
+func newService(ctx context.Context, c *config.Configuration, withExample bool, log *zap.Logger) (*service, error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s := &service{config: c, log: log, observer: newObserver(log, registry)}
+	ctx, s.stop = context.WithCancel(ctx)
+	if err := s.prepare(ctx, registry, withExample); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, withExample bool) error {
+	if err := s.loadPolicies(ctx); err != nil {
+		return err
+	}
+	if err := s.loadIdentities(ctx, withExample); err != nil {
+		return err
+	}
+	nodes, nodesCheck, err := s.watchNodes(ctx)
+	if err != nil {
+		return err
+	}
+	tlsConfig, err := s.certificates(ctx)
+	if err != nil {
+		return err
+	}
+	c := s.config
+	options := handlers.Options{
+		Revisions:         s.engine,
+		Verifier:          s.verifier,
+		Nodes:             nodes,
+		Metrics:           handlers.NewMetrics(registry),
+		Log:               s.log,
+		Audiences:         c.Authentication.Audiences,
+		OnError:           handlers.OnError(c.Authorization.OnError),
+		OnUnavailable:     handlers.OnUnavailable(c.Authorization.OnUnavailable),
+		MaxInFlight:       c.Server.MaxInFlight,
+		ReviewBytes:       c.Server.Limits.ReviewBytes,
+		SchedulingBytes:   c.Server.Limits.SchedulingBytes,
+		DecisionTimeout:   c.Server.Timeouts.Decision,
+		SchedulingTimeout: c.Scheduling.Timeout,
+	}
+	if c.Server.TLS.ClientCAFile != "" {
+		options.PeerNames = certs.PeerNames
+		options.Callers = map[handlers.Point][]string{
+			handlers.Authentication: c.Server.Callers.Authentication,
+			handlers.Authorization:  c.Server.Callers.Authorization,
+			handlers.Scheduling:     c.Server.Callers.Scheduling,
+		}
+	}
+	errorLog, err := zap.NewStdLogAt(s.log.Named("http"), zap.DebugLevel)
+	if err != nil {
+		return err
+	}
+	s.webhooks = &http.Server{
+		Handler:           handlers.New(options),
+		TLSConfig:         tlsConfig,
+		ReadHeaderTimeout: c.Server.Timeouts.ReadHeader,
+		ReadTimeout:       c.Server.Timeouts.Read,
+		WriteTimeout:      c.Server.Timeouts.Write,
+		IdleTimeout:       c.Server.Timeouts.Idle,
+		MaxHeaderBytes:    int(c.Server.Limits.HeaderBytes),
+		ErrorLog:          errorLog,
+	}
+	s.operations = &http.Server{
+		Handler: handlers.NewOperations(handlers.OperationsOptions{
+			Checks:  append(s.checks(), nodesCheck...),
+			Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+			Version: func() any {
+				v := currentVersions()
+				v.Revision = s.engine.Revision().ID()
+				return v
+			},
+		}),
+		ReadHeaderTimeout: c.Server.Timeouts.ReadHeader,
+		ReadTimeout:       c.Server.Timeouts.Read,
+		WriteTimeout:      c.Server.Timeouts.Write,
+		IdleTimeout:       c.Server.Timeouts.Idle,
+		ErrorLog:          errorLog,
+	}
+	if s.webhookListen, err = listen(ctx, c.Server.Address, "server.address or --address"); err != nil {
+		return err
+	}
+	s.operationsListen, err = listen(ctx, c.Operations.Address, "operations.address or --operations-address")
+	return err
+}
+
+func listen(ctx context.Context, address, setting string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose another address with %s", err, setting)
+	}
+	return l, nil
+}
+
+func (s *service) loadPolicies(ctx context.Context) error {
+	c := s.config
+	s.engine = policy.NewEngine(policy.Options{
+		Library:            builtin.Library(),
+		AllowedHosts:       c.Policy.AllowedHosts,
+		AllowedSystemNames: c.Authentication.AllowedSystemNames,
+		Entries: policy.Entries{
+			AuthenticationUser:     c.Authentication.Entry.User,
+			AuthenticationDeny:     c.Authentication.Entry.Deny,
+			AuthorizationAllow:     c.Authorization.Entry.Allow,
+			AuthorizationDeny:      c.Authorization.Entry.Deny,
+			SchedulingReject:       c.Scheduling.Entry.Reject,
+			SchedulingUnresolvable: c.Scheduling.Entry.Unresolvable,
+			SchedulingScore:        c.Scheduling.Entry.Score,
+		},
+	}, s.observer)
+	if len(c.Policy.Directories) == 0 {
+		return s.engine.Load(ctx, builtin.Starter())
+	}
+	directory := source.NewDirectory(c.Policy.Directories)
+	content, err := directory.Read()
+	if err != nil {
+		return fmt.Errorf("reading policies: %w", err)
+	}
+	if err := s.engine.Load(ctx, content); err != nil {
+		return fmt.Errorf("no policy to start with:\n%w", err)
+	}
+	s.background.Go(func() {
+		directory.Watch(ctx, func(content policy.Content) {
+			_ = s.engine.Load(ctx, content) // the observer reports it, and the running revision stays
+		}, s.engine.Refuse)
+	})
+	return nil
+}
+
+func (s *service) loadIdentities(ctx context.Context, withExample bool) error {
+	var sources []identity.Source
+	add := func(name, path string) error {
+		file, err := identity.NewTokenFile(name, path, nil)
+		if err != nil {
+			return err
+		}
+		if err := file.Load(); err != nil {
+			return fmt.Errorf("identity source %s: %w", name, err)
+		}
+		s.background.Go(func() {
+			file.Watch(ctx, func() { s.observer.fileReloaded("tokenFile", name, nil) },
+				func(err error) { s.observer.fileReloaded("tokenFile", name, err) })
+		})
+		sources = append(sources, file)
+		return nil
+	}
+	for _, configured := range s.config.Authentication.Sources {
+		if err := add(configured.Name, configured.TokenFile.Path); err != nil {
+			return err
+		}
+	}
+	if withExample {
+		dir, err := developmentDir()
+		if err != nil {
+			return err
+		}
+		prepared, err := prepareExample(dir)
+		if err != nil {
+			return err
+		}
+		s.example = &prepared
+		if err := add("example", prepared.tokenFile); err != nil {
+			return err
+		}
+	}
+	s.verifier = identity.NewChain(sources...)
+	return nil
+}
+
+// checks are what readiness depends on; the cluster's nodes come on top.
+func (s *service) checks() []handlers.Check {
+	return []handlers.Check{
+		{
+			Name: "shutdown",
+			Ready: func() error {
+				if s.stopping.Load() {
+					return errors.New("shutting down")
+				}
+				return nil
+			},
+		},
+		{
+			Name: "policy",
+			Ready: func() error {
+				if s.engine.Revision() == nil {
+					return policy.ErrNoRevision
+				}
+				return nil
+			},
+			Detail: func() string {
+				detail := "revision " + s.engine.Revision().ID()
+				if fault := s.engine.Fault(); fault != nil {
+					detail += fmt.Sprintf("\nthe newest change was refused at %s:\n%v", fault.Time.UTC().Format(time.RFC3339), fault.Err)
+				}
+				return detail
+			},
+		},
+		{Name: "identity", Ready: s.verifier.Ready},
+	}
+}
+
+// announce prints where the service listens, and what to try.
+func (s *service) announce(w io.Writer) error {
+	scheme := "https"
+	if s.config.Server.PlainHTTP {
+		scheme = "http"
+	}
+	base := scheme + "://" + s.webhookListen.Addr().String()
+	_, err := fmt.Fprintf(w, "webhooks:   %s\noperations: http://%s/readyz?verbose\n", base, s.operationsListen.Addr())
+	if s.caFile != "" {
+		_, err = fmt.Fprintf(w, "CA file:    %s\n", s.caFile)
+	}
+	_, err2 := fmt.Fprintf(w, "policy:     revision %s\n", s.engine.Revision().ID())
+	if err = errors.Join(err, err2); err != nil || s.example == nil || s.caFile == "" {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "\nWho is this? May they? Where may it run?\n%s\n%s\n%s\n",
+		curl(s.caFile, s.example.tokenReview, base+"/authenticate"),
+		curl(s.caFile, s.example.accessReview, base+"/authorize"),
+		curl(s.caFile, s.example.filterCall, base+"/scheduler/filter"))
+	return err
+}
+
+// run serves until a signal asks to stop, a listener fails or ctx ends.
+func (s *service) run(ctx context.Context, signals <-chan os.Signal) error {
+	failed := make(chan error, 2)
+	var servers sync.WaitGroup
+	defer servers.Wait()
+	servers.Go(func() { failed <- s.operations.Serve(s.operationsListen) })
+	servers.Go(func() {
+		if s.config.Server.PlainHTTP {
+			failed <- s.webhooks.Serve(s.webhookListen)
+			return
+		}
+		failed <- s.webhooks.ServeTLS(s.webhookListen, "", "")
+	})
+	defer func() {
+		_ = s.webhooks.Close()
+		_ = s.operations.Close()
+	}()
+
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving: %w", err)
+	case <-ctx.Done():
+		return ctx.Err()
+	case got := <-signals:
+		s.log.Info("shutting down: not ready, still answering", zap.Stringer("signal", got),
+			zap.Duration("drain", s.config.Shutdown.Drain))
+	}
+	s.stopping.Store(true)
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving: %w", err)
+	case <-time.After(s.config.Shutdown.Drain):
+	case <-signals:
+		return errSecondSignal
+	}
+	return s.finish(ctx, signals)
+}
+
+var errSecondSignal = errors.New("stopped at once by a second signal")
+
+// finish lets requests in flight end, new connections having been refused.
+func (s *service) finish(ctx context.Context, signals <-chan os.Signal) error {
+	s.log.Info("finishing the requests in flight", zap.Duration("grace", s.config.Shutdown.Grace))
+	ctx, cancel := context.WithTimeout(ctx, s.config.Shutdown.Grace)
+	defer cancel()
+	done := make(chan error, 1)
+	s.background.Go(func() { done <- s.webhooks.Shutdown(ctx) })
+	select {
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("requests were still in flight after shutdown.grace: %w", err)
+		}
+		s.log.Info("stopped")
+		return nil
+	case <-signals:
+		cancel()
+		return errSecondSignal
+	}
+}
+
+// close stops what runs in the background and gives the ports back.
+func (s *service) close() {
+	s.stop()
+	s.background.Wait()
+	for _, l := range []net.Listener{s.webhookListen, s.operationsListen} {
+		if l != nil {
+			_ = l.Close() // closed already when it was served
+		}
+	}
+}

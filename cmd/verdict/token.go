@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/verdict-dev/verdict/internal/identity"
+)
+
+func tokenCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "token",
+		Short: "Make tokens for a token file",
+		Args:  noArguments,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	command.AddCommand(tokenNewCommand())
+	return command
+}
+
+func tokenNewCommand() *cobra.Command {
+	var (
+		entry   identity.Entry
+		extra   []string
+		expires time.Duration
+	)
+	command := &cobra.Command{
+		Use:   "new --username NAME",
+		Short: "Print a new random token and the token file entry for it",
+		Long: `Print a new random token, and the entry for it to paste below "tokens:" in a
+token file. The entry holds only the token's SHA-256; the token is shown this
+once and kept nowhere.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if entry.Username == "" {
+				return usageError{errors.New("--username is missing: whose token is it?")}
+			}
+			var err error
+			if entry.Extra, err = extraOf(extra); err != nil {
+				return usageError{err}
+			}
+			if expires < 0 {
+				return usageError{errors.New("--expires-in: must be a positive duration such as 720h")}
+			}
+			if expires > 0 {
+				entry.Expires = time.Now().Add(expires).UTC().Truncate(time.Second)
+			}
+			token, err := identity.NewToken()
+			if err != nil {
+				return err
+			}
+			entry.SHA256 = identity.NewEntry(token, entry.Username).SHA256
+			text, err := entry.YAML()
+			if err != nil {
+				return usageError{err}
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "# The token, shown this once:\n%s\n# Its entry, to paste below \"tokens:\" in the token file:\n%s", token, text)
+			return err
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&entry.Username, "username", "", "the user's name")
+	flags.StringVar(&entry.UID, "uid", "", "the user's uid")
+	flags.StringArrayVar(&entry.Groups, "group", nil, "a group of the user (repeatable)")
+	flags.StringArrayVar(&extra, "extra", nil, "key=value for the user's extra (repeatable)")
+	flags.StringArrayVar(&entry.Audiences, "audience", nil, "an audience the token is good for (repeatable; none means no limit)")
+	flags.DurationVar(&expires, "expires-in", 0, "how long the token is good for, such as 720h (default: for ever)")
+	return command
+}
+
+func extraOf(pairs []string) (map[string][]string, error) {
+	var out map[string][]string
+	for _, pair := range pairs {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok || key == "" {
+			return nil, fmt.Errorf("--extra %q: must be key=value", pair)
+		}
+		if out == nil {
+			out = map[string][]string{}
+		}
+		out[key] = append(out[key], value)
+	}
+	return out, nil
+}

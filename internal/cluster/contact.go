@@ -1,0 +1,73 @@
+package cluster
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// contact notes when the API server last spoke to us and what last went wrong.
+type contact struct {
+	now func() time.Time
+
+	mu        sync.Mutex
+	heardAt   time.Time // guarded by mu, like what follows
+	failedAt  time.Time
+	lastError error
+}
+
+func (c *contact) heard() {
+	at := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heardAt = at
+}
+
+func (c *contact) failed(err error) {
+	at := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failedAt, c.lastError = at, err
+}
+
+// state returns when we last heard something, zero for never, and what went
+// wrong since.
+func (c *contact) state() (heardAt time.Time, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lastError != nil && !c.failedAt.Before(c.heardAt) {
+		err = c.lastError
+	}
+	return c.heardAt, err
+}
+
+// wrap returns a transport that notes each successful answer, and each piece of
+// one: a quiet watch still gets a bookmark about every minute.
+func (c *contact) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(request *http.Request) (*http.Response, error) {
+		response, err := next.RoundTrip(request)
+		if err == nil && response.StatusCode/100 == 2 {
+			c.heard()
+			response.Body = &heardBody{ReadCloser: response.Body, contact: c}
+		}
+		return response, err
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+type heardBody struct {
+	io.ReadCloser
+	contact *contact
+}
+
+func (b *heardBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.contact.heard()
+	}
+	return n, err
+}

@@ -1,0 +1,3 @@
+// Package cluster keeps what the service knows of the cluster by watching the
+// Kubernetes API.
+package cluster

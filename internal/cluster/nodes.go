@@ -1,0 +1,213 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+)
+
+// Node is one node as policies see it.
+type Node struct {
+	// Name is the node's name.
+	Name string
+	// Object is the v1 Node with its apiVersion and kind, without
+	// metadata.managedFields. It is never changed: a changed node is another
+	// Object.
+	Object ast.Value
+}
+
+// Options are what Nodes can do without. The zero value is valid.
+type Options struct {
+	// OnError is told when the nodes cannot be listed or watched, at each
+	// attempt, and when a node cannot be decoded. It must return quickly and
+	// may be called from several goroutines.
+	OnError func(error)
+	// Now is the clock that contact is measured by. Default time.Now.
+	Now func() time.Time
+}
+
+// Nodes keeps the cluster's nodes, up to date by a watch. Each is decoded once
+// for each change of it, never on a call.
+//
+// The methods may be called from several goroutines.
+type Nodes struct {
+	host     string
+	decode   func([]byte) (ast.Value, error)
+	onError  func(error)
+	now      func() time.Time
+	contact  *contact
+	informer cache.SharedIndexInformer
+}
+
+// cachedNode is what the informer stores in place of the v1 Node, so that there
+// is one copy of it in memory. It has the names and versions that informers ask
+// of an object.
+type cachedNode struct {
+	metav1.ObjectMeta
+	node  Node
+	valid bool // false: it could not be decoded
+}
+
+// NewNodes returns the nodes of the cluster that config leads to, none until Run.
+// decode turns the JSON of a Node into the form OPA evaluates; the value must
+// not be changed afterwards, nor alias the JSON.
+func NewNodes(config *rest.Config, decode func([]byte) (ast.Value, error), options Options) (*Nodes, error) {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.OnError == nil {
+		options.OnError = func(error) {}
+	}
+	n := &Nodes{
+		host:    shownHost(config.Host),
+		decode:  decode,
+		onError: options.OnError,
+		now:     options.Now,
+		contact: &contact{now: options.Now},
+	}
+
+	config = rest.CopyConfig(config)
+	config.Wrap(n.contact.wrap)
+	client, err := corev1client.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("a client for the API server at %s: %w", n.host, err)
+	}
+	n.informer = cache.NewSharedIndexInformerWithOptions(
+		cache.NewListWatchFromClient(client.RESTClient(), "nodes", metav1.NamespaceAll, fields.Everything()),
+		&corev1.Node{},
+		cache.SharedIndexInformerOptions{ObjectDescription: "nodes"},
+	)
+	// Both fail only on an informer that runs already.
+	if err := errors.Join(n.informer.SetTransform(n.transform), n.informer.SetWatchErrorHandlerWithContext(n.watchError)); err != nil {
+		return nil, fmt.Errorf("node informer: %w", err)
+	}
+	return n, nil
+}
+
+// shownHost is the API server's address without a password it may hold.
+func shownHost(host string) string {
+	if address, err := url.Parse(host); err == nil {
+		return address.Redacted()
+	}
+	return "its configured address"
+}
+
+// Run keeps the nodes up to date until ctx is done. An API server that cannot be
+// reached is tried again, at growing intervals of up to about 30 s. It can be
+// called once. client-go's own messages go to the logger in ctx
+// (klog.NewContext), else to klog.
+func (n *Nodes) Run(ctx context.Context) { n.informer.RunWithContext(ctx) }
+
+// Node returns the node called name, and whether it is known.
+func (n *Nodes) Node(name string) (Node, bool) {
+	// The store's own lookup never fails: it finds by key, and a node's key is
+	// its name.
+	object, found, err := n.informer.GetIndexer().GetByKey(name)
+	if err != nil || !found {
+		return Node{}, false
+	}
+	cached, ok := object.(*cachedNode)
+	if !ok || !cached.valid {
+		return Node{}, false
+	}
+	return cached.node, true
+}
+
+// Ready returns nil once the nodes were received whole, else what is missing.
+// It stays nil when contact is lost later; Status tells that.
+func (n *Nodes) Ready() error {
+	if n.informer.HasSynced() {
+		return nil
+	}
+	if _, err := n.contact.state(); err != nil {
+		return fmt.Errorf("the nodes are not yet known: %w", err)
+	}
+	return fmt.Errorf("the nodes are not yet known: waiting for the API server at %s", n.host)
+}
+
+// Status says in a line, for people, how many nodes are known, when the API
+// server last spoke to us, and what went wrong since.
+func (n *Nodes) Status() string {
+	if err := n.Ready(); err != nil {
+		return err.Error()
+	}
+	heardAt, err := n.contact.state()
+	status := fmt.Sprintf("%d nodes, last contact with the API server at %s %s ago",
+		len(n.informer.GetIndexer().ListKeys()), n.host, n.now().Sub(heardAt).Round(time.Second))
+	if err != nil {
+		status += ", then: " + err.Error()
+	}
+	return status
+}
+
+// LastContact returns when the API server last sent us something, the zero time
+// for never. A quiet watch gets a bookmark about every minute.
+func (n *Nodes) LastContact() time.Time {
+	heardAt, _ := n.contact.state()
+	return heardAt
+}
+
+// transform implements cache.TransformFunc. Informers pass objects of a first
+// list through it twice.
+func (n *Nodes) transform(object any) (any, error) {
+	node, ok := object.(*corev1.Node)
+	if !ok {
+		return object, nil
+	}
+	// After a broken watch everything is listed again, most of it unchanged.
+	if object, found, err := n.informer.GetIndexer().GetByKey(node.Name); err == nil && found {
+		cached, ok := object.(*cachedNode)
+		if ok && cached.valid && cached.UID == node.UID && cached.ResourceVersion == node.ResourceVersion {
+			return cached, nil
+		}
+	}
+
+	cached := &cachedNode{
+		ObjectMeta: metav1.ObjectMeta{Name: node.Name, UID: node.UID, ResourceVersion: node.ResourceVersion},
+		node:       Node{Name: node.Name},
+	}
+	value, err := n.value(node)
+	if err != nil {
+		// An error from here would keep every other node out as well.
+		n.onError(fmt.Errorf("node %s: %w", node.Name, err))
+		return cached, nil
+	}
+	cached.node.Object, cached.valid = value, true
+	return cached, nil
+}
+
+// value decodes node, which is ours to change.
+func (n *Nodes) value(node *corev1.Node) (ast.Value, error) {
+	node.ManagedFields = nil
+	// Members of a list and objects read from protobuf come without.
+	node.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Node"))
+	text, err := json.Marshal(node)
+	if err != nil {
+		return nil, err
+	}
+	return n.decode(text)
+}
+
+// watchError implements cache.WatchErrorHandlerWithContext.
+func (n *Nodes) watchError(_ context.Context, _ *cache.Reflector, err error) {
+	// Watches end in the ordinary course of things, and old versions expire.
+	if errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+		return
+	}
+	err = fmt.Errorf("watching nodes at %s: %w", n.host, err)
+	n.contact.failed(err)
+	n.onError(err)
+}
