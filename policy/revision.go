@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
@@ -221,24 +222,13 @@ func lookalikes(modules []*ast.Module, entries Entries) []Problem {
 }
 
 // oneSlip reports whether a and b differ by one letter added, dropped or
-// replaced, or by two neighbours swapped.
+// replaced, or by letters that changed places.
 func oneSlip(a, b string) bool {
-	if len(a) > len(b) {
-		a, b = b, a
+	switch levenshtein.ComputeDistance(a, b) {
+	case 1:
+		return true
+	case 2:
+		return slices.Equal(slices.Sorted(slices.Values([]byte(a))), slices.Sorted(slices.Values([]byte(b))))
 	}
-	if len(b)-len(a) > 1 {
-		return false
-	}
-	i := 0
-	for i < len(a) && a[i] == b[i] {
-		i++
-	}
-	if len(a) < len(b) {
-		return a[i:] == b[i+1:]
-	}
-	if i == len(a) {
-		return false
-	}
-	return a[i+1:] == b[i+1:] ||
-		(i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:])
+	return false
 }
