@@ -23,43 +23,53 @@ type extenderArgs struct {
 	nodes []scheduling.Node
 	// raw holds each node as it came, in the order of nodes; nil in the names form.
 	raw []jsontext.Value
+	// err is why the call can't be decided although it is well-formed.
+	err error
 }
 
 // errNoCluster answers the names form when there is nothing to look names up in.
 var errNoCluster = errors.New("the call names nodes, and verdict is not connected to a cluster: set cluster.kubeconfig or cluster.inCluster, or set nodeCacheCapable: false on the extender")
 
+var errMissing = errors.New("is missing")
+
+// at says where in the call err is.
+func at(field string, err error) error {
+	return fmt.Errorf("%s: %w", field, err)
+}
+
 // readExtenderArgs decodes an extender call. ok is false when the answer has
-// been written. argsErr is set when the call is well-formed but can't be decided.
-func (h *handler) readExtenderArgs(w http.ResponseWriter, r *http.Request) (args extenderArgs, revision *policy.Revision, argsErr error, ok bool) {
+// been written. args.err is set when the call is well-formed but can't be decided.
+func (h *handler) readExtenderArgs(w http.ResponseWriter, r *http.Request) (args extenderArgs, revision *policy.Revision, ok bool) {
 	args, names, err := parseExtenderArgs(bodyOf(r))
 	if err != nil {
 		writeStatus(w, http.StatusBadRequest, err.Error())
-		return args, nil, nil, false
+		return args, nil, false
 	}
 	revision = h.Revisions.Revision()
 	if revision == nil {
 		writeStatus(w, http.StatusServiceUnavailable, policy.ErrNoRevision.Error())
-		return args, nil, nil, false
+		return args, nil, false
 	}
 	if args.raw != nil {
-		return args, revision, nil, true
+		return args, revision, true
 	}
 	args.nodes = make([]scheduling.Node, len(names))
 	for i, name := range names {
 		args.nodes[i].Name = name
 	}
 	if h.Nodes == nil {
-		return args, revision, errNoCluster, true
+		args.err = errNoCluster
+		return args, revision, true
 	}
 	if err := h.Nodes.Ready(); err != nil {
 		h.Log.Warn("extender call refused: the nodes have not been read yet", zap.Error(err))
 		writeStatus(w, http.StatusServiceUnavailable, "the nodes of the cluster have not been read yet")
-		return args, nil, nil, false
+		return args, nil, false
 	}
 	for i, name := range names {
 		args.nodes[i].Object, _ = h.Nodes.Node(name)
 	}
-	return args, revision, nil, true
+	return args, revision, true
 }
 
 // parseExtenderArgs reads the call, its keys without regard to case as the
@@ -70,28 +80,28 @@ func parseExtenderArgs(body []byte) (args extenderArgs, names []string, err erro
 		return args, nil, err
 	}
 	if isNull(fields["pod"]) {
-		return args, nil, errors.New("Pod: is missing") //nolint:staticcheck,revive // the field's name
+		return args, nil, at("Pod", errMissing)
 	}
 	if args.pod, err = policy.DecodeObject(fields["pod"]); err != nil {
-		return args, nil, fmt.Errorf("Pod: %w", err)
+		return args, nil, at("Pod", err)
 	}
 	hasNodes, hasNames := !isNull(fields["nodes"]), !isNull(fields["nodenames"])
 	switch {
 	case hasNodes && hasNames:
-		return args, nil, errors.New("Nodes and NodeNames are both given: send one") //nolint:staticcheck,revive // the fields' names
+		return args, nil, at("Nodes", errors.New("send either these or NodeNames, not both"))
 	case hasNodes:
 		return args, nil, args.readNodes(fields["nodes"])
 	case hasNames:
 		names, err = nodeNames(fields["nodenames"])
 		return args, names, err
 	}
-	return args, nil, errors.New("Nodes and NodeNames are both missing: send one") //nolint:staticcheck,revive // the fields' names
+	return args, nil, at("Nodes", errors.New("is missing, and so is NodeNames: send one"))
 }
 
 func (a *extenderArgs) readNodes(list jsontext.Value) error {
 	fields, err := topLevel(list, "items")
 	if err != nil {
-		return fmt.Errorf("Nodes: %w", err)
+		return at("Nodes", err)
 	}
 	a.raw = []jsontext.Value{}
 	if isNull(fields["items"]) {
@@ -99,13 +109,13 @@ func (a *extenderArgs) readNodes(list jsontext.Value) error {
 	}
 	d := jsontext.NewDecoder(bytes.NewBuffer(fields["items"]))
 	if token, err := d.ReadToken(); err != nil || token.Kind() != '[' {
-		return errors.New("Nodes.items: must be a list of nodes") //nolint:staticcheck,revive // the field's name
+		return at("Nodes.items", errors.New("must be a list of nodes"))
 	}
 	seen := map[string]bool{}
 	for d.PeekKind() != ']' {
 		value, err := d.ReadValue()
 		if err != nil {
-			return fmt.Errorf("Nodes.items: %w", err)
+			return at("Nodes.items", err)
 		}
 		raw := value.Clone()
 		where := fmt.Sprintf("Nodes.items[%d]", len(a.raw))
@@ -134,7 +144,7 @@ func (a *extenderArgs) readNodes(list jsontext.Value) error {
 func nodeNames(list jsontext.Value) ([]string, error) {
 	wrapped, err := policy.DecodeObject(slices.Concat([]byte(`{"NodeNames":`), list, []byte(`}`)))
 	if err != nil {
-		return nil, fmt.Errorf("NodeNames: %w", err)
+		return nil, at("NodeNames", err)
 	}
 	names, err := wrapped.Strings("NodeNames")
 	if err != nil {

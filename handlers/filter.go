@@ -28,11 +28,12 @@ type nodeList struct {
 // scheduler throws the body of anything but a 200 away, so a call that can't
 // be decided is a 200 with its Error set.
 func (h *handler) filter(w http.ResponseWriter, r *http.Request) {
-	args, revision, err, ok := h.readExtenderArgs(w, r)
+	args, revision, ok := h.readExtenderArgs(w, r)
 	if !ok {
 		return
 	}
 	var decided []scheduling.Filtered
+	err := args.err
 	if err == nil {
 		decided, err = scheduling.Filter(r.Context(), revision, args.pod, args.nodes)
 	}

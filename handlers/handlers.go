@@ -122,7 +122,7 @@ type handler struct {
 	Options
 }
 
-func (h *handler) notFound(w http.ResponseWriter, r *http.Request) {
+func (h *handler) notFound(w http.ResponseWriter, _ *http.Request) {
 	writeStatus(w, http.StatusNotFound, "nothing is served at this path; webhooks are /authenticate, /authorize, /scheduler/filter and /scheduler/prioritize")
 }
 

@@ -12,11 +12,12 @@ import (
 // has no place for an error: a node that can't be scored gets zero, and the
 // cause is counted and logged here, since the scheduler would hide it.
 func (h *handler) prioritize(w http.ResponseWriter, r *http.Request) {
-	args, revision, err, ok := h.readExtenderArgs(w, r)
+	args, revision, ok := h.readExtenderArgs(w, r)
 	if !ok {
 		return
 	}
 	var decided []scheduling.Scored
+	err := args.err
 	if err == nil {
 		decided, err = scheduling.Prioritize(r.Context(), revision, args.pod, args.nodes)
 	}

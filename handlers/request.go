@@ -27,8 +27,7 @@ func (h *handler) body(limit int64) func(http.Handler) http.Handler {
 			}
 			content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 			if err != nil {
-				var large *http.MaxBytesError
-				if errors.As(err, &large) {
+				if _, large := errors.AsType[*http.MaxBytesError](err); large {
 					tooLarge(w, limit)
 					return
 				}

@@ -147,13 +147,11 @@ func (d *decoder) syntaxError(err error) error {
 // NewSyntaxError gives every failure of the tokenizer the one form callers
 // see. offset, in bytes, is used where err knows of none.
 func NewSyntaxError(err error, offset int64) error {
-	var own *SyntaxError
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*SyntaxError](err); ok {
 		return own
 	}
 	out := &SyntaxError{Offset: offset, Message: err.Error()}
-	var syntactic *jsontext.SyntacticError
-	if errors.As(err, &syntactic) {
+	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		out.Pointer = string(syntactic.JSONPointer)
 		out.Offset = syntactic.ByteOffset
 		out.Message = syntactic.Err.Error()

@@ -47,8 +47,7 @@ func evaluationError(ctx context.Context, rule string, err error) error {
 		return fmt.Errorf("%s: %w", rule, ErrTimeout)
 	}
 	out := &EvaluationError{Rule: rule, Code: "error", Message: err.Error()}
-	var te *topdown.Error
-	if errors.As(err, &te) {
+	if te, ok := errors.AsType[*topdown.Error](err); ok {
 		out.Code, out.Message = te.Code, te.Message
 		if te.Location != nil {
 			out.Location = location(te.Location)

@@ -29,7 +29,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) int {
-	root := rootCommand()
+	root := rootCommand() //nolint:contextcheck // cobra hands ctx to the commands
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

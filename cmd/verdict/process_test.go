@@ -134,9 +134,9 @@ func start(t *testing.T, command *exec.Cmd) *process {
 	return p
 }
 
-func (p *process) signal(s syscall.Signal) {
+func (p *process) terminate() {
 	p.t.Helper()
-	if err := p.command.Process.Signal(s); err != nil {
+	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
 		p.t.Fatal(err)
 	}
 }

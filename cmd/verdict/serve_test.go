@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -47,7 +46,7 @@ func TestServePrintsRequestsThatAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	ca := readString(t, filepath.Join(cache, "verdict", "ca.crt"))
-	p.signal(syscall.SIGTERM)
+	p.terminate()
 	if code := p.wait(); code != 0 {
 		t.Errorf("exit code %d after SIGTERM, want 0\n%s", code, p.stderr)
 	}
@@ -171,7 +170,7 @@ func TestDrain(t *testing.T) {
 	if code, body := p.get("/readyz"); code != 200 {
 		t.Fatalf("/readyz says %d\n%s", code, body)
 	}
-	p.signal(syscall.SIGTERM)
+	p.terminate()
 	eventually(t, "/readyz fails", func() bool { code, _ := p.get("/readyz"); return code == 503 })
 	if code, body := p.post("/authorize", listPods); code != 200 {
 		t.Errorf("while draining /authorize says %d\n%s", code, body)
@@ -185,9 +184,9 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	config := strings.Replace(plainConfig, "drain: 1s", "drain: 10m", 1)
 	p := serve(t, dir, "--config", writeFile(t, filepath.Join(dir, "verdict.yaml"), config))
-	p.signal(syscall.SIGTERM)
+	p.terminate()
 	eventually(t, "/readyz fails", func() bool { code, _ := p.get("/readyz"); return code == 503 })
-	p.signal(syscall.SIGTERM)
+	p.terminate()
 	if code := p.wait(); code != exitFailure {
 		t.Errorf("exit code %d, want %d\n%s", code, exitFailure, p.stderr)
 	}
