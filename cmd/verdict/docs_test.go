@@ -1,0 +1,153 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// documented says how each command in the documentation is run by a test. A
+// command that is not here fails the test below, as does one that is here and
+// in no page.
+var documented = map[string]string{
+	"go run ./cmd/verdict serve":                                            "serve",
+	"go run ./cmd/verdict serve --policy my-policies":                       "serve",
+	"go run ./cmd/verdict token new --username alice --group team-payments": "run",
+	"go run ./cmd/verdict config default":                                   "run",
+	"go run ./cmd/verdict config default > verdict.yaml":                    "run",
+	"go run ./cmd/verdict config check verdict.yaml":                        "run",
+	"cp -R rego/starter my-policies":                                        "run",
+	"make test":                                                             "this very run",
+}
+
+// TestDocumentedCommands runs every command of the README and of docs/ that
+// needs no control plane, page by page, in a copy of what it names; e2e runs
+// the others.
+func TestDocumentedCommands(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, page := range append(pages, filepath.Join(root, "README.md")) {
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			if controlPlanePages[filepath.Base(page)] {
+				t.Logf("%s: run by e2e", filepath.Base(page))
+				return
+			}
+			workspace := workspace(t, root)
+			for _, command := range commands(t, page) {
+				how, known := documented[command]
+				if !known {
+					t.Errorf("no test runs the documented command: %s", command)
+					continue
+				}
+				seen[command] = true
+				switch how {
+				case "run":
+					runDocumented(t, workspace, command)
+				case "serve":
+					serveDocumented(t, workspace, command)
+				}
+			}
+		})
+	}
+	for command := range documented {
+		if !seen[command] {
+			t.Errorf("no page documents the command any more: %s", command)
+		}
+	}
+}
+
+// controlPlanePages hold commands for a real control plane: e2e/docs_test.go runs those.
+var controlPlanePages = map[string]bool{
+	"connect-apiserver.md":    true,
+	"connect-scheduler.md":    true,
+	"when-verdict-is-down.md": true,
+}
+
+// commands returns the lines of the page's sh blocks.
+func commands(t *testing.T, page string) []string {
+	t.Helper()
+	var out []string
+	inside := false
+	for line := range strings.Lines(readString(t, page)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "```sh":
+			inside = true
+		case strings.HasPrefix(line, "```"):
+			inside = false
+		case inside && line != "" && !strings.HasPrefix(line, "#"):
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// workspace is a folder in which the documented commands find what they name,
+// and may write beside it.
+func workspace(t *testing.T, root string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"cmd", "handlers", "policy", "rego", "internal", "go.mod", "go.sum"} {
+		if err := os.Symlink(filepath.Join(root, name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// documentedCommand runs the line as a shell would. `go run` becomes a run of
+// this very test binary, which is the same program, already built.
+func documentedCommand(t *testing.T, workspace, line string) *exec.Cmd {
+	t.Helper()
+	program := strings.Replace(line, "go run ./cmd/verdict", shellQuote(os.Args[0]), 1)
+	shell := exec.CommandContext(t.Context(), "sh", "-c", "exec "+program)
+	shell.Dir = workspace
+	cache := filepath.Join(workspace, "cache")
+	shell.Env = append(os.Environ(), runMainEnv+"=1", "XDG_CACHE_HOME="+cache, "HOME="+cache)
+	return shell
+}
+
+func runDocumented(t *testing.T, workspace, line string) {
+	t.Helper()
+	if out, err := documentedCommand(t, workspace, line).CombinedOutput(); err != nil {
+		t.Errorf("%s: %v\n%s", line, err, out)
+	}
+}
+
+// serveDocumented starts the server on free ports, tries what it prints, and stops it.
+func serveDocumented(t *testing.T, workspace, line string) {
+	t.Helper()
+	p := start(t, documentedCommand(t, workspace, line+" --address 127.0.0.1:0 --operations-address 127.0.0.1:0"))
+	tryPrinted(t, p)
+	p.terminate()
+	if code := p.wait(); code != 0 {
+		t.Errorf("%s: exit code %d\n%s", line, code, p.stderr)
+	}
+}
+
+// TestQuickstart runs the first command of the README as a newcomer does, from
+// a plain build, but for the ports.
+func TestQuickstart(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(t.TempDir(), "verdict"), "./cmd/verdict")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	cache := t.TempDir()
+	command := exec.CommandContext(t.Context(), build.Args[3], "serve", "--address", "127.0.0.1:0", "--operations-address", "127.0.0.1:0")
+	command.Env = append(os.Environ(), "XDG_CACHE_HOME="+cache, "HOME="+cache)
+	tryPrinted(t, start(t, command))
+}
