@@ -17,7 +17,7 @@ func (r *Revision) evaluate(ctx context.Context, path string, input ast.Value) (
 	}
 	value, err := rule.Evaluate(ctx, input)
 	if err != nil {
-		return nil, evaluationError(ctx, path, err)
+		return nil, r.evaluationError(ctx, path, err)
 	}
 	return value, nil
 }

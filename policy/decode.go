@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -16,6 +17,9 @@ import (
 const (
 	maxDepth        = 128
 	maxNumberLength = 128
+	// maxExponentLength leaves room for the sign: OPA computes with big floats,
+	// and does not take 0e1000000000 for the zero it is.
+	maxExponentLength = 4
 )
 
 // SyntaxError says where a JSON document stops being one that is accepted.
@@ -91,7 +95,8 @@ func (d *decoder) number(literal string) (ast.Value, error) {
 	if len(literal) > maxNumberLength {
 		return nil, d.refuse(fmt.Sprintf("number longer than %d bytes", maxNumberLength))
 	}
-	if _, err := strconv.ParseFloat(literal, 64); err != nil {
+	_, exponent, _ := strings.Cut(strings.ToLower(literal), "e")
+	if _, err := strconv.ParseFloat(literal, 64); err != nil || len(exponent) > maxExponentLength {
 		return nil, d.refuse("number out of range")
 	}
 	return ast.Number(literal), nil

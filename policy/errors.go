@@ -42,7 +42,7 @@ func (e *EvaluationError) Error() string {
 }
 
 // evaluationError turns what an evaluator returned into ErrTimeout or an *EvaluationError.
-func evaluationError(ctx context.Context, rule string, err error) error {
+func (r *Revision) evaluationError(ctx context.Context, rule string, err error) error {
 	if topdown.IsCancel(err) || ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", rule, ErrTimeout)
 	}
@@ -51,6 +51,9 @@ func evaluationError(ctx context.Context, rule string, err error) error {
 		out.Code, out.Message = te.Code, te.Message
 		if te.Location != nil {
 			out.Location = location(te.Location)
+		}
+		if te.Code == topdown.ConflictErr {
+			out.Message += rivals(r.parsed, te.Location)
 		}
 	}
 	return out

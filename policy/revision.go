@@ -33,7 +33,7 @@ type Options struct {
 // Revision is one immutable, compiled set of modules and data.
 type Revision struct {
 	id                 string
-	modules            int
+	parsed             []*ast.Module // without the library
 	warnings           []Problem
 	entries            Entries
 	rules              map[string]evaluator.Evaluator
@@ -45,7 +45,7 @@ type Revision struct {
 func (r *Revision) ID() string { return r.id }
 
 // Modules is how many Rego files the revision holds, the library not counted.
-func (r *Revision) Modules() int { return r.modules }
+func (r *Revision) Modules() int { return len(r.parsed) }
 
 // Warnings are what looks like a mistake and still compiles, such as a rule
 // called alow in the package of the entry rule allow.
@@ -90,7 +90,7 @@ func Compile(ctx context.Context, content Content, options Options) (*Revision, 
 
 	revision := &Revision{
 		id:                 contentID(content, options),
-		modules:            len(own),
+		parsed:             own,
 		warnings:           lookalikes(own, options.Entries),
 		entries:            options.Entries,
 		rules:              map[string]evaluator.Evaluator{},
