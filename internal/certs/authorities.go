@@ -1,12 +1,16 @@
 package certs
 
 import (
-	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"regexp"
 )
+
+// blockBegin finds the PEM blocks that pem.Decode passes over because they are
+// damaged.
+var blockBegin = regexp.MustCompile(`(?m)^-----BEGIN `)
 
 // parseAuthorities reads a PEM bundle. x509.CertPool.AppendCertsFromPEM skips
 // what it cannot read, so that half of a bundle would pass for the whole.
@@ -17,9 +21,6 @@ func parseAuthorities(content []byte) (*x509.CertPool, error) {
 		var block *pem.Block
 		block, rest = pem.Decode(rest)
 		if block == nil {
-			if bytes.Contains(rest, []byte("-----BEGIN")) {
-				return nil, fmt.Errorf("what follows certificate %d is not valid PEM", found)
-			}
 			break
 		}
 		if block.Type != "CERTIFICATE" {
@@ -31,6 +32,9 @@ func parseAuthorities(content []byte) (*x509.CertPool, error) {
 		}
 		pool.AddCert(certificate)
 		found++
+	}
+	if begun := len(blockBegin.FindAll(content, -1)); begun != found {
+		return nil, fmt.Errorf("only %d of %d PEM blocks can be read", found, begun)
 	}
 	if found == 0 {
 		return nil, errors.New("holds no PEM certificate")

@@ -45,10 +45,8 @@ type DevelopmentFiles struct {
 // The directory gets mode 0700 and the files 0600. Processes that start at the
 // same time get the same certificate.
 func Development(dir string, hosts []string, now time.Time) (DevelopmentFiles, error) {
-	for _, host := range hosts {
-		if host == "" {
-			return DevelopmentFiles{}, errors.New("development certificate: a host is empty")
-		}
+	if slices.Contains(hosts, "") {
+		return DevelopmentFiles{}, errors.New("development certificate: a host is empty")
 	}
 	hosts = append([]string{"localhost", "127.0.0.1", "::1"}, hosts...)
 	files := DevelopmentFiles{

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -67,8 +65,8 @@ type Reloader struct {
 	// current is what new connections use. It is replaced, never changed.
 	current atomic.Pointer[tls.Config]
 
-	// mutex guards what follows, and makes reloads one at a time.
-	mutex sync.Mutex
+	// What follows belongs to NewReloader, then to Run.
+
 	// loaded is the content that current was made from.
 	loaded content
 	// failing is whether the last attempt found something unusable.
@@ -117,7 +115,7 @@ func (r *Reloader) TLSConfig() *tls.Config {
 	return config
 }
 
-// Run watches the files until ctx is done, and returns then.
+// Run watches the files until ctx is done, and returns then. It is called once.
 func (r *Reloader) Run(ctx context.Context) {
 	var events chan fsnotify.Event
 	var faults chan error
@@ -143,7 +141,9 @@ func (r *Reloader) Run(ctx context.Context) {
 		case <-poll.C:
 			// A directory that was replaced has lost its watch.
 			r.watch(watcher)
-			r.reload()
+			if settled == nil {
+				r.reload()
+			}
 		case <-settled:
 			settled = nil
 			r.reload()
@@ -192,10 +192,9 @@ func (r *Reloader) watch(watcher *fsnotify.Watcher) {
 
 // reload reads the files and tells the observer when there is something to tell.
 func (r *Reloader) reload() {
-	r.mutex.Lock()
 	wasFailing := r.failing
-	r.mutex.Unlock()
 	changed, err := r.load()
+	r.failing = err != nil
 	if err != nil {
 		r.observe(fmt.Errorf("reload certificates: %w; those loaded before stay in use", err))
 	} else if changed || wasFailing {
@@ -206,69 +205,65 @@ func (r *Reloader) reload() {
 // load replaces what is in use by what is in the files, as far as that can be
 // used, and tells whether it replaced anything.
 func (r *Reloader) load() (changed bool, err error) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	defer func() { r.failing = err != nil }()
-
-	config := r.current.Load()
-	if config == nil {
-		config = r.newConfig()
-	} else {
-		config = config.Clone()
+	first := r.current.Load() == nil
+	config := r.newConfig()
+	if !first {
+		config = r.current.Load().Clone()
 	}
 	loaded := r.loaded
+	pairChanged, pairErr := r.loadPair(config, &loaded)
+	clientCAChanged, clientCAErr := r.loadClientCA(config, &loaded)
 
-	cert, key, err := r.readPair()
-	if err == nil && (!bytes.Equal(cert, loaded.cert) || !bytes.Equal(key, loaded.key)) {
-		var pair tls.Certificate
-		pair, err = parsePair(cert, key, r.now())
-		if err == nil {
-			config.Certificates = []tls.Certificate{pair}
-			loaded.cert, loaded.key = cert, key
-			changed = true
-		} else {
-			err = fmt.Errorf("%s with %s: %w", r.files.Cert, r.files.Key, err)
-		}
-	}
-	errs := []error{err}
-
-	if r.files.ClientCA != "" {
-		clientCA, err := os.ReadFile(r.files.ClientCA)
-		if err == nil && !bytes.Equal(clientCA, loaded.clientCA) {
-			var pool *x509.CertPool
-			pool, err = parseAuthorities(clientCA)
-			if err == nil {
-				config.ClientCAs = pool
-				loaded.clientCA = clientCA
-				changed = true
-			} else {
-				err = fmt.Errorf("%s: %w", r.files.ClientCA, err)
-			}
-		}
-		errs = append(errs, err)
-	}
-
-	err = errors.Join(errs...)
-	if r.current.Load() == nil && err != nil {
-		return false, err
-	}
-	if changed {
+	err = errors.Join(pairErr, clientCAErr)
+	changed = pairChanged || clientCAChanged
+	if changed && (err == nil || !first) {
 		r.loaded = loaded
 		r.current.Store(config)
 	}
 	return changed, err
 }
 
-func (r *Reloader) readPair() (cert, key []byte, err error) {
-	cert, err = os.ReadFile(r.files.Cert)
+// loadPair puts the certificate into config when it is new and good.
+func (r *Reloader) loadPair(config *tls.Config, loaded *content) (changed bool, err error) {
+	cert, err := os.ReadFile(r.files.Cert)
 	if err != nil {
-		return nil, nil, err
+		return false, err
 	}
-	key, err = os.ReadFile(r.files.Key)
+	key, err := os.ReadFile(r.files.Key)
 	if err != nil {
-		return nil, nil, err
+		return false, err
 	}
-	return cert, key, nil
+	if config.Certificates != nil && bytes.Equal(cert, loaded.cert) && bytes.Equal(key, loaded.key) {
+		return false, nil
+	}
+	pair, err := parsePair(cert, key, r.now())
+	if err != nil {
+		return false, fmt.Errorf("%s with %s: %w", r.files.Cert, r.files.Key, err)
+	}
+	config.Certificates = []tls.Certificate{pair}
+	loaded.cert, loaded.key = cert, key
+	return true, nil
+}
+
+// loadClientCA puts the client CA bundle into config when it is new and good.
+func (r *Reloader) loadClientCA(config *tls.Config, loaded *content) (changed bool, err error) {
+	if r.files.ClientCA == "" {
+		return false, nil
+	}
+	bundle, err := os.ReadFile(r.files.ClientCA)
+	if err != nil {
+		return false, err
+	}
+	if bytes.Equal(bundle, loaded.clientCA) && config.ClientCAs != nil {
+		return false, nil
+	}
+	pool, err := parseAuthorities(bundle)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", r.files.ClientCA, err)
+	}
+	config.ClientCAs = pool
+	loaded.clientCA = bundle
+	return true, nil
 }
 
 // parsePair refuses what callers would refuse, so that it does not replace what

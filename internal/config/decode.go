@@ -167,8 +167,8 @@ func fieldsOf(structure reflect.Type) map[string]int {
 // closestField is the field that was probably meant by name, or "".
 func closestField(name string, structure reflect.Type) string {
 	best, bestDistance := "", 0
-	for i := range structure.NumField() {
-		field := structure.Field(i).Tag.Get("yaml")
+	for member := range structure.Fields() {
+		field := member.Tag.Get("yaml")
 		if strings.EqualFold(name, field) {
 			return field
 		}

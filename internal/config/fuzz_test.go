@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 )
@@ -19,7 +20,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		config, err := Parse("fuzz/verdict.yaml", content)
 		again, errAgain := Parse("fuzz/verdict.yaml", content)
-		if !reflect.DeepEqual(config, again) || !reflect.DeepEqual(err, errAgain) {
+		if !reflect.DeepEqual(config, again) || fmt.Sprint(err) != fmt.Sprint(errAgain) {
 			t.Fatalf("two answers: %+v, %v and %+v, %v", config, err, again, errAgain)
 		}
 		if err == nil {

@@ -190,7 +190,7 @@ func TestParseRefuses(t *testing.T) {
 
 		// Names of fields.
 		{"misspelt header", "apiversion: verdict.dev/v1alpha1\nkind: Configuration\n", []string{`:1: apiversion: unknown field: did you mean "apiVersion"?`}},
-		{"unknown field", header + "server:\n  adress: x\n", []string{`:4: server.adress: unknown field: did you mean "address"?`}},
+		{"unknown field", header + "server:\n  addrezs: x\n", []string{`:4: server.addrezs: unknown field: did you mean "address"?`}},
 		{"wrong case", header + "server:\n  tls:\n    certfile: x\n", []string{`:5: server.tls.certfile: unknown field: did you mean "certFile"?`}},
 		{"no field like it", header + "shutdown:\n  colour: red\n", []string{`:4: shutdown.colour: unknown field: the fields here are drain, grace`}},
 		{"no other field", header + "operations:\n  colour: red\n", []string{`:4: operations.colour: unknown field: the only field here is address`}},
