@@ -177,7 +177,9 @@ func topLevel(body []byte, wanted ...string) (map[string]jsontext.Value, error) 
 		if err != nil {
 			return nil, policy.NewSyntaxError(err, d.InputOffset())
 		}
-		key := strings.ToLower(name.String())
+		// The token is void once the decoder goes on.
+		written := name.String()
+		key := strings.ToLower(written)
 		value, err := d.ReadValue()
 		if err != nil {
 			return nil, policy.NewSyntaxError(err, d.InputOffset())
@@ -186,7 +188,7 @@ func topLevel(body []byte, wanted ...string) (map[string]jsontext.Value, error) 
 			continue
 		}
 		if _, twice := fields[key]; twice {
-			return nil, fmt.Errorf("invalid JSON: duplicate name in object (/%s)", printable(name.String()))
+			return nil, fmt.Errorf("invalid JSON: duplicate name in object (/%s)", printable(written))
 		}
 		fields[key] = value.Clone()
 	}

@@ -4,9 +4,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
+
+// maxMessage bounds a message, in bytes: it may name what the caller sent.
+const maxMessage = 1024
 
 // reasons are meta/v1 StatusReasons for the codes we answer with.
 var reasons = map[int]metav1.StatusReason{
@@ -22,6 +26,9 @@ var reasons = map[int]metav1.StatusReason{
 // writeStatus answers with a Kubernetes Status. It never sets Retry-After:
 // with it, apiserver's clients would call eleven times instead of once.
 func writeStatus(w http.ResponseWriter, code int, message string) {
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	}
 	body, err := json.Marshal(metav1.Status{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"},
 		Status:   metav1.StatusFailure,
