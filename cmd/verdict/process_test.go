@@ -145,7 +145,10 @@ func (p *process) terminate() {
 func (p *process) wait() int {
 	p.t.Helper()
 	select {
-	case <-p.exited:
+	case err := <-p.exited:
+		if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+			p.t.Fatalf("waiting for verdict: %v, %v", err, exit)
+		}
 		return p.command.ProcessState.ExitCode()
 	case <-time.After(patience):
 		p.t.Fatalf("verdict did not end\n%s", p.stderr)

@@ -194,7 +194,7 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 
 func TestRefusesWhatIsWrong(t *testing.T) {
 	dir := t.TempDir()
-	broken := writeFile(t, filepath.Join(dir, "broken.yaml"), "apiVersion: verdict.dev/v1alpha1\nkind: Configuration\nserver: {adress: x, maxInFlight: -1}\n")
+	broken := writeFile(t, filepath.Join(dir, "broken.yaml"), "apiVersion: verdict.dev/v1alpha1\nkind: Configuration\nserver: {port: x, maxInFlight: -1}\n")
 	for name, test := range map[string]struct {
 		args []string
 		want []string
@@ -203,8 +203,8 @@ func TestRefusesWhatIsWrong(t *testing.T) {
 		"unknown command":     {[]string{"sreve"}, []string{"sreve"}},
 		"missing folder":      {[]string{"serve", "--policy", filepath.Join(dir, "none")}, []string{"--policy", "none"}},
 		"missing config":      {[]string{"serve", "--config", filepath.Join(dir, "none.yaml")}, []string{"none.yaml"}},
-		"broken config":       {[]string{"serve", "--config", broken}, []string{"server.adress", "server.maxInFlight"}},
-		"config check":        {[]string{"config", "check", broken}, []string{"server.adress", "server.maxInFlight"}},
+		"broken config":       {[]string{"serve", "--config", broken}, []string{"server.port", "server.maxInFlight"}},
+		"config check":        {[]string{"config", "check", broken}, []string{"server.port", "server.maxInFlight"}},
 		"open to the network": {[]string{"serve", "--address", "0.0.0.0:0"}, []string{"--allow-callers-without-client-certificate"}},
 		"token without user":  {[]string{"token", "new"}, []string{"--username"}},
 		"odd extra":           {[]string{"token", "new", "--username", "a", "--extra", "x"}, []string{"key=value"}},

@@ -59,7 +59,7 @@ func TestClientConfigErrors(t *testing.T) {
 		"missing":              {missing: true, is: fs.ErrNotExist, want: "no such file"},
 		"empty":                {text: "", want: "names no cluster: set current-context"},
 		"no current context":   {text: strings.Replace(kubeconfigText, "current-context: x", "", 1), want: "names no cluster: set current-context"},
-		"unknown context":      {text: strings.Replace(kubeconfigText, "current-context: x", "current-context: y", 1), want: `context was not found`},
+		"unknown context":      {text: strings.Replace(kubeconfigText, "current-context: x", "current-context: other", 1), want: `context was not found`},
 		"not YAML":             {text: "a: [", want: "yaml"},
 		"not a kubeconfig":     {text: "apiVersion: v1\nkind: Pod\n", want: "Pod"},
 		"a missing CA":         {text: kubeconfigText, want: "ca.crt"},

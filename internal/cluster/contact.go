@@ -1,10 +1,14 @@
 package cluster
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"sync"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
 // contact notes when the API server last spoke to us and what last went wrong.
@@ -43,11 +47,18 @@ func (c *contact) state() (heardAt time.Time, err error) {
 }
 
 // wrap returns a transport that notes each successful answer, and each piece of
-// one: a quiet watch still gets a bookmark about every minute.
-func (c *contact) wrap(next http.RoundTripper) http.RoundTripper {
+// one: a quiet watch still gets a bookmark about every minute. It tells refused
+// those errors that informers retry without a word.
+func (c *contact) wrap(next http.RoundTripper, refused func(error)) http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(request)
-		if err == nil && response.StatusCode/100 == 2 {
+		switch {
+		case err != nil && utilnet.IsConnectionRefused(err):
+			refused(err)
+		case err != nil:
+		case response.StatusCode == http.StatusTooManyRequests:
+			refused(errors.New("the API server has too many requests (429)"))
+		case response.StatusCode/100 == 2:
 			c.heard()
 			response.Body = &heardBody{ReadCloser: response.Body, contact: c}
 		}
@@ -55,8 +66,14 @@ func (c *contact) wrap(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
+// isRefusal tells whether wrap reported the error already.
+func isRefusal(err error) bool {
+	return utilnet.IsConnectionRefused(err) || apierrors.IsTooManyRequests(err)
+}
+
 type roundTripper func(*http.Request) (*http.Response, error)
 
+// RoundTrip implements http.RoundTripper.
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 type heardBody struct {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -52,6 +53,9 @@ type Nodes struct {
 	informer cache.SharedIndexInformer
 }
 
+// endGrace is how long Run waits for client-go to end.
+const endGrace = time.Second
+
 // cachedNode is what the informer stores in place of the v1 Node, so that there
 // is one copy of it in memory. It has the names and versions that informers ask
 // of an object.
@@ -80,7 +84,7 @@ func NewNodes(config *rest.Config, decode func([]byte) (ast.Value, error), optio
 	}
 
 	config = rest.CopyConfig(config)
-	config.Wrap(n.contact.wrap)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return n.contact.wrap(next, n.failed) })
 	client, err := corev1client.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("a client for the API server at %s: %w", n.host, err)
@@ -109,7 +113,21 @@ func shownHost(host string) string {
 // reached is tried again, at growing intervals of up to about 30 s. It can be
 // called once. client-go's own messages go to the logger in ctx
 // (klog.NewContext), else to klog.
-func (n *Nodes) Run(ctx context.Context) { n.informer.RunWithContext(ctx) }
+//
+// While the API server refuses connections client-go may sit out such an
+// interval before it ends. Run returns without it then; it does nothing more.
+func (n *Nodes) Run(ctx context.Context) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		n.informer.RunWithContext(ctx)
+	}()
+	<-ctx.Done()
+	select {
+	case <-ended:
+	case <-time.After(endGrace):
+	}
+}
 
 // Node returns the node called name, and whether it is known.
 func (n *Nodes) Node(name string) (Node, bool) {
@@ -204,9 +222,13 @@ func (n *Nodes) value(node *corev1.Node) (ast.Value, error) {
 // watchError implements cache.WatchErrorHandlerWithContext.
 func (n *Nodes) watchError(_ context.Context, _ *cache.Reflector, err error) {
 	// Watches end in the ordinary course of things, and old versions expire.
-	if errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+	if errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || isRefusal(err) {
 		return
 	}
+	n.failed(err)
+}
+
+func (n *Nodes) failed(err error) {
 	err = fmt.Errorf("watching nodes at %s: %w", n.host, err)
 	n.contact.failed(err)
 	n.onError(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/open-policy-agent/opa/v1/ast"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
@@ -246,19 +247,70 @@ func TestNodesBeforeTheAPIServerIsUp(t *testing.T) {
 
 func TestNodesRefusedByTheAPIServer(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusForbidden)
+		answer := status(http.StatusForbidden, metav1.StatusReasonForbidden)
+		answer.Message = `nodes is forbidden: User "verdict" cannot list resource "nodes"`
+		_ = json.NewEncoder(w).Encode(answer)
 	}))
 	t.Cleanup(server.Close)
 	reported := make(chan error, 100)
 	n, err := NewNodes(configFor(server.URL), asText, Options{OnError: func(err error) { reported <- err }})
 	must(t, err)
 	run(t, n)
-	<-reported
-	if err := n.Ready(); err == nil || !strings.Contains(err.Error(), "forbidden") {
+	if err := <-reported; err == nil {
+		t.Error("a refused list was reported as nil")
+	}
+	if err := n.Ready(); err == nil || !strings.Contains(err.Error(), `User "verdict" cannot list`) {
 		t.Errorf("Ready returns %v, want that it is forbidden", err)
 	}
 	if !n.LastContact().IsZero() {
 		t.Error("a refusal counts as contact")
+	}
+}
+
+func TestNodesOfABusyAPIServer(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	t.Cleanup(server.Close)
+	reported := make(chan error, 100)
+	n, err := NewNodes(configFor(server.URL), asText, Options{OnError: func(err error) { reported <- err }})
+	must(t, err)
+	run(t, n)
+	select {
+	case err := <-reported:
+		if !strings.Contains(err.Error(), "429") {
+			t.Errorf("reported %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("nothing reported")
+	}
+}
+
+func TestNodesRunEndsWhileTheAPIServerIsDown(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	host := "http://" + listener.Addr().String()
+	must(t, listener.Close())
+	refused := make(chan error, 100)
+	n, err := NewNodes(configFor(host), asText, Options{OnError: func(err error) { refused <- err }})
+	must(t, err)
+	ctx, cancel := context.WithCancel(klog.NewContext(t.Context(), logr.Discard()))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		n.Run(ctx)
+	}()
+	// By the third the intervals have grown.
+	for range 3 {
+		<-refused
+	}
+	began := time.Now()
+	cancel()
+	<-ended
+	if took := time.Since(began); took > endGrace+2*time.Second {
+		t.Errorf("Run took %v to end", took)
 	}
 }
 

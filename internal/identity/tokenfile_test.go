@@ -401,12 +401,12 @@ func TestTokenFileVerifiesWhileReloading(t *testing.T) {
 					t.Errorf("a token in every state of the file: %v", err)
 					return
 				}
-				if now := f.Generation(); now < generation {
+				now := f.Generation()
+				if now < generation {
 					t.Errorf("the generation went back from %d to %d", generation, now)
 					return
-				} else {
-					generation = now
 				}
+				generation = now
 			}
 		})
 	}

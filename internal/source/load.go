@@ -107,5 +107,5 @@ func writePart(h hash.Hash, text []byte) {
 }
 
 func writeLength(h hash.Hash, n int) {
-	_, _ = h.Write(binary.AppendUvarint(nil, uint64(n)))
+	_, _ = h.Write(binary.AppendUvarint(nil, uint64(n))) //nolint:gosec // a length is not negative
 }

@@ -236,7 +236,7 @@ func (t *Targets) walk(dir, name string, last bool) link {
 // elements splits a path, dropping what means nothing.
 func elements(path string) []string {
 	var out []string
-	for _, name := range strings.Split(filepath.ToSlash(path), "/") {
+	for name := range strings.SplitSeq(filepath.ToSlash(path), "/") {
 		if name != "" && name != "." {
 			out = append(out, name)
 		}
