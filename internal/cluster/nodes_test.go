@@ -304,7 +304,9 @@ func TestNodesRunEndsWhileTheAPIServerIsDown(t *testing.T) {
 	}()
 	// By the third the intervals have grown.
 	for range 3 {
-		<-refused
+		if _, open := <-refused; !open {
+			t.Fatal("the server stopped counting")
+		}
 	}
 	began := time.Now()
 	cancel()
