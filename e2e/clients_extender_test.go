@@ -1,0 +1,189 @@
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	extenderv1 "k8s.io/kube-scheduler/extender/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler"
+	schedulerapi "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/verdict-dev/verdict/e2e/controlplane"
+)
+
+// extender is the scheduler's own client, as the configuration of deploy/
+// sets it up, presenting the certificate of one of the callers.
+func extender(t *testing.T, form, caller string) fwk.Extender {
+	t.Helper()
+	client, err := scheduler.NewHTTPExtender(&schedulerapi.Extender{
+		URLPrefix:        shared.VerdictURL() + "/scheduler",
+		FilterVerb:       "filter",
+		PrioritizeVerb:   "prioritize",
+		Weight:           10,
+		EnableHTTPS:      true,
+		HTTPTimeout:      metav1.Duration{Duration: 5 * time.Second},
+		NodeCacheCapable: form == controlplane.NodeNames,
+		TLSConfig: &schedulerapi.ExtenderTLSConfig{
+			CAFile:   filepath.Join(shared.ConnectionDir(), "ca.crt"),
+			CertFile: filepath.Join(shared.ConnectionDir(), caller+".crt"),
+			KeyFile:  filepath.Join(shared.ConnectionDir(), caller+".key"),
+		},
+	})
+	must(t, err)
+	return client
+}
+
+var extenderNodes = []*corev1.Node{
+	node("best", map[string]string{"example.com/tenant": "payments", "example.com/rank": "10"}, 10),
+	node("beyond", map[string]string{"example.com/tenant": "payments", "example.com/rank": "1000"}, 10),
+	node("below", map[string]string{"example.com/tenant": "payments", "example.com/rank": "3", "example.com/slow": "true"}, 10),
+	node("between", map[string]string{"example.com/tenant": "payments", "example.com/rank": "5.4"}, 10),
+	node("unranked", map[string]string{"example.com/tenant": "payments"}, 10),
+	node("misranked", map[string]string{"example.com/tenant": "payments", "example.com/rank": "best"}, 10),
+	node("draining", map[string]string{"example.com/tenant": "payments", "example.com/draining": "true"}, 10),
+	node("odd", map[string]string{"example.com/tenant": "payments", "example.com/free": "plenty"}, 10),
+	node("foreign", map[string]string{"example.com/tenant": "search"}, 10),
+	node("both", map[string]string{"example.com/tenant": "search", "example.com/draining": "true"}, 10),
+}
+
+func TestExtender(t *testing.T) {
+	arrange(t, shared.ConfigurationFlags())
+	client := admin(t)
+	for _, node := range extenderNodes {
+		_, err := client.CoreV1().Nodes().Create(t.Context(), node, createOptions)
+		must(t, err)
+		t.Cleanup(func() { remove(t, client.CoreV1().Nodes().Delete, node.Name) })
+	}
+	for _, form := range []string{controlplane.NodeNames, controlplane.WholeNodes} {
+		t.Run(form, func(t *testing.T) {
+			extender := extender(t, form, "kube-scheduler")
+			if form == controlplane.NodeNames {
+				waitKnown(t, extender)
+			}
+			t.Run("filter", func(t *testing.T) { testFilter(t, extender) })
+			t.Run("prioritize", func(t *testing.T) { testPrioritize(t, extender) })
+			t.Run("no node", func(t *testing.T) {
+				feasible, failed, unresolvable, err := extender.Filter(pod("app", "payments"), nil)
+				if err != nil || len(feasible)+len(failed)+len(unresolvable) != 0 {
+					t.Errorf("feasible %v, failed %v, unresolvable %v, error %v, want nothing", names(feasible), failed, unresolvable, err)
+				}
+			})
+			t.Run("a caller with another certificate", func(t *testing.T) {
+				_, _, _, err := other(t, form).Filter(pod("app", "payments"), infos(extenderNodes))
+				if err == nil || !strings.Contains(err.Error(), "code 403") {
+					t.Errorf("error %v, want status 403", err)
+				}
+			})
+		})
+	}
+	t.Run("a name that is not known", func(t *testing.T) {
+		unknown := node("unheard-of", map[string]string{"example.com/tenant": "payments"}, 10)
+		nodes := infos(append(slices.Clone(extenderNodes[:1]), unknown))
+		feasible, failed, unresolvable, err := extender(t, controlplane.NodeNames, "kube-scheduler").Filter(pod("app", "payments"), nodes)
+		must(t, err)
+		if got := names(feasible); !slices.Equal(got, []string{"best"}) {
+			t.Errorf("feasible %v, want best", got)
+		}
+		if !strings.Contains(failed["unheard-of"], "not yet known") || len(unresolvable) != 0 {
+			t.Errorf("failed %v and unresolvable %v, want the node to have failed as not yet known", failed, unresolvable)
+		}
+	})
+}
+
+func other(t *testing.T, form string) fwk.Extender { return extender(t, form, "kube-apiserver") }
+
+func testFilter(t *testing.T, extender fwk.Extender) {
+	feasible, failed, unresolvable, err := extender.Filter(pod("app", "payments"), infos(extenderNodes))
+	must(t, err)
+	if got, want := names(feasible), []string{"below", "best", "between", "beyond", "misranked", "unranked"}; !slices.Equal(got, want) {
+		t.Errorf("feasible %v, want %v", got, want)
+	}
+	if got, want := slices.Sorted(maps.Keys(failed)), []string{"draining", "odd"}; !slices.Equal(got, want) {
+		t.Errorf("failed %v, want %v", failed, want)
+	}
+	if got, want := failed["draining"], "the node is draining"; got != want {
+		t.Errorf("draining: %q, want %q", got, want)
+	}
+	if got, want := failed["odd"], "to_number"; !strings.Contains(got, want) {
+		t.Errorf("odd: %q does not name the policy error in %s", got, want)
+	}
+	if got, want := slices.Sorted(maps.Keys(unresolvable)), []string{"both", "foreign"}; !slices.Equal(got, want) {
+		t.Errorf("unresolvable %v, want %v", unresolvable, want)
+	}
+	for name, reason := range unresolvable {
+		if want := "the node is not of the pod's tenant"; !strings.Contains(reason, want) {
+			t.Errorf("%s: %q, want %q", name, reason, want)
+		}
+	}
+}
+
+// testPrioritize: 0 to 10, whole, and an error is a zero that the scheduler
+// does not notice.
+func testPrioritize(t *testing.T, extender fwk.Extender) {
+	nodes := extenderNodes[:6]
+	before := metric(t, "verdict_decisions_total")
+	scores, weight, err := extender.Prioritize(pod("app", "payments"), infos(nodes))
+	must(t, err)
+	if weight != 10 {
+		t.Errorf("weight %d, want 10", weight)
+	}
+	want := map[string]int64{"best": 10, "beyond": 10, "below": 0, "between": 5, "unranked": 0, "misranked": 0}
+	if got := byHost(*scores); !maps.Equal(got, want) {
+		t.Errorf("scores %v, want %v", got, want)
+	}
+	if now := metric(t, "verdict_decisions_total"); now <= before {
+		t.Errorf("verdict_decisions_total did not count the call: %v, then %v", before, now)
+	}
+}
+
+// waitKnown waits until the node informer has what was created.
+func waitKnown(t *testing.T, extender fwk.Extender) {
+	t.Helper()
+	eventually(t, 15*time.Second, func() error {
+		_, failed, _, err := extender.Filter(pod("probe", "payments"), infos(extenderNodes))
+		if err != nil {
+			return err
+		}
+		for name, reason := range failed {
+			if strings.Contains(reason, "not yet known") {
+				return fmt.Errorf("%s: %s", name, reason)
+			}
+		}
+		return nil
+	})
+}
+
+func infos(nodes []*corev1.Node) []fwk.NodeInfo {
+	out := make([]fwk.NodeInfo, len(nodes))
+	for i, node := range nodes {
+		out[i] = framework.NewNodeInfo()
+		out[i].SetNode(node)
+	}
+	return out
+}
+
+func names(nodes []fwk.NodeInfo) []string {
+	var out []string
+	for _, node := range nodes {
+		out = append(out, node.Node().Name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func byHost(scores extenderv1.HostPriorityList) map[string]int64 {
+	out := map[string]int64{}
+	for _, score := range scores {
+		out[score.Host] = score.Score
+	}
+	return out
+}

@@ -1,0 +1,9 @@
+package controlplane
+
+import "syscall"
+
+// attributes puts a child into a process group of its own, so that Ctrl-C in
+// a terminal reaches only us, and has the kernel kill it when we die.
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
