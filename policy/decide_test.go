@@ -253,7 +253,7 @@ func TestBuiltinErrorsAreErrors(t *testing.T) {
 	for _, c := range []struct{ name, source string }{
 		{"in deny", authz + "allow contains \"x\"\n\ndeny contains \"odd\" if to_number(input.spec.user) > 5"},
 		{"in allow", authz + `allow contains "x" if to_number(input.spec.user) > 5`},
-		{"in not", authz + "allow contains \"x\" if not big\n\nbig if to_number(input.spec.user) > 5"},
+		{"in not", authz + "big if to_number(input.spec.user) > 5\n\nallow contains \"x\" if not big"},
 		{"in a function", authz + "deny contains \"x\" if f(input.spec.user) > 1\n\nf(x) := to_number(x)"},
 		{"in a comprehension", authz + `deny contains "x" if count([n | n := to_number(input.spec.user)]) == 1`},
 		{"division by zero", authz + `deny contains "x" if 1 / (count(input.spec.user) - 5) > 1`},

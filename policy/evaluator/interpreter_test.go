@@ -76,7 +76,7 @@ func TestEvaluate(t *testing.T) {
 func TestEvaluateErrors(t *testing.T) {
 	for _, c := range []struct{ name, rules, code string }{
 		{"builtin", `r := to_number(input)`, topdown.BuiltinErr},
-		{"builtin below a not", "r if not one\n\none if to_number(input) == 1", topdown.BuiltinErr},
+		{"builtin below a not", "one if to_number(input) == 1\n\nr if not one", topdown.BuiltinErr},
 		{"operand", "r := split(s, \".\")\n\ns := n if n := data.number", topdown.TypeErr},
 		{"conflict", "r := 1\n\nr := 2 if input", topdown.ConflictErr},
 		{"conflict of keys", "r[k] := 1 if some k in [input]\n\nr[k] := 2 if some k in [input]", topdown.ConflictErr},
