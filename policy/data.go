@@ -1,7 +1,11 @@
 package policy
 
 import (
+	"bytes"
+	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -32,25 +36,69 @@ func mergeDocuments(documents []Document, found *problems) ast.Object {
 			found.file(doc.Path, "a data file holds an object, this one is %s", kindOf(value))
 			continue
 		}
+		checkReserved(doc, object, found)
 		root.add(doc.Path, doc.Prefix, object, found)
 	}
-	for name, node := range root.children {
-		if why, reserved := reservedRoots[name]; reserved {
-			found.file(node.origin, "data.%s is reserved: %s; choose another name", name, why)
+	return root.object()
+}
+
+func checkReserved(doc Document, object ast.Object, found *problems) {
+	for _, name := range slices.Sorted(maps.Keys(reservedRoots)) {
+		if path := []string{name}; (len(doc.Prefix) > 0 && doc.Prefix[0] == name) || (len(doc.Prefix) == 0 && hasPath(object, path)) {
+			found.file(doc.Path, "data.%s is reserved: %s; choose another name", name, reservedRoots[name])
 		}
 	}
-	return root.object()
+}
+
+// gives reports whether doc fills the object or value at path, or below it.
+func gives(doc Document, path []string) bool {
+	for i, name := range doc.Prefix {
+		if i == len(path) {
+			return true
+		}
+		if name != path[i] {
+			return false
+		}
+	}
+	value, err := decodeDocument(doc)
+	object, ok := value.(ast.Object)
+	return err == nil && ok && (len(doc.Prefix) >= len(path) || hasPath(object, path[len(doc.Prefix):]))
 }
 
 func decodeDocument(doc Document) (ast.Value, error) {
 	content := doc.Content
 	if filepath.Ext(doc.Path) != ".json" {
 		var err error
+		if err := oneYAMLDocument(content); err != nil {
+			return nil, err
+		}
 		if content, err = yaml.YAMLToJSONStrict(content); err != nil {
 			return nil, err
 		}
 	}
 	return DecodeValue(content)
+}
+
+// oneYAMLDocument refuses what the YAML library would leave out without a
+// word: everything after the first document. A line that begins with --- is a
+// marker wherever it stands in valid YAML.
+func oneYAMLDocument(content []byte) error {
+	begun := false
+	line := 0
+	for text := range bytes.Lines(content) {
+		line++
+		text = bytes.TrimRight(text, "\r\n")
+		switch rest, marker := bytes.CutPrefix(text, []byte("---")); {
+		case marker && (len(rest) == 0 || rest[0] == ' ' || rest[0] == '\t'):
+			if begun {
+				return fmt.Errorf("line %d: a second YAML document begins: a data file holds one", line)
+			}
+			begun = true
+		case len(bytes.TrimSpace(text)) > 0 && text[0] != '#' && text[0] != '%':
+			begun = true
+		}
+	}
+	return nil
 }
 
 // dataNode is an object being put together from several files; a leaf keeps

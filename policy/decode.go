@@ -67,7 +67,7 @@ type decoder struct {
 }
 
 func (d *decoder) value(depth int) (ast.Value, error) {
-	if depth > maxDepth {
+	if kind := d.json.PeekKind(); depth >= maxDepth && (kind == '[' || kind == '{') {
 		return nil, d.refuse(fmt.Sprintf("nested deeper than %d levels", maxDepth))
 	}
 	token, err := d.json.ReadToken()

@@ -93,11 +93,16 @@ func checkShapes(modules []*ast.Module, entries []entry, found *problems) map[st
 				// The head's reference begins with a variable, its name in the package.
 				full[len(module.Package.Path)] = ast.StringTerm(string(rule.Head.Ref()[0].Value.(ast.Var)))
 				if !full.HasPrefix(ref) {
+					if ground := full.GroundPrefix(); len(ground) < len(ref) && ref.HasPrefix(ground) {
+						found.at(rule.Location, "rule %v spans the entry rule %s, which is not read there: write a rule for each entry", rule.Head.Ref(), e.path)
+					}
 					continue
 				}
 				defined[e.path] = true
-				if message := e.check(rule, full[len(ref):]); message != "" {
-					found.at(rule.Location, "%s", message)
+				for r := rule; r != nil; r = r.Else {
+					if message := e.check(r, full[len(ref):]); message != "" {
+						found.at(r.Location, "%s", message)
+					}
 				}
 			}
 		}
@@ -155,7 +160,7 @@ func checkUser(name string, rule *ast.Rule, rest ast.Ref, multi bool) string {
 			return fmt.Sprintf("%s is a set, and the engine reads an object: %s", name, form)
 		}
 		if v := rule.Head.Value; v != nil && constant(v.Value) {
-			if _, ok := v.Value.(ast.Object); !ok {
+			if !isObject(v.Value) {
 				return fmt.Sprintf("%s is %s, and the engine reads an object: %s", name, kindOf(v.Value), form)
 			}
 		}
@@ -165,12 +170,26 @@ func checkUser(name string, rule *ast.Rule, rest ast.Ref, multi bool) string {
 	if !ok {
 		return ""
 	}
+	// What a rule gives once its condition holds, nil where that is not known before.
+	gives := rule.Head.Value
+	if multi {
+		gives = rule.Head.Key
+	}
+	known := gives != nil && constant(gives.Value)
 	switch field {
 	case "username", "uid":
-		if multi || len(rest) != 1 {
-			return fmt.Sprintf("%s.%s is one string: %s", name, field, form)
+		if multi || len(rest) != 1 || known && !isString(gives.Value) {
+			return fmt.Sprintf("%s.%s is one string: %s", name, string(field), form)
 		}
-	case "groups", "extra":
+	case "groups":
+		if len(rest) != 1 || known && !isNames(gives.Value, multi) {
+			return fmt.Sprintf("%s.groups is a set of strings: %s", name, form)
+		}
+	case "extra":
+		whole := len(rest) == 1 && !multi && (!known || isObject(gives.Value))
+		if !whole && (len(rest) != 2 || known && !isNames(gives.Value, multi)) {
+			return fmt.Sprintf("%s.extra[key] is a set of strings: %s", name, form)
+		}
 	default:
 		return fmt.Sprintf("%s has no field %s: %s", name, string(field), form)
 	}
@@ -184,6 +203,28 @@ func constant(v ast.Value) bool {
 		return true
 	case *ast.Array, ast.Object, ast.Set:
 		return v.IsGround()
+	}
+	return false
+}
+
+func isString(v ast.Value) bool {
+	_, ok := v.(ast.String)
+	return ok
+}
+
+func isObject(v ast.Value) bool {
+	_, ok := v.(ast.Object)
+	return ok
+}
+
+// isNames reports whether v is one name of a set, or a whole set or list of names.
+func isNames(v ast.Value, one bool) bool {
+	if one {
+		return isString(v)
+	}
+	switch v.(type) {
+	case ast.Set, *ast.Array:
+		return true
 	}
 	return false
 }

@@ -21,8 +21,8 @@ const MaxScore = 10
 // placementInput is {"pod": …, "node": …}.
 func placementInput(pod, node Object) ast.Value {
 	return ast.NewObject(
-		[2]*ast.Term{podKey, ast.NewTerm(pod.value)},
-		[2]*ast.Term{nodeKey, ast.NewTerm(node.value)},
+		[2]*ast.Term{podKey, ast.NewTerm(ObjectField(pod).value)},
+		[2]*ast.Term{nodeKey, ast.NewTerm(ObjectField(node).value)},
 	)
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -54,6 +55,10 @@ func (r *Revision) Warnings() []Problem { return r.warnings }
 // maxProblems bounds how many compile errors are collected and shown.
 const maxProblems = 100
 
+// maxCompiledPatterns bounds the regular expressions, globs and schemas a
+// revision keeps compiled.
+const maxCompiledPatterns = 10_000
+
 // Compile builds a revision. Mistakes come back as one *LoadError that lists
 // them all.
 func Compile(ctx context.Context, content Content, options Options) (*Revision, error) {
@@ -74,6 +79,7 @@ func Compile(ctx context.Context, content Content, options Options) (*Revision, 
 	checkPackages(own, &found)
 	data := mergeDocuments(content.Documents, &found)
 	entries := options.Entries.all()
+	checkEntryData(data, entries, content.Documents, &found)
 	defined := checkShapes(own, entries, &found)
 	if err := found.err(); err != nil {
 		return nil, err
@@ -100,7 +106,11 @@ func Compile(ctx context.Context, content Content, options Options) (*Revision, 
 		revision.allowedSystemNames[name] = true
 	}
 	store := inmem.NewFromASTObject(data)
-	values := cache.NewInterQueryValueCache(ctx, nil)
+	// Without a limit it would grow with every pattern that comes from an input.
+	limit := maxCompiledPatterns
+	values := cache.NewInterQueryValueCache(ctx, &cache.Config{
+		InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &limit},
+	})
 	for _, e := range entries {
 		if !defined[e.path] {
 			continue
@@ -150,6 +160,22 @@ func checkPackages(modules []*ast.Module, found *problems) {
 	}
 }
 
+// checkEntryData keeps data out of the entry rules' places: OPA adds data to
+// an object that rules such as user.username fill, and it would be decided by.
+func checkEntryData(data ast.Object, entries []entry, documents []Document, found *problems) {
+	for _, e := range entries {
+		path := strings.Split(e.path, ".")
+		if _, reserved := reservedRoots[path[0]]; reserved || !hasPath(data, path) {
+			continue
+		}
+		for _, doc := range documents {
+			if gives(doc, path) {
+				found.file(doc.Path, "data.%s takes the place of an entry rule: choose another name", e.path)
+			}
+		}
+	}
+}
+
 func hasPath(data ast.Object, path []string) bool {
 	var here ast.Value = data
 	for _, name := range path {
@@ -163,9 +189,7 @@ func hasPath(data ast.Object, path []string) bool {
 		}
 		here = term.Value
 	}
-	// An object may hold rules beside data, as OPA's own check has it.
-	_, isObject := here.(ast.Object)
-	return !isObject
+	return true
 }
 
 // contentID hashes everything that decides: modules, data and the options.
@@ -189,8 +213,11 @@ func contentID(content Content, options Options) string {
 		write(lines...)
 	}
 	write(fmt.Sprintf("%+v", options.Entries))
-	write(slices.Sorted(slices.Values(options.AllowedHosts))...)
-	write(slices.Sorted(slices.Values(options.AllowedSystemNames))...)
+	for _, list := range [][]string{options.AllowedHosts, options.AllowedSystemNames} {
+		// The length keeps a name from moving between lists unseen.
+		write(strconv.Itoa(len(list)))
+		write(slices.Sorted(slices.Values(list))...)
+	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }
 

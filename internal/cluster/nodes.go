@@ -220,7 +220,11 @@ func (n *Nodes) value(node *corev1.Node) (ast.Value, error) {
 }
 
 // watchError implements cache.WatchErrorHandlerWithContext.
-func (n *Nodes) watchError(_ context.Context, _ *cache.Reflector, err error) {
+func (n *Nodes) watchError(ctx context.Context, _ *cache.Reflector, err error) {
+	// What Run's end cancels is no fault.
+	if ctx.Err() != nil {
+		return
+	}
 	// Watches end in the ordinary course of things, and old versions expire.
 	if errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || isRefusal(err) {
 		return

@@ -316,6 +316,33 @@ func TestNodesRunEndsWhileTheAPIServerIsDown(t *testing.T) {
 	}
 }
 
+func TestNodesReportNoFaultWhenRunEnds(t *testing.T) {
+	// The watch after the first list has no answer yet when Run is told to end.
+	s := newAPIServer(t)
+	s.noWatchList = true
+	asked := make(chan struct{}, 100)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if query := r.URL.Query(); query.Get("watch") == "" || query.Get("sendInitialEvents") == "true" {
+			s.ServeHTTP(w, r)
+			return
+		}
+		asked <- struct{}{}
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	n, err := NewNodes(configFor(server.URL), asText, Options{OnError: func(err error) { t.Errorf("reported %v", err) }})
+	must(t, err)
+	ctx, cancel := context.WithCancel(klog.NewContext(t.Context(), logr.Discard()))
+	var running sync.WaitGroup
+	running.Go(func() { n.Run(ctx) })
+	<-asked
+	cancel()
+	running.Wait()
+	if _, err := n.contact.state(); err != nil {
+		t.Errorf("noted %v", err)
+	}
+}
+
 func TestNodesOfABadConfiguration(t *testing.T) {
 	_, err := NewNodes(&rest.Config{Host: "https://127.0.0.1", TLSClientConfig: rest.TLSClientConfig{CAFile: "missing/ca.crt"}}, asText, Options{})
 	if err == nil || !strings.Contains(err.Error(), "missing/ca.crt") || !strings.Contains(err.Error(), "https://127.0.0.1") {

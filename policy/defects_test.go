@@ -1,0 +1,93 @@
+package policy
+
+import (
+	"errors"
+	"testing"
+)
+
+func TestDecodeValueRefuses129EmptyLists(t *testing.T) {
+	if _, err := DecodeValue([]byte(nested(129, ""))); err == nil {
+		t.Error("accepted")
+	}
+	if _, err := DecodeValue([]byte(nested(128, ""))); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestYAMLSecondDocument(t *testing.T) {
+	got := refused(t, Options{}, Content{Documents: []Document{{Path: "a.yaml", Content: []byte("a: 1\n---\nb: 2\n")}}})
+	contains(t, got[0], "a.yaml: line 2: ")
+}
+
+func TestDataObjectAtARule(t *testing.T) {
+	in := content("package app\n\nroles := {\"a\"}")
+	in.Documents = []Document{{Path: "data.json", Content: []byte(`{"app":{"roles":{"x":1}}}`)}}
+	_ = (refused(t, Options{}, in))
+}
+
+func TestDataObjectAtARefRule(t *testing.T) {
+	in := content("package acme\n\nuser.username := \"a\"")
+	in.Documents = []Document{{Path: "data.json", Content: []byte(`{"acme":{"user":{"groups":["g"]}}}`)}}
+	r, err := Compile(t.Context(), in, Options{Entries: Entries{AuthenticationUser: "acme.user"}})
+	if err != nil {
+		t.Log(err)
+		return
+	}
+	a, err := r.Authenticate(t.Context(), object(t, `{}`), Identity{Subject: "x"})
+	t.Errorf("%+v %v", a.User, err)
+}
+
+func TestReservedRootsNameEveryFile(t *testing.T) {
+	got := refused(t, Options{}, Content{Documents: []Document{
+		{Path: "a.json", Content: []byte(`{"kubernetes":{"a":1}}`)},
+		{Path: "b.json", Content: []byte(`{"kubernetes":{"b":1}}`)},
+	}})
+	if len(got) != 2 {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestPlaceWithoutPod(t *testing.T) {
+	defer func() {
+		if r := recover(); r != nil {
+			t.Errorf("panicked: %v", r)
+		}
+	}()
+	r := compile(t, Options{}, sched+`reject contains "x" if input.pod.a`)
+	_, err := r.Place(t.Context(), Object{}, object(t, `{}`))
+	t.Log(err)
+}
+
+func TestUserShapesAtLoad(t *testing.T) {
+	for _, s := range []string{`user.groups := "admins"`, `user.username := 5`, `user.uid if input.a`, `user.groups[x] := true if some x in input.a`, `user.groups[x] if some x in input.a`,
+		`user.extra := "x"`, `user.extra contains "x"`, `user.extra[k] := "v" if some k in input.a`, `user.extra[k][j] contains "v" if {some k, j in input.a}`, `user.groups contains 5`, `user.extra["k"] contains 5`, `user.groups.x contains "a"`} {
+		t.Run(s, func(t *testing.T) {
+			_, err := Compile(t.Context(), content(authn+s), Options{})
+			var l *LoadError
+			if !errors.As(err, &l) {
+				t.Errorf("accepted: %v", err)
+			} else {
+				t.Log(err)
+			}
+		})
+	}
+}
+
+func TestElseShape(t *testing.T) {
+	_ = (refused(t, Options{}, content(authz+"allow if input.a\n\nelse := \"yes\"")))
+}
+
+func TestDynamicParent(t *testing.T) {
+	_ = (refused(t, Options{}, content("package kubernetes\n\nauthorization[x] contains \"r\" if some x in [\"deny\"]")))
+}
+func TestParentObject(t *testing.T) {
+	_ = (refused(t, Options{}, content("package kubernetes\n\nauthorization := {\"deny\": {\"x\"}}")))
+}
+
+func TestIDSections(t *testing.T) {
+	a, _ := Compile(t.Context(), Content{}, Options{AllowedHosts: []string{"a"}})
+	b, _ := Compile(t.Context(), Content{}, Options{AllowedSystemNames: []string{"a"}})
+	if a.ID() == b.ID() {
+		t.Error("same")
+	}
+}
