@@ -117,7 +117,7 @@ func (a *extenderArgs) readNodes(list jsontext.Value) error {
 		if err != nil {
 			return at("Nodes.items", err)
 		}
-		raw := value.Clone()
+		raw := bytes.Clone(value) // the decoder's buffer is its own
 		where := fmt.Sprintf("Nodes.items[%d]", len(a.raw))
 		node, err := policy.DecodeObject(raw)
 		if err != nil {
@@ -161,7 +161,7 @@ func nodeNames(list jsontext.Value) ([]string, error) {
 }
 
 // topLevel splits an object into the raw values of the wanted fields (lower
-// case), without regard to case. The values alias body.
+// case), without regard to case. The caller owns the values.
 func topLevel(body []byte, wanted ...string) (map[string]jsontext.Value, error) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(body))
 	token, err := d.ReadToken()

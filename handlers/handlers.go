@@ -72,6 +72,9 @@ type Options struct {
 	// PeerNames are the names in a client certificate. Required with Callers.
 	PeerNames func(*x509.Certificate) []string
 
+	// CacheBytes bounds the cache of answers; 0 turns it off.
+	CacheBytes int64
+
 	MaxInFlight     int   // requests
 	ReviewBytes     int64 // largest body of a review
 	SchedulingBytes int64 // largest body of an extender call
@@ -98,7 +101,7 @@ const schedulingShare = 32
 
 // New returns the handler of the webhook listener.
 func New(o Options) http.Handler {
-	h := &handler{Options: o}
+	h := &handler{Options: o, accessReviews: newAnswers(o.CacheBytes, o.Metrics)}
 	all := newInFlight(o.MaxInFlight, o.Metrics)
 	extender := newInFlight(max(o.MaxInFlight/schedulingShare, 1), o.Metrics)
 
@@ -120,6 +123,9 @@ func New(o Options) http.Handler {
 
 type handler struct {
 	Options
+	// accessReviews keeps answers to SubjectAccessReviews. Those to TokenReviews
+	// are not kept: a token would become a key, and may expire or be revoked.
+	accessReviews *answers
 }
 
 func (h *handler) notFound(w http.ResponseWriter, _ *http.Request) {

@@ -19,11 +19,21 @@ type Metrics struct {
 	errors    *prometheus.CounterVec
 	nodes     *prometheus.CounterVec
 	panics    prometheus.Counter
+
+	cacheHits, cacheMisses, cacheEvictions *prometheus.CounterVec
+	registerer                             prometheus.Registerer
 }
 
 // NewMetrics registers the metrics with registerer.
 func NewMetrics(registerer prometheus.Registerer) *Metrics {
+	cacheCounter := func(what, help string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "verdict_cache_" + what + "_total", Help: help}, []string{"cache"})
+	}
 	m := &Metrics{
+		registerer:     registerer,
+		cacheHits:      cacheCounter("hits", "Requests that a cache answered, by cache."),
+		cacheMisses:    cacheCounter("misses", "Requests that a cache could not answer, by cache."),
+		cacheEvictions: cacheCounter("evictions", "Entries dropped for want of room, by cache."),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_decisions_total",
 			Help: "Decisions by point, verb and outcome.",
@@ -49,7 +59,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		}, []string{"point"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_policy_errors_total",
-			Help: "Evaluations that failed, by point, verb and kind: policy or timeout.",
+			Help: "Evaluations that failed, by point, verb and kind: policy, timeout, or cluster (there is none to look nodes up in).",
 		}, []string{"point", "verb", "kind"}),
 		nodes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_scheduling_nodes_total",
@@ -60,8 +70,22 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Help: "Handlers that panicked: each is a defect.",
 		}),
 	}
-	registerer.MustRegister(m.decisions, m.duration, m.size, m.inFlight, m.shed, m.errors, m.nodes, m.panics)
+	registerer.MustRegister(m.decisions, m.duration, m.size, m.inFlight, m.shed, m.errors, m.nodes, m.panics,
+		m.cacheHits, m.cacheMisses, m.cacheEvictions)
 	return m
+}
+
+// watchCache registers gauges for what a cache holds.
+func (m *Metrics) watchCache(name string, entries, size func() float64) {
+	labels := prometheus.Labels{"cache": name}
+	m.registerer.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "verdict_cache_entries", Help: "Entries in a cache.", ConstLabels: labels,
+		}, entries),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "verdict_cache_size_bytes", Help: "About how much memory the entries of a cache take.", ConstLabels: labels,
+		}, size),
+	)
 }
 
 // measure observes duration, size and requests in flight.

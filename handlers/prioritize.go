@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"net/http"
 
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
@@ -37,6 +38,10 @@ func (h *handler) prioritize(w http.ResponseWriter, r *http.Request) {
 		list[i] = extenderv1.HostPriority{Host: node.Name, Score: decided[i].Score}
 		if decided[i].Err == nil {
 			counts["scored"]++
+			continue
+		}
+		if errors.Is(decided[i].Err, scheduling.ErrUnknownNode) {
+			counts["unknown"]++
 			continue
 		}
 		counts["error"]++

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,6 +23,14 @@ type subjectAccessReviewAnswer struct {
 
 // subjectAccessReview answers POST /authorize.
 func (h *handler) subjectAccessReview(w http.ResponseWriter, r *http.Request) {
+	revision := h.Revisions.Revision()
+	if revision != nil {
+		if kept, ok := h.accessReviews.get(revision.ID(), bodyOf(r)); ok {
+			h.Metrics.decisions.WithLabelValues(string(Authorization), "review", kept.outcome).Inc()
+			writeJSON(w, http.StatusOK, kept.body)
+			return
+		}
+	}
 	review, apiVersion, ok := readReview(w, r, authorizationv1.GroupName, "SubjectAccessReview")
 	if !ok {
 		return
@@ -31,7 +40,6 @@ func (h *handler) subjectAccessReview(w http.ResponseWriter, r *http.Request) {
 		writeStatus(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	revision := h.Revisions.Revision()
 	if revision == nil {
 		writeStatus(w, http.StatusServiceUnavailable, policy.ErrNoRevision.Error())
 		return
@@ -42,8 +50,22 @@ func (h *handler) subjectAccessReview(w http.ResponseWriter, r *http.Request) {
 		writeStatus(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
-	answer(w, subjectAccessReviewAnswer{APIVersion: apiVersion, Kind: "SubjectAccessReview", Status: status})
+	body, err := json.Marshal(subjectAccessReviewAnswer{APIVersion: apiVersion, Kind: "SubjectAccessReview", Status: status})
+	if err != nil {
+		writeStatus(w, http.StatusServiceUnavailable, "encoding the answer: "+err.Error())
+		return
+	}
+	if outcome != outcomeError && outcome != outcomeUnavailable && revision.AuthorizationIsFixed() {
+		h.accessReviews.keep(bodyOf(r), keptAnswer{revision: revision.ID(), body: body, outcome: outcome})
+	}
+	writeJSON(w, http.StatusOK, body)
 }
+
+// What the metrics call an authorization that gave no decision.
+const (
+	outcomeError       = "error"
+	outcomeUnavailable = "unavailable"
+)
 
 // authorize returns the status to answer with and its name in the metrics; an
 // error means that there is no decision to answer with.
@@ -54,9 +76,9 @@ func (h *handler) authorize(ctx context.Context, revision *policy.Revision, inpu
 		h.failed(Authorization, "review", err)
 		if h.OnUnavailable == OnUnavailableDeny {
 			message := "no time left to decide"
-			return authorizationv1.SubjectAccessReviewStatus{Denied: true, Reason: message, EvaluationError: message}, "unavailable", nil
+			return authorizationv1.SubjectAccessReviewStatus{Denied: true, Reason: message, EvaluationError: message}, outcomeUnavailable, nil
 		}
-		return authorizationv1.SubjectAccessReviewStatus{}, "unavailable", errors.New("no time left to decide")
+		return authorizationv1.SubjectAccessReviewStatus{}, outcomeUnavailable, errors.New("no time left to decide")
 	case err != nil:
 		h.failed(Authorization, "review", err)
 		status := authorizationv1.SubjectAccessReviewStatus{EvaluationError: err.Error()}
@@ -64,7 +86,7 @@ func (h *handler) authorize(ctx context.Context, revision *policy.Revision, inpu
 			// apiserver ignores evaluationError, so the cause is in the reason too.
 			status.Denied, status.Reason = true, "policy error: "+err.Error()
 		}
-		return status, "error", nil
+		return status, outcomeError, nil
 	}
 	return authorizationv1.SubjectAccessReviewStatus{
 		Allowed: decision.Outcome == policy.Allow,

@@ -164,6 +164,9 @@ func NewSyntaxError(err error, offset int64) error {
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		out.Message = "duplicate name in object"
+	case strings.HasPrefix(out.Message, "invalid escape sequence"):
+		// The tokenizer quotes it, and it may be part of a token.
+		out.Message = "invalid escape sequence in string"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		out.Message = "the document ends too early"
 	}

@@ -39,6 +39,9 @@ type Revision struct {
 	entries            Entries
 	rules              map[string]evaluator.Evaluator
 	allowedSystemNames map[string]bool
+	// fixed holds the entry rules that give the same value for the same input
+	// for as long as the revision lives.
+	fixed map[string]bool
 }
 
 // ID identifies the modules and data: the same content has the same ID on
@@ -97,10 +100,11 @@ func Compile(ctx context.Context, content Content, options Options) (*Revision, 
 	revision := &Revision{
 		id:                 contentID(content, options),
 		parsed:             own,
-		warnings:           lookalikes(own, options.Entries),
+		warnings:           append(lookalikes(own, options.Entries), unanswered(entries, defined)...),
 		entries:            options.Entries,
 		rules:              map[string]evaluator.Evaluator{},
 		allowedSystemNames: map[string]bool{},
+		fixed:              map[string]bool{},
 	}
 	for _, name := range options.AllowedSystemNames {
 		revision.allowedSystemNames[name] = true
@@ -113,8 +117,10 @@ func Compile(ctx context.Context, content Content, options Options) (*Revision, 
 	})
 	for _, e := range entries {
 		if !defined[e.path] {
+			revision.fixed[e.path] = true
 			continue
 		}
+		revision.fixed[e.path] = deterministic(compiler, entryRef(e.path))
 		rule, err := evaluator.NewInterpreter(compiler, store, entryRef(e.path), values)
 		if err != nil {
 			return nil, fmt.Errorf("entry rule %s: %w", e.path, err)
@@ -243,6 +249,18 @@ func lookalikes(modules []*ast.Module, entries Entries) []Problem {
 					out.at(rule.Location, "rule %s is never asked: did you mean %s?", name, known)
 				}
 			}
+		}
+	}
+	return out
+}
+
+// unanswered finds entry rules that somebody named and nobody wrote: a deny at
+// a mistyped path never denies.
+func unanswered(entries []entry, defined map[string]bool) []Problem {
+	var out problems
+	for _, e := range entries {
+		if !defined[e.path] && !slices.Contains(DefaultEntries().all(), e) {
+			out.at(nil, "no rule gives %s, which the configuration names as an entry rule", e.path)
 		}
 	}
 	return out

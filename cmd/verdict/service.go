@@ -92,6 +92,9 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 		DecisionTimeout:   c.Server.Timeouts.Decision,
 		SchedulingTimeout: c.Scheduling.Timeout,
 	}
+	if c.Cache.Enabled {
+		options.CacheBytes = c.Cache.MaxBytes
+	}
 	if c.Server.TLS.ClientCAFile != "" {
 		options.PeerNames = certs.PeerNames
 		options.Callers = map[handlers.Point][]string{

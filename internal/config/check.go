@@ -60,6 +60,7 @@ func (c *checker) server() {
 	c.aboveZero("server.limits.reviewBytes", server.Limits.ReviewBytes)
 	c.aboveZero("server.limits.schedulingBytes", server.Limits.SchedulingBytes)
 	c.aboveZero("server.limits.headerBytes", server.Limits.HeaderBytes)
+	c.aboveZero("cache.maxBytes", c.config.Cache.MaxBytes)
 
 	timeouts := server.Timeouts
 	c.positive("server.timeouts.readHeader", timeouts.ReadHeader)

@@ -25,6 +25,7 @@ type Configuration struct {
 	Authentication Authentication `yaml:"authentication"`
 	Authorization  Authorization  `yaml:"authorization"`
 	Scheduling     Scheduling     `yaml:"scheduling"`
+	Cache          Cache          `yaml:"cache"`
 	Cluster        Cluster        `yaml:"cluster"`
 	Log            Log            `yaml:"log"`
 }
@@ -201,6 +202,14 @@ type SchedulingEntry struct {
 	Reject       string `yaml:"reject"`
 	Unresolvable string `yaml:"unresolvable"`
 	Score        string `yaml:"score"`
+}
+
+// Cache configures what is remembered of decisions.
+type Cache struct {
+	// Enabled is the one switch for all of it.
+	Enabled bool `yaml:"enabled"`
+	// MaxBytes bounds the answers to SubjectAccessReviews that are kept.
+	MaxBytes int64 `yaml:"maxBytes"`
 }
 
 // Cluster is how to reach the Kubernetes API. With neither field set nothing is

@@ -53,7 +53,8 @@ func Default() *Configuration {
 				Score:        "kubernetes.scheduling.score",
 			},
 		},
-		Log: Log{Level: LogLevelInfo, Format: LogFormatAuto},
+		Cache: Cache{Enabled: true, MaxBytes: 64 << 20},
+		Log:   Log{Level: LogLevelInfo, Format: LogFormatAuto},
 	}
 }
 

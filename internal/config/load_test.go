@@ -61,6 +61,7 @@ authentication:
   entry: {user: example.who, deny: example.deny}
 authorization: {onError: noOpinion, onUnavailable: deny, entry: {allow: example.allow, deny: example.deny}}
 scheduling: {timeout: 3s, entry: {reject: example.reject, unresolvable: example.unresolvable, score: example.score}}
+cache: {enabled: false, maxBytes: 2Mi}
 cluster: {kubeconfig: kubeconfig}
 log: {level: debug, format: json}
 `)
@@ -110,6 +111,7 @@ log: {level: debug, format: json}
 			Timeout: 3 * time.Second,
 			Entry:   SchedulingEntry{Reject: "example.reject", Unresolvable: "example.unresolvable", Score: "example.score"},
 		},
+		Cache:   Cache{Enabled: false, MaxBytes: 2 << 20},
 		Cluster: Cluster{Kubeconfig: filepath.Join(dir, "kubeconfig")},
 		Log:     Log{Level: LogLevelDebug, Format: LogFormatJSON},
 	}
@@ -194,7 +196,7 @@ func TestParseRefuses(t *testing.T) {
 		{"wrong case", header + "server:\n  tls:\n    certfile: x\n", []string{`:5: server.tls.certfile: unknown field: did you mean "certFile"?`}},
 		{"no field like it", header + "shutdown:\n  colour: red\n", []string{`:4: shutdown.colour: unknown field: the fields here are drain, grace`}},
 		{"no other field", header + "operations:\n  colour: red\n", []string{`:4: operations.colour: unknown field: the only field here is address`}},
-		{"odd name", header + "\"a.b\\n\": 1\n", []string{`:3: ["a.b\n"]: unknown field: the fields here are apiVersion, kind, server, operations, shutdown, policy, authentication, authorization, scheduling, cluster, log`}},
+		{"odd name", header + "\"a.b\\n\": 1\n", []string{`:3: ["a.b\n"]: unknown field: the fields here are apiVersion, kind, server, operations, shutdown, policy, authentication, authorization, scheduling, cache, cluster, log`}},
 		{"duplicate field", header + "log:\n  level: info\n  format: json\n  level: warn\n", []string{`:6: log.level: already given in line 4: keep one of them`}},
 		{"duplicate unknown field", header + "operations: {x: 1, x: 2}\n", []string{
 			`:3: operations.x: unknown field: the only field here is address`,
