@@ -41,7 +41,7 @@ func newAnswers(maxBytes int64, m *Metrics) *answers {
 	kept := otter.Must(&otter.Options[string, keptAnswer]{
 		MaximumWeight: uint64(maxBytes),
 		Weigher: func(request string, answer keptAnswer) uint32 {
-			return uint32(min(len(request)+len(answer.body)+keptOverhead, math.MaxUint32)) //nolint:gosec // bounded just here
+			return uint32(min(len(request)+len(answer.body)+keptOverhead, math.MaxUint32))
 		},
 		OnDeletion: func(e otter.DeletionEvent[string, keptAnswer]) {
 			if e.WasEvicted() {

@@ -15,7 +15,7 @@ func TestAuthorizationIsFixed(t *testing.T) {
 		"clock in deny":           {head + `deny contains "x" if time.now_ns() > 0`, false},
 		"clock in another's rule": {head + `allow contains "x" if input.spec.user == "a"` + "\n\nunused := time.now_ns()", true},
 		"clock behind a helper":   {head + `allow contains "x" if late` + "\n\nlate if hour > 5\n\nhour := time.clock(time.now_ns())[0]", false},
-		"clock behind a function": {head + `allow contains "x" if f(1)` + "\n\nf(x) if g(x)\n\ng(x) if time.now_ns() > x", false},
+		"clock behind a function": {head + `allow contains "x" if f(1)` + "\n\nf(x) if g(x)\n\ng(y) if time.now_ns() > y", false},
 		"clock in an else":        {head + `allow contains "x" if r` + "\n\nr if input.a else := true if time.now_ns() > 1", false},
 		"clock in a comprehension": {
 			head + `allow contains "x" if count({x | x := time.now_ns()}) > 0`, false,
