@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/verdict-dev/verdict/e2e/controlplane"
 )
@@ -44,7 +46,7 @@ func TestAuthorizationConfiguration(t *testing.T) {
 	t.Run("without verdict service accounts of the control plane work", func(t *testing.T) {
 		allowed(t, serviceAccountKubeconfig(t, "kube-system", "namespace-controller"), "get", "--raw=/api")
 	})
-	t.Run("without verdict verdict itself works", func(t *testing.T) {
+	t.Run("verdict's own identity works without it", func(t *testing.T) {
 		allowed(t, filepath.Join(shared.VerdictDir(), "kubeconfig.yaml"), "get", "nodes")
 		allowed(t, serviceAccountKubeconfig(t, "verdict-system", "verdict"), "get", "nodes")
 		refused(t, filepath.Join(shared.VerdictDir(), "kubeconfig.yaml"), []string{"Forbidden"}, "get", "secrets", "--all-namespaces")
@@ -60,6 +62,18 @@ func TestAuthorizationConfiguration(t *testing.T) {
 		if err := anybody.Discovery().RESTClient().Get().AbsPath("/version").Do(t.Context()).Error(); err == nil {
 			t.Error("/version was answered, though verdict had to be asked")
 		}
+	})
+	t.Run("without the webhooks RBAC decides, no restart needed", func(t *testing.T) {
+		t.Cleanup(shared.KillAPIServer) // the next test gets one with the file as it was
+		file := filepath.Join(shared.ConnectionDir(), "authorization-config.yaml")
+		edit(t, file, `{"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthorizationConfiguration",
+			"authorizers": [{"type": "Node", "name": "node"}, {"type": "RBAC", "name": "rbac"}]}`)
+		eventually(t, 90*time.Second, func() error {
+			if result := kubectl(t, engineer(t), "get", "services", "--namespace=payments"); result.Exit != 0 {
+				return fmt.Errorf("not yet: %s", result)
+			}
+			return nil
+		})
 	})
 }
 

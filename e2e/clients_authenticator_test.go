@@ -6,13 +6,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/token/cache"
 	"k8s.io/apiserver/plugin/pkg/authenticator/token/webhook"
 
 	"github.com/verdict-dev/verdict/e2e/controlplane"
-	"time"
 )
 
 func tokenAuthenticator(t *testing.T, version string) (*webhook.WebhookTokenAuthenticator, *atomic.Int64) {
@@ -37,12 +37,18 @@ func TestTokenAuthenticator(t *testing.T) {
 				err       string
 			}{
 				{name: "a user", token: tokens["alice"], user: "alice"},
-				{name: "the apiserver's audience, token without audiences", token: tokens["alice"],
-					asked: authenticator.Audiences{controlplane.Audience}, user: "alice", audiences: authenticator.Audiences{controlplane.Audience}},
-				{name: "the apiserver's audience, token for it", token: tokens["both"],
-					asked: authenticator.Audiences{controlplane.Audience}, user: "both", audiences: authenticator.Audiences{controlplane.Audience}},
-				{name: "two audiences, token for one", token: tokens["vaulted"],
-					asked: authenticator.Audiences{"vault", "registry"}, user: "vaulted", audiences: authenticator.Audiences{"vault"}},
+				{
+					name: "the apiserver's audience, token without audiences", token: tokens["alice"],
+					asked: authenticator.Audiences{controlplane.Audience}, user: "alice", audiences: authenticator.Audiences{controlplane.Audience},
+				},
+				{
+					name: "the apiserver's audience, token for it", token: tokens["both"],
+					asked: authenticator.Audiences{controlplane.Audience}, user: "both", audiences: authenticator.Audiences{controlplane.Audience},
+				},
+				{
+					name: "two audiences, token for one", token: tokens["vaulted"],
+					asked: authenticator.Audiences{"vault", "registry"}, user: "vaulted", audiences: authenticator.Audiences{"vault"},
+				},
 				{name: "another audience", token: tokens["vaulted"], asked: authenticator.Audiences{controlplane.Audience}},
 				{name: "another audience, token without audiences", token: tokens["alice"], asked: authenticator.Audiences{"registry"}},
 				{name: "a token of nobody", token: "nobody's"},

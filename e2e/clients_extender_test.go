@@ -43,16 +43,16 @@ func extender(t *testing.T, form, caller string) fwk.Extender {
 }
 
 var extenderNodes = []*corev1.Node{
-	node("best", map[string]string{"example.com/tenant": "payments", "example.com/rank": "10"}, 10),
-	node("beyond", map[string]string{"example.com/tenant": "payments", "example.com/rank": "1000"}, 10),
-	node("below", map[string]string{"example.com/tenant": "payments", "example.com/rank": "3", "example.com/slow": "true"}, 10),
-	node("between", map[string]string{"example.com/tenant": "payments", "example.com/rank": "5.4"}, 10),
-	node("unranked", map[string]string{"example.com/tenant": "payments"}, 10),
-	node("misranked", map[string]string{"example.com/tenant": "payments", "example.com/rank": "best"}, 10),
-	node("draining", map[string]string{"example.com/tenant": "payments", "example.com/draining": "true"}, 10),
-	node("odd", map[string]string{"example.com/tenant": "payments", "example.com/free": "plenty"}, 10),
-	node("foreign", map[string]string{"example.com/tenant": "search"}, 10),
-	node("both", map[string]string{"example.com/tenant": "search", "example.com/draining": "true"}, 10),
+	node("best", map[string]string{"example.com/tenant": "payments", "example.com/rank": "10"}),
+	node("beyond", map[string]string{"example.com/tenant": "payments", "example.com/rank": "1000"}),
+	node("below", map[string]string{"example.com/tenant": "payments", "example.com/rank": "3", "example.com/slow": "true"}),
+	node("between", map[string]string{"example.com/tenant": "payments", "example.com/rank": "5.4"}),
+	node("unranked", map[string]string{"example.com/tenant": "payments"}),
+	node("misranked", map[string]string{"example.com/tenant": "payments", "example.com/rank": "best"}),
+	node("draining", map[string]string{"example.com/tenant": "payments", "example.com/draining": "true"}),
+	node("odd", map[string]string{"example.com/tenant": "payments", "example.com/free": "plenty"}),
+	node("foreign", map[string]string{"example.com/tenant": "search"}),
+	node("both", map[string]string{"example.com/tenant": "search", "example.com/draining": "true"}),
 }
 
 func TestExtender(t *testing.T) {
@@ -86,7 +86,7 @@ func TestExtender(t *testing.T) {
 		})
 	}
 	t.Run("a name that is not known", func(t *testing.T) {
-		unknown := node("unheard-of", map[string]string{"example.com/tenant": "payments"}, 10)
+		unknown := node("unheard-of", map[string]string{"example.com/tenant": "payments"})
 		nodes := infos(append(slices.Clone(extenderNodes[:1]), unknown))
 		feasible, failed, unresolvable, err := extender(t, controlplane.NodeNames, "kube-scheduler").Filter(pod("app", "payments"), nodes)
 		must(t, err)

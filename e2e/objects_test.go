@@ -2,7 +2,7 @@ package e2e
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -25,12 +25,12 @@ func tokenRequest(audience string) *authenticationv1.TokenRequest {
 	return &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{audience}}}
 }
 
-// node is ready and takes as many pods as told.
-func node(name string, labels map[string]string, pods int) *corev1.Node {
+// node is ready and has room for podsPerNode.
+func node(name string, labels map[string]string) *corev1.Node {
 	resources := corev1.ResourceList{
 		corev1.ResourceCPU:    resource.MustParse("32"),
 		corev1.ResourceMemory: resource.MustParse("64Gi"),
-		corev1.ResourcePods:   resource.MustParse(fmt.Sprint(pods)),
+		corev1.ResourcePods:   resource.MustParse(strconv.Itoa(podsPerNode)),
 	}
 	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},

@@ -39,6 +39,7 @@ func TestScheduling(t *testing.T) {
 
 			t.Run("pods land where policy allows, best nodes first", func(t *testing.T) { testPlacement(t, client, "placement-"+form) })
 			t.Run("refusals evict nobody", func(t *testing.T) { testRefusals(t, client, "refusals-"+form) })
+			t.Run("without verdict pods wait", func(t *testing.T) { testWaiting(t, client, "waiting-"+form) })
 		})
 	}
 }
@@ -55,7 +56,7 @@ func makeNodes(t *testing.T, client kubernetes.Interface) {
 				labels["example.com/draining"] = "true"
 			}
 			name := fmt.Sprintf("%s-%d", tenant, i)
-			_, err := client.CoreV1().Nodes().Create(t.Context(), node(name, labels, podsPerNode), createOptions)
+			_, err := client.CoreV1().Nodes().Create(t.Context(), node(name, labels), createOptions)
 			must(t, err)
 			t.Cleanup(func() { remove(t, client.CoreV1().Nodes().Delete, name) })
 		}
@@ -182,6 +183,30 @@ func testRefusals(t *testing.T, client kubernetes.Interface, namespace string) {
 			t.Errorf("%s was evicted: %s", event.InvolvedObject.Name, event.Message)
 		}
 	}
+}
+
+// testWaiting: a scheduler that cannot ask places nothing, says why, and goes
+// on by itself.
+func testWaiting(t *testing.T, client kubernetes.Interface, namespace string) {
+	makeNamespace(t, client, namespace)
+	pods := client.CoreV1().Pods(namespace)
+	shared.KillVerdict()
+	_, err := pods.Create(t.Context(), pod("waiting", "payments"), createOptions)
+	must(t, err)
+	if message := failedScheduling(t, client, namespace, "waiting"); !strings.Contains(message, "connection refused") {
+		t.Errorf("the FailedScheduling event does not say what is wrong: %s", message)
+	}
+	must(t, shared.StartVerdict(t.Context()))
+	eventually(t, 60*time.Second, func() error {
+		waiting, err := pods.Get(t.Context(), "waiting", getOptions)
+		if err != nil {
+			return err
+		}
+		if waiting.Spec.NodeName == "" {
+			return fmt.Errorf("the pod has no node: %v", waiting.Status.Conditions)
+		}
+		return nil
+	})
 }
 
 // failedScheduling is the message of a pod's FailedScheduling event.

@@ -69,7 +69,7 @@ func (c *ControlPlane) EnsureAPIServer(ctx context.Context, flags []string) erro
 		if err != nil {
 			return err
 		}
-		err = process.waitFor(ctx, startLimit, func(ctx context.Context) error {
+		err = process.waitFor(ctx, func(ctx context.Context) error {
 			return get(ctx, "https://"+c.apiAddress+"/readyz", ready)
 		})
 		if err == nil || attempt == bindAttempts || !addressTaken(process) {
@@ -80,6 +80,9 @@ func (c *ControlPlane) EnsureAPIServer(ctx context.Context, flags []string) erro
 		}
 	}
 }
+
+// KillAPIServer ends the apiserver; the next EnsureAPIServer starts another.
+func (c *ControlPlane) KillAPIServer() { c.apiserver.Kill() }
 
 func (c *ControlPlane) commonFlags() []string {
 	return []string{
@@ -103,9 +106,6 @@ func (c *ControlPlane) commonFlags() []string {
 		"--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
 	}
 }
-
-// APIServerLog is all that the apiservers of this run have logged.
-func (c *ControlPlane) APIServerLog() string { return c.apiserver.Log() }
 
 // adminTLS is a TLS configuration of the administrator.
 func (c *ControlPlane) adminTLS() (*tls.Config, error) {

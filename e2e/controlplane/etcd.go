@@ -31,7 +31,7 @@ func (c *ControlPlane) startEtcd(ctx context.Context) error {
 			return err
 		}
 		c.etcd, c.etcdAddress = process, client
-		err = process.waitFor(ctx, startLimit, func(ctx context.Context) error {
+		err = process.waitFor(ctx, func(ctx context.Context) error {
 			return get(ctx, "http://"+client+"/health", nil)
 		})
 		if err == nil || attempt == bindAttempts || !addressTaken(process) {

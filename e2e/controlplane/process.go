@@ -127,12 +127,16 @@ func (p *Process) Log() string {
 
 // ended describes a process that ended when it should be running.
 func (p *Process) ended() error {
-	return fmt.Errorf("%s ended: %v; the end of its log:\n%s", p.name, p.err, lastLines(p.Log(), 15))
+	if p.err == nil {
+		return fmt.Errorf("%s ended with exit code 0; the end of its log:\n%s", p.name, lastLines(p.Log(), 15))
+	}
+	return fmt.Errorf("%s ended: %w; the end of its log:\n%s", p.name, p.err, lastLines(p.Log(), 15))
 }
 
-// waitFor calls check until it succeeds, the process ends or the time is up.
-func (p *Process) waitFor(ctx context.Context, limit time.Duration, check func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+// waitFor calls check until it succeeds, the process ends or
+// startLimit is over.
+func (p *Process) waitFor(ctx context.Context, check func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	for {
 		err := check(ctx)

@@ -57,7 +57,7 @@ func (c *ControlPlane) StartScheduler(ctx context.Context, form string) error {
 		c.scheduler, c.schedulerAddress = process, address
 		// Its certificate is its own and checked by nobody but probes.
 		anybody := &tls.Config{InsecureSkipVerify: true}
-		err = process.waitFor(ctx, startLimit, func(ctx context.Context) error {
+		err = process.waitFor(ctx, func(ctx context.Context) error {
 			return get(ctx, "https://"+address+"/readyz", anybody)
 		})
 		if err == nil || attempt == bindAttempts || !addressTaken(process) {

@@ -24,16 +24,17 @@ type User struct {
 // that was there. It returns the tokens by username.
 func (c *ControlPlane) AddUsers(ctx context.Context, users ...User) (map[string]string, error) {
 	tokens := map[string]string{}
-	file := "tokens:\n"
+	var file strings.Builder
+	file.WriteString("tokens:\n")
 	for _, user := range users {
 		token, entry, err := c.newToken(ctx, user)
 		if err != nil {
 			return nil, fmt.Errorf("make a token for %s: %w", user.Username, err)
 		}
 		tokens[user.Username] = token
-		file += entry
+		file.WriteString(entry)
 	}
-	return tokens, writeFile(filepath.Join(c.VerdictDir(), "tokens.yaml"), file)
+	return tokens, writeFile(filepath.Join(c.VerdictDir(), "tokens.yaml"), file.String())
 }
 
 // newToken runs "verdict token new": a token on a line of its own, then its

@@ -60,7 +60,7 @@ func (c *ControlPlane) StartVerdict(ctx context.Context) error {
 			return err
 		}
 		c.verdict = process
-		err = process.waitFor(ctx, startLimit, func(ctx context.Context) error {
+		err = process.waitFor(ctx, func(ctx context.Context) error {
 			return get(ctx, c.OperationsURL()+"/livez", nil)
 		})
 		// Once an apiserver was told where verdict is, it can't move.
@@ -79,7 +79,7 @@ func (c *ControlPlane) StartVerdict(ctx context.Context) error {
 // WaitVerdictReady waits until verdict says it is ready: policies compiled
 // and nodes known.
 func (c *ControlPlane) WaitVerdictReady(ctx context.Context) error {
-	return c.verdict.waitFor(ctx, startLimit, func(ctx context.Context) error {
+	return c.verdict.waitFor(ctx, func(ctx context.Context) error {
 		return get(ctx, c.OperationsURL()+"/readyz?verbose", nil)
 	})
 }

@@ -18,4 +18,4 @@ reject contains "the node is full" if to_number(input.node.metadata.labels["exam
 
 score["rank"] := to_number(input.node.metadata.labels["example.com/rank"])
 
-score.slow := -20 if input.node.metadata.labels["example.com/slow"] == "true"
+score["slow"] := -20 if input.node.metadata.labels["example.com/slow"] == "true"
