@@ -137,7 +137,7 @@ func badReads(valid string) []badRequest {
 		{name: "a body that breaks off", change: func(r *http.Request) {
 			r.Body = io.NopCloser(io.MultiReader(strings.NewReader(valid[:5]), iotest.ErrReader(errors.New("connection reset"))))
 			r.ContentLength = int64(len(valid))
-		}, code: 400, message: "the connection ended before it was whole"},
+		}, code: 400, message: "the connection or the time ended before it was whole"},
 		{name: "timeout without a unit", body: valid, change: query("timeout=30"), code: 400, message: "timeout"},
 		{name: "timeout of zero", body: valid, change: query("timeout=0s"), code: 400, message: "timeout"},
 		{name: "negative timeout", body: valid, change: query("timeout=-1s"), code: 400, message: "timeout"},

@@ -112,7 +112,7 @@ func New(o Options) http.Handler {
 
 	endpoint := func(path string, point Point, verb string, limit int64, timeout time.Duration, serve http.HandlerFunc, more ...func(http.Handler) http.Handler) {
 		r.With(h.measure(point, verb), h.caller(point), all.limit(point)).With(more...).
-			With(h.deadline(timeout), h.body(limit)).Post(path, serve)
+			With(h.deadline(timeout), h.body(point, verb, limit)).Post(path, serve)
 	}
 	endpoint("/authenticate", Authentication, "review", o.ReviewBytes, o.DecisionTimeout, h.tokenReview)
 	endpoint("/authorize", Authorization, "review", o.ReviewBytes, o.DecisionTimeout, h.subjectAccessReview)

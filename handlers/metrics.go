@@ -46,7 +46,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		}, []string{"point", "verb", "code"}),
 		size: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "verdict_request_size_bytes",
-			Help:    "Size of request bodies by point and verb.",
+			Help:    "Bytes read of request bodies by point and verb.",
 			Buckets: prometheus.ExponentialBuckets(256, 4, 10),
 		}, []string{"point", "verb"}),
 		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -88,19 +88,20 @@ func (m *Metrics) watchCache(name string, entries, size func() float64) {
 	)
 }
 
-// measure observes duration, size and requests in flight.
+// measure observes duration and requests in flight.
 func (h *handler) measure(point Point, verb string) func(http.Handler) http.Handler {
 	m := h.Metrics
 	inFlight := m.inFlight.WithLabelValues(string(point), verb)
-	size := m.size.WithLabelValues(string(point), verb)
+	// Known from the start, so that the first of each shows in a rate.
+	m.shed.WithLabelValues(string(point))
+	for _, kind := range []string{"policy", "timeout"} {
+		m.errors.WithLabelValues(string(point), verb, kind)
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			began := time.Now()
 			inFlight.Inc()
 			defer inFlight.Dec()
-			if r.ContentLength >= 0 {
-				size.Observe(float64(r.ContentLength))
-			}
 			recorder := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 			defer func() {
 				code := recorder.Status()

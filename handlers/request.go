@@ -12,9 +12,10 @@ import (
 
 type bodyKey struct{}
 
-// body reads the whole request body, at most limit bytes of JSON, and hands it
-// to next through bodyOf.
-func (h *handler) body(limit int64) func(http.Handler) http.Handler {
+// body reads the whole request body, at most limit bytes of JSON, within the
+// request's deadline, and hands it to next through bodyOf.
+func (h *handler) body(point Point, verb string, limit int64) func(http.Handler) http.Handler {
+	size := h.Metrics.size.WithLabelValues(string(point), verb)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
@@ -25,15 +26,22 @@ func (h *handler) body(limit int64) func(http.Handler) http.Handler {
 				tooLarge(w, limit)
 				return
 			}
+			if deadline, ok := r.Context().Deadline(); ok {
+				// A caller that dribbles holds a slot for no longer than it may
+				// wait. Test recorders know no deadlines; every server does.
+				_ = http.NewResponseController(w).SetReadDeadline(deadline)
+			}
 			content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+			size.Observe(float64(len(content)))
 			if err != nil {
 				if _, large := errors.AsType[*http.MaxBytesError](err); large {
 					tooLarge(w, limit)
 					return
 				}
-				writeStatus(w, http.StatusBadRequest, "reading the body: the connection ended before it was whole")
+				writeStatus(w, http.StatusBadRequest, "reading the body: the connection or the time ended before it was whole")
 				return
 			}
+			_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), bodyKey{}, content)))
 		})
 	}

@@ -28,7 +28,6 @@ func TestEntryShapesAccepted(t *testing.T) {
 		"the package above":             "package kubernetes\n\nauthorization.allow contains \"x\" if input.a",
 		"no entry rule at all":          "package app\n\nhelper(x) := x + 1",
 		"helpers beside the entry":      authz + "allow contains \"x\" if helper(1)\n\nhelper(x) if x == 1",
-		"a package below the point":     "package kubernetes.authorization.teams\n\nallow := 5",
 		"user whole":                    authn + `user := {"username": "a", "groups": ["g"]} if input.identity`,
 		"user whole and computed":       authn + `user := u if u := input.identity.claims`,
 		"user default":                  authn + `default user := {}`,

@@ -91,3 +91,27 @@ func TestIDSections(t *testing.T) {
 		t.Error("same")
 	}
 }
+
+func TestStrayPackagesAreWarnedOf(t *testing.T) {
+	for name, test := range map[string]struct {
+		modules []string
+		want    int
+	}{
+		"misspelt":      {[]string{"package kubernetes.authorisation\n\ndeny contains \"x\" if true"}, 1},
+		"below, unused": {[]string{"package kubernetes.authorization.rules\n\nx := 1"}, 1},
+		"below, used":   {[]string{"package kubernetes.authorization.rules\n\nx := 1", "package kubernetes.authorization\n\nallow contains \"x\" if data.kubernetes.authorization.rules.x == 1"}, 0},
+		"imported":      {[]string{"package kubernetes.helpers\n\nx := 1", "package kubernetes.authorization\n\nimport data.kubernetes.helpers\n\nallow contains \"x\" if helpers.x == 1"}, 0},
+		"asked":         {[]string{"package kubernetes.scheduling\n\nreject contains \"x\" if false"}, 0},
+		"elsewhere":     {[]string{"package acme.rules\n\nx := 1"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			revision, err := Compile(t.Context(), content(test.modules...), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := revision.Warnings(); len(got) != test.want {
+				t.Errorf("warnings are %v, want %d", got, test.want)
+			}
+		})
+	}
+}

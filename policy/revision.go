@@ -100,7 +100,7 @@ func Compile(ctx context.Context, content Content, options Options) (*Revision, 
 	revision := &Revision{
 		id:                 contentID(content, options),
 		parsed:             own,
-		warnings:           append(lookalikes(own, options.Entries), unanswered(entries, defined)...),
+		warnings:           slices.Concat(lookalikes(own, options.Entries), strays(own, entries), unanswered(entries, defined)),
 		entries:            options.Entries,
 		rules:              map[string]evaluator.Evaluator{},
 		allowedSystemNames: map[string]bool{},
@@ -249,6 +249,35 @@ func lookalikes(modules []*ast.Module, entries Entries) []Problem {
 					out.at(rule.Location, "rule %s is never asked: did you mean %s?", name, known)
 				}
 			}
+		}
+	}
+	return out
+}
+
+// strays finds packages under kubernetes that are no entry rule's and that
+// nothing refers to: a deny in kubernetes.authorisation never denies.
+func strays(modules []*ast.Module, entries []entry) []Problem {
+	var out problems
+	root := entryRef("kubernetes")
+	for _, m := range modules {
+		path := m.Package.Path
+		asked := !path.HasPrefix(root)
+		for _, e := range entries {
+			asked = asked || entryRef(e.path).HasPrefix(path)
+		}
+		for _, other := range modules {
+			if asked {
+				break
+			}
+			if !other.Package.Path.Equal(path) {
+				ast.WalkRefs(other, func(r ast.Ref) bool {
+					asked = asked || r.HasPrefix(path) || (len(r) > 1 && path.HasPrefix(r.GroundPrefix()) && r[0].Equal(ast.DefaultRootDocument) && !r.Equal(other.Package.Path))
+					return false
+				})
+			}
+		}
+		if !asked {
+			out.at(m.Package.Location, "package %s is never asked and nothing refers to it: is its name misspelt?", strings.TrimPrefix(path.String(), "data."))
 		}
 	}
 	return out

@@ -28,10 +28,14 @@ func configCommand() *cobra.Command {
 		Short: "Check a configuration file, and report every mistake in it",
 		Args:  oneArgument("the configuration file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := config.Load(args[0]); err != nil {
+			c, err := config.Load(args[0])
+			if err == nil {
+				err = c.CheckExposure(false)
+			}
+			if err != nil {
 				return usageError{err}
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", args[0])
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", args[0])
 			return err
 		},
 	})

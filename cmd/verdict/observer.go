@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,6 +13,7 @@ import (
 
 // observer logs and counts how loading policies, certificates and tokens goes.
 type observer struct {
+	running     atomic.Bool // there is a revision that stays when a change is refused
 	log         *zap.Logger
 	revision    *prometheus.GaugeVec
 	loads       prometheus.Counter
@@ -51,6 +53,7 @@ func newObserver(log *zap.Logger, registerer prometheus.Registerer) *observer {
 
 // RevisionLoaded implements policy.Observer.
 func (o *observer) RevisionLoaded(revision *policy.Revision, took time.Duration) {
+	o.running.Store(true)
 	o.revision.Reset()
 	o.revision.WithLabelValues(revision.ID()).Set(1)
 	o.loads.Inc()
@@ -64,6 +67,9 @@ func (o *observer) RevisionLoaded(revision *policy.Revision, took time.Duration)
 
 // RevisionRefused implements policy.Observer.
 func (o *observer) RevisionRefused(err error) {
+	if !o.running.Load() {
+		return // serve reports it and ends
+	}
 	o.loadErrors.Inc()
 	var load *policy.LoadError
 	if !errors.As(err, &load) {

@@ -248,3 +248,60 @@ func TestTokenNewMakesATokenThatWorks(t *testing.T) {
 		t.Error("the token is in the log")
 	}
 }
+
+func TestPlainHTTPStaysOnLoopback(t *testing.T) {
+	config := writeFile(t, filepath.Join(t.TempDir(), "verdict.yaml"), plainConfig)
+	_, stderr, code := runVerdict(t, "serve", "--config", config, "--address", "0.0.0.0:0", "--allow-callers-without-client-certificate")
+	if code != exitUsage || !strings.Contains(stderr, "server.plainHTTP") {
+		t.Errorf("exit code %d, want %d and a word about server.plainHTTP:\n%s", code, exitUsage, stderr)
+	}
+}
+
+func TestPrintedRequestsAnswerOnEveryInterface(t *testing.T) {
+	cache := t.TempDir()
+	command := verdict(t, cache, "serve", "--address", "0.0.0.0:0", "--operations-address", "127.0.0.1:0", "--allow-callers-without-client-certificate")
+	tryPrinted(t, start(t, command))
+}
+
+func TestPolicyFolderThatComesBackIsNoFaultAnyMore(t *testing.T) {
+	dir := t.TempDir()
+	policies := filepath.Join(dir, "policies")
+	writeFile(t, filepath.Join(policies, "a.rego"), "package kubernetes.authorization\nallow contains \"x\" if true\n")
+	p := serve(t, dir, "--config", writeFile(t, filepath.Join(dir, "verdict.yaml"), plainConfig), "--policy", policies)
+	refused := func() bool {
+		_, body := p.get("/readyz?verbose")
+		return strings.Contains(body, "was refused")
+	}
+	if err := os.Rename(policies, policies+".away"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the missing folder is reported", refused)
+	if err := os.Rename(policies+".away", policies); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the report is withdrawn", func() bool { return !refused() })
+}
+
+func TestWhatIsInFlightIsAnsweredBeforeGraceEnds(t *testing.T) {
+	dir := t.TempDir()
+	slow := "package kubernetes.authorization\nallow contains \"x\" if count([1 | some a in numbers.range(1, 100000); some b in numbers.range(1, 100000); a == b + 1000000]) > 0\n"
+	writeFile(t, filepath.Join(dir, "policies", "slow.rego"), slow)
+	config := strings.Replace(plainConfig, "drain: 1s", "drain: 0s, grace: 2s", 1)
+	p := serve(t, dir, "--config", writeFile(t, filepath.Join(dir, "verdict.yaml"), config), "--policy", filepath.Join(dir, "policies"))
+	code := make(chan int, 1)
+	go func() {
+		got, _ := p.post("/authorize", listPods)
+		code <- got
+	}()
+	eventually(t, "the request is in flight", func() bool {
+		_, metrics := p.get("/metrics")
+		return strings.Contains(metrics, `verdict_requests_in_flight{point="authorization",verb="review"} 1`)
+	})
+	p.terminate()
+	if got := <-code; got != 503 {
+		t.Errorf("the request in flight got %d, want 503", got)
+	}
+	if got := p.wait(); got != 0 {
+		t.Errorf("exit code %d, want 0\n%s", got, p.stderr)
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,18 +30,22 @@ import (
 
 // service is everything `verdict serve` runs.
 type service struct {
-	config   *config.Configuration
-	log      *zap.Logger
-	observer *observer
-	engine   *policy.Engine
-	verifier *identity.Chain
-	stopping atomic.Bool
+	config     *config.Configuration
+	log        *zap.Logger
+	observer   *observer
+	engine     *policy.Engine
+	verifier   *identity.Chain
+	tokenFiles []*identity.TokenFile // those behind verifier
+	stopping   atomic.Bool
 
 	webhooks, operations            *http.Server
 	webhookListen, operationsListen net.Listener
 
 	caFile  string   // the development CA; "" with a certificate of the user's own
 	example *example // nil with a configuration file
+
+	// endRequests ends the deciding of what is in flight: it is answered then.
+	endRequests context.CancelFunc
 
 	// background watches files and the cluster until stop is called.
 	background sync.WaitGroup
@@ -103,11 +109,14 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 			handlers.Scheduling:     c.Server.Callers.Scheduling,
 		}
 	}
-	errorLog, err := zap.NewStdLogAt(s.log.Named("http"), zap.DebugLevel)
+	errorLog, err := zap.NewStdLogAt(s.log.Named("http"), zap.WarnLevel)
 	if err != nil {
 		return err
 	}
+	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
+	s.endRequests = endRequests
 	s.webhooks = &http.Server{
+		BaseContext:       func(net.Listener) context.Context { return requests },
 		Handler:           handlers.New(options),
 		TLSConfig:         tlsConfig,
 		ReadHeaderTimeout: c.Server.Timeouts.ReadHeader,
@@ -192,13 +201,14 @@ func (s *service) loadIdentities(ctx context.Context, withExample bool) error {
 			return err
 		}
 		if err := file.Load(); err != nil {
-			return fmt.Errorf("identity source %s: %w", name, err)
+			return err
 		}
 		s.background.Go(func() {
 			file.Watch(ctx, func() { s.observer.fileReloaded("tokenFile", name, nil) },
 				func(err error) { s.observer.fileReloaded("tokenFile", name, err) })
 		})
 		sources = append(sources, file)
+		s.tokenFiles = append(s.tokenFiles, file)
 		return nil
 	}
 	for _, configured := range s.config.Authentication.Sources {
@@ -252,7 +262,19 @@ func (s *service) checks() []handlers.Check {
 				return detail
 			},
 		},
-		{Name: "identity", Ready: s.verifier.Ready},
+		{
+			Name:  "identity",
+			Ready: s.verifier.Ready,
+			Detail: func() string {
+				var faults []string
+				for _, file := range s.tokenFiles {
+					if err := file.Err(); err != nil {
+						faults = append(faults, "the newest change was refused: "+err.Error())
+					}
+				}
+				return strings.Join(faults, "\n")
+			},
+		},
 	}
 }
 
@@ -262,8 +284,8 @@ func (s *service) announce(w io.Writer) error {
 	if s.config.Server.PlainHTTP {
 		scheme = "http"
 	}
-	base := scheme + "://" + s.webhookListen.Addr().String()
-	_, err := fmt.Fprintf(w, "webhooks:   %s\noperations: http://%s/readyz?verbose\n", base, s.operationsListen.Addr())
+	base := scheme + "://" + reachable(s.webhookListen.Addr())
+	_, err := fmt.Fprintf(w, "webhooks:   %s\noperations: http://%s/readyz?verbose\n", base, reachable(s.operationsListen.Addr()))
 	if s.caFile != "" {
 		_, err = fmt.Fprintf(w, "CA file:    %s\n", s.caFile)
 	}
@@ -276,6 +298,15 @@ func (s *service) announce(w io.Writer) error {
 		curl(s.caFile, s.example.accessReview, base+"/authorize"),
 		curl(s.caFile, s.example.filterCall, base+"/scheduler/filter"))
 	return err
+}
+
+// reachable is an address that a caller on this machine can use and the
+// development certificate covers, also where every interface is listened on.
+func reachable(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return addr.String()
 }
 
 // run serves until a signal asks to stop, a listener fails or ctx ends.
@@ -318,11 +349,19 @@ func (s *service) run(ctx context.Context, signals <-chan os.Signal) error {
 
 var errSecondSignal = errors.New("stopped at once by a second signal")
 
+// answeringTime is left at the end of grace for answers to go out, and for the
+// server, which looks twice a second, to see that they did.
+const answeringTime = 2 * time.Second
+
 // finish lets requests in flight end, new connections having been refused.
 func (s *service) finish(ctx context.Context, signals <-chan os.Signal) error {
 	s.log.Info("finishing the requests in flight", zap.Duration("grace", s.config.Shutdown.Grace))
 	ctx, cancel := context.WithTimeout(ctx, s.config.Shutdown.Grace)
 	defer cancel()
+	// What is still being decided near the end is answered that there was no
+	// time: apiserver's clients repeat a request whose connection was reset.
+	ending := time.AfterFunc(s.config.Shutdown.Grace-min(s.config.Shutdown.Grace/2, answeringTime), s.endRequests)
+	defer ending.Stop()
 	done := make(chan error, 1)
 	s.background.Go(func() { done <- s.webhooks.Shutdown(ctx) })
 	select {
@@ -341,6 +380,9 @@ func (s *service) finish(ctx context.Context, signals <-chan os.Signal) error {
 // close stops what runs in the background and gives the ports back.
 func (s *service) close() {
 	s.stop()
+	if s.endRequests != nil {
+		s.endRequests()
+	}
 	s.background.Wait()
 	for _, l := range []net.Listener{s.webhookListen, s.operationsListen} {
 		if l != nil {

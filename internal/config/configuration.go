@@ -170,8 +170,7 @@ const (
 	OnErrorNoOpinion OnError = "noOpinion"
 )
 
-// OnUnavailable is what a timeout, stale state or overload in authorization
-// becomes.
+// OnUnavailable is what running out of time in authorization becomes.
 type OnUnavailable string
 
 // The values of OnUnavailable.

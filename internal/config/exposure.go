@@ -14,6 +14,9 @@ func (c *Configuration) CheckExposure(allowWithoutClientCertificates bool) error
 	if err != nil {
 		return fmt.Errorf("server.address: %w", err)
 	}
+	if c.Server.PlainHTTP && !listen.loopback() {
+		return fmt.Errorf("server.plainHTTP: tokens would cross the network readable by anyone: only on a loopback address such as 127.0.0.1:8080, not %s", quote(c.Server.Address))
+	}
 	if c.Server.TLS.ClientCAFile == "" {
 		if listen.loopback() || allowWithoutClientCertificates {
 			return nil
@@ -24,7 +27,8 @@ func (c *Configuration) CheckExposure(allowWithoutClientCertificates bool) error
 			"or start with --allow-callers-without-client-certificate", quote(c.Server.Address))
 	}
 	callers := c.Server.Callers
-	if len(callers.Authentication)+len(callers.Authorization)+len(callers.Scheduling)+len(callers.Admission) == 0 {
+	// Nothing is served to those of the admission list.
+	if len(callers.Authentication)+len(callers.Authorization)+len(callers.Scheduling) == 0 {
 		return errors.New("server.callers: every list is empty, so with server.tls.clientCAFile nobody could call: " +
 			"list the names in callers' certificates, or \"*\" for every certificate that the authorities vouch for")
 	}

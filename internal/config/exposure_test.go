@@ -62,7 +62,6 @@ func TestCheckExposureCountsEveryList(t *testing.T) {
 		"authentication": {Authentication: []string{"a"}},
 		"authorization":  {Authorization: []string{"a"}},
 		"scheduling":     {Scheduling: []string{"a"}},
-		"admission":      {Admission: []string{"a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := Default()
@@ -72,6 +71,15 @@ func TestCheckExposureCountsEveryList(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+func TestCheckExposureOfAdmissionAlone(t *testing.T) {
+	config := Default()
+	config.Server.TLS.ClientCAFile = "ca.crt"
+	config.Server.Callers.Admission = []string{"a"}
+	if err := config.CheckExposure(false); err == nil {
+		t.Error("accepted, although nothing is served to anybody")
 	}
 }
 

@@ -33,7 +33,7 @@ const (
 // TokenFile verifies tokens against a YAML file that lists their hashes:
 //
 //	tokens:
-//	  - sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+//	  - sha256: 54574817387baa55fc8ff89052070891b05c8c0314346024f93fb6fbf4bcdc23
 //	    username: alice
 //	    uid: "1001"
 //	    groups: [team-payments]

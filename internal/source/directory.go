@@ -154,12 +154,15 @@ func (d *Directory) read(t *filewatch.Targets) (policy.Content, bool, error) {
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	recovered := err == nil && d.last.err != nil
 	d.last.at, d.last.files, d.last.err = at, files, err
 	if err != nil {
 		return policy.Content{}, false, err
 	}
 	sum := digestOf(content)
-	changed := !d.last.hasRead || sum != d.last.digest
+	// What is readable again is delivered even when it is as before: whoever was
+	// told of the fault is to know that it is over.
+	changed := !d.last.hasRead || sum != d.last.digest || recovered
 	d.last.digest, d.last.hasRead = sum, true
 	return content, changed, nil
 }

@@ -302,7 +302,7 @@ func TestWatchByPolling(t *testing.T) {
 		}
 		put("c")
 		step()
-		delivered() // as before the error
+		delivered("c") // as before the error, which is over
 		if err := d.Err(); err != nil {
 			t.Errorf("Err returns %v although the files are back", err)
 		}
