@@ -1,0 +1,145 @@
+package generate
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	// zipfExponent makes a few users, namespaces and resources most of the
+	// traffic, as controllers and dashboards do.
+	zipfExponent = 1.2
+	// wrongTokens is one in so many TokenReviews.
+	wrongTokens = 50
+	// neverSeen is one in so many requests of the mixed workload.
+	neverSeen = 10
+	// inKubeSystem is one in so many SubjectAccessReviews.
+	inKubeSystem = 25
+)
+
+// TokenReviews asks whose a token is, Zipf over the people; one in 50 tokens
+// belongs to nobody.
+func TokenReviews(c *Company, count int, seed uint64) (*Workload, error) {
+	random := rand.New(rand.NewPCG(seed, 2))
+	people := rand.NewZipf(random, zipfExponent, 1, uint64(len(c.People)-1))
+	w := &Workload{
+		Name:  "TokenReview",
+		About: fmt.Sprintf("Tokens of %d users in a token file, Zipf; 1 in %d is wrong", len(c.People), wrongTokens),
+		Path:  "/authenticate",
+		Rule:  "loadtest/authentication",
+	}
+	for i := range count {
+		token := c.People[people.Uint64()].Token
+		if i%wrongTokens == wrongTokens-1 {
+			token = fmt.Sprintf("loadtest-wrong-%d", i)
+		}
+		sample, err := newSample(authenticationv1.TokenReview{
+			TypeMeta: metav1.TypeMeta{APIVersion: authenticationv1.SchemeGroupVersion.String(), Kind: "TokenReview"},
+			Spec:     authenticationv1.TokenReviewSpec{Token: token},
+		})
+		if err != nil {
+			return nil, err
+		}
+		w.Samples = append(w.Samples, sample)
+	}
+	return w, nil
+}
+
+// accessReviews draws SubjectAccessReviews, Zipf over people, namespaces,
+// resources and verbs.
+type accessReviews struct {
+	company                              *Company
+	random                               *rand.Rand
+	people, namespaces, resources, verbs *rand.Zipf
+}
+
+func newAccessReviews(c *Company, seed uint64) *accessReviews {
+	random := rand.New(rand.NewPCG(seed, 3))
+	zipf := func(count int) *rand.Zipf { return rand.NewZipf(random, zipfExponent, 1, uint64(count-1)) }
+	return &accessReviews{
+		company: c, random: random,
+		people: zipf(len(c.People)), namespaces: zipf(len(c.Namespaces)), resources: zipf(len(kinds)), verbs: zipf(len(verbs)),
+	}
+}
+
+func (a *accessReviews) next() authorizationv1.SubjectAccessReview {
+	person := a.company.People[a.people.Uint64()]
+	kind := kinds[a.resources.Uint64()]
+	attributes := &authorizationv1.ResourceAttributes{
+		Namespace: a.company.Namespaces[a.namespaces.Uint64()],
+		Verb:      verbs[a.verbs.Uint64()],
+		Group:     kind.group,
+		Version:   "v1",
+		Resource:  kind.resource,
+	}
+	switch attributes.Verb {
+	case "get", "update", "patch", "delete":
+		attributes.Name = fmt.Sprintf("%s-%d", kind.resource, a.random.IntN(20))
+	}
+	switch {
+	case kind.resource == "nodes":
+		attributes.Namespace = ""
+	case a.random.IntN(inKubeSystem) == 0:
+		attributes.Namespace = "kube-system"
+	}
+	return authorizationv1.SubjectAccessReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: authorizationv1.SchemeGroupVersion.String(), Kind: "SubjectAccessReview"},
+		Spec: authorizationv1.SubjectAccessReviewSpec{
+			User:               person.Name,
+			UID:                person.UID,
+			Groups:             person.Groups,
+			Extra:              map[string]authorizationv1.ExtraValue{"authentication.kubernetes.io/credential-id": {"X509SHA256=" + person.SHA256}},
+			ResourceAttributes: attributes,
+		},
+	}
+}
+
+// stranger makes the review somebody's who was never seen before and belongs
+// to the same groups.
+func stranger(review *authorizationv1.SubjectAccessReview, _ int) {
+	review.Spec.User = "visitor-" + hole + "@example.com"
+	review.Spec.UID = hole
+}
+
+// anotherCredential leaves everything that the policy reads as it is.
+func anotherCredential(review *authorizationv1.SubjectAccessReview, _ int) {
+	review.Spec.Extra["authentication.kubernetes.io/credential-id"] = []string{"JTI=" + hole}
+}
+
+func sometimesStranger(review *authorizationv1.SubjectAccessReview, i int) {
+	if i%neverSeen == 0 {
+		stranger(review, i)
+	}
+}
+
+// SubjectAccessReviews returns the authorization workloads, each drawn count
+// times: repeated, mixed, different bytes, never seen.
+func SubjectAccessReviews(c *Company, count int, seed uint64) ([]*Workload, error) {
+	made := []*Workload{
+		{Name: "SubjectAccessReview, repeated", About: "The same reviews over and over"},
+		{Name: "SubjectAccessReview, mixed", About: fmt.Sprintf("1 in %d from a user never seen before, the others repeated", neverSeen)},
+		{Name: "SubjectAccessReview, other bytes", About: "Each with a credential id of its own, which the policy does not read, and otherwise repeated"},
+		{Name: "SubjectAccessReview, never seen", About: "Each from a user of its own"},
+	}
+	change := []func(*authorizationv1.SubjectAccessReview, int){
+		func(*authorizationv1.SubjectAccessReview, int) {}, sometimesStranger, anotherCredential, stranger,
+	}
+	for k, w := range made {
+		w.Path, w.Rule = "/authorize", "loadtest/authorization"
+		reviews := newAccessReviews(c, seed)
+		for i := range count {
+			review := reviews.next()
+			change[k](&review, i)
+			sample, err := newSample(review)
+			if err != nil {
+				return nil, err
+			}
+			w.Samples = append(w.Samples, sample)
+		}
+	}
+	return made, nil
+}

@@ -1,0 +1,141 @@
+// Command loadtest measures verdict beside what a user would pick instead: it
+// builds the servers, starts them on loopback, asks all of them the same, and
+// reports ratios. It reaches nothing but loopback.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/verdict-dev/verdict/loadtest/report"
+	"github.com/verdict-dev/verdict/loadtest/servers"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "loadtest:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+// options are the flags.
+type options struct {
+	root, report, json string
+	only               string
+	rounds             int
+	duration, warmup   time.Duration
+	timeout            time.Duration
+	connections        int
+	share              float64
+	users, bindings    int
+	nodes              int
+	seed               uint64
+
+	// For the do-nothing server, which is this program again.
+	nothing, cert, key string
+	answers            map[string]string
+}
+
+func parse(arguments []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("loadtest", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.root, "root", "..", "the checkout to build from")
+	flags.StringVar(&o.report, "report", "", "write the report to this `file`, in Markdown; empty: standard output")
+	flags.StringVar(&o.json, "json", filepath.Join(".cache", "performance.json"), "write every figure to this `file`, in JSON")
+	flags.StringVar(&o.only, "only", "", "run only workloads whose name contains this `text`")
+	flags.IntVar(&o.rounds, "rounds", 5, "rounds, of which the median is reported")
+	flags.DurationVar(&o.duration, "duration", time.Second, "how long one server is asked in one round, twice: in a closed loop and at a constant rate")
+	flags.DurationVar(&o.warmup, "warmup", 200*time.Millisecond, "how long a server is asked before a workload is measured; repeated requests are asked once each, however long that takes")
+	flags.DurationVar(&o.timeout, "timeout", 15*time.Minute, "give up after this time")
+	flags.IntVar(&o.connections, "connections", 8, "connections to a server, for reviews; scheduler calls come over one, as the scheduler's do")
+	flags.Float64Var(&o.share, "share", 0.5, "the constant rate, as a part of what the slowest server does in the closed loop")
+	flags.IntVar(&o.users, "users", 1000, "users in the token file")
+	flags.IntVar(&o.bindings, "bindings", 10000, "role bindings, half of them cluster-wide")
+	flags.IntVar(&o.nodes, "nodes", 500, "nodes in a scheduler call")
+	flags.Uint64Var(&o.seed, "seed", 1, "the same seed makes the same requests")
+	flags.StringVar(&o.nothing, "serve-nothing", "", "do nothing but answer on this `address` what the arguments, PATH=FILE, say")
+	flags.StringVar(&o.cert, "cert", "", "with -serve-nothing, the certificate `file`")
+	flags.StringVar(&o.key, "key", "", "with -serve-nothing, the certificate's key `file`")
+	if err := flags.Parse(arguments); err != nil {
+		return o, err
+	}
+	if o.nothing != "" {
+		o.answers = map[string]string{}
+		for _, argument := range flags.Args() {
+			path, file, ok := strings.Cut(argument, "=")
+			if !ok || !strings.HasPrefix(path, "/") {
+				return o, fmt.Errorf("%q is not of the form PATH=FILE", argument)
+			}
+			o.answers[path] = file
+		}
+		return o, nil
+	}
+	switch {
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case o.rounds < 1 || o.connections < 1 || o.nodes < 1:
+		return o, errors.New("-rounds, -connections and -nodes have to be 1 or more")
+	case o.duration <= 0 || o.warmup <= 0:
+		return o, errors.New("-duration and -warmup have to be above 0")
+	case o.share <= 0 || o.share > 1:
+		return o, errors.New("-share has to be above 0 and at most 1")
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
+	o, err := parse(arguments, stderr)
+	if err != nil {
+		return err
+	}
+	if o.nothing != "" {
+		return servers.ServeNothing(ctx, o.nothing, o.cert, o.key, o.answers)
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	made, err := benchmark(ctx, o, stderr)
+	if err != nil {
+		return err
+	}
+	return write(made, o, stdout)
+}
+
+func write(made *report.Report, o options, stdout io.Writer) error {
+	text, err := json.MarshalIndent(made, "", "  ")
+	if err != nil {
+		return fmt.Errorf("marshalling the report: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(o.json), 0o750); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	if err := os.WriteFile(o.json, append(text, '\n'), 0o644); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	if o.report == "" {
+		return made.Markdown(stdout)
+	}
+	var markdown strings.Builder
+	if err := made.Markdown(&markdown); err != nil {
+		return err
+	}
+	if err := os.WriteFile(o.report, []byte(markdown.String()), 0o644); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}

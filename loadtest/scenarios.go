@@ -1,0 +1,92 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/verdict-dev/verdict/loadtest/generate"
+	"github.com/verdict-dev/verdict/loadtest/report"
+	"github.com/verdict-dev/verdict/loadtest/servers"
+)
+
+const (
+	// reviewCount is how many reviews a workload repeats.
+	reviewCount = 4096
+	// podCount likewise for scheduler calls, which take megabytes each.
+	podCount   = 6
+	namespaces = 200
+)
+
+// scenario is one workload over one protocol, and what it has to reach.
+type scenario struct {
+	*generate.Workload
+	secure      bool
+	connections int
+	targets     func(s report.Scenario) []report.Target
+}
+
+func (s scenario) protocol() string {
+	if s.secure {
+		return "HTTP/2, TLS"
+	}
+	return "HTTP/1.1"
+}
+
+// scenarios returns what is measured, and the company it is about.
+func scenarios(o options) ([]scenario, *generate.Company, error) {
+	company, err := generate.NewCompany(generate.Size{Users: o.users, Bindings: o.bindings, Namespaces: namespaces}, o.seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	tokens, err := generate.TokenReviews(company, reviewCount, o.seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	access, err := generate.SubjectAccessReviews(company, reviewCount, o.seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	filter, prioritize, err := generate.Placements(o.nodes, podCount, o.seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	repeated, mixed, otherBytes, neverSeen := access[0], access[1], access[2], access[3]
+	all := []scenario{
+		{repeated, false, o.connections, repeatedTargets},
+		{repeated, true, o.connections, repeatedTargets},
+		{otherBytes, false, o.connections, otherBytesTargets},
+		{neverSeen, false, o.connections, neverSeenTargets},
+		{mixed, false, o.connections, nil},
+		{tokens, false, o.connections, nil},
+		{filter, false, 1, nil},
+		{prioritize, false, 1, nil},
+	}
+	var chosen []scenario
+	for _, s := range all {
+		if strings.Contains(s.Name, o.only) {
+			chosen = append(chosen, s)
+		}
+	}
+	return chosen, company, nil
+}
+
+func named(s report.Scenario, what string) string {
+	return s.Name + " (" + s.Protocol + "), " + what
+}
+
+func repeatedTargets(s report.Scenario) []report.Target {
+	own, floor := s.Of(servers.Verdict), s.Of(servers.Nothing)
+	return []report.Target{
+		report.AtLeast(named(s, "requests/s against "+servers.Nothing), report.Ratio(own.PerSecond, floor.PerSecond), 0.90),
+		report.AtMost(named(s, "CPU per request against "+servers.Nothing), report.Ratio(own.CPU, floor.CPU), 1.15),
+	}
+}
+
+func otherBytesTargets(s report.Scenario) []report.Target {
+	return []report.Target{report.AtLeast(named(s, "requests/s against "+servers.Nothing),
+		report.Ratio(s.Of(servers.Verdict).PerSecond, s.Of(servers.Nothing).PerSecond), 0.75)}
+}
+
+func neverSeenTargets(s report.Scenario) []report.Target {
+	return []report.Target{report.AtLeast(named(s, "requests/s against "+servers.OPA),
+		report.Ratio(s.Of(servers.Verdict).PerSecond, s.Of(servers.OPA).PerSecond), 2.5)}
+}
