@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	yamlv3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
 )
 
@@ -72,6 +73,9 @@ func decodeDocument(doc Document) (ast.Value, error) {
 		if err := oneYAMLDocument(content); err != nil {
 			return nil, err
 		}
+		if err := plainYAMLKeys(content); err != nil {
+			return nil, err
+		}
 		if content, err = yaml.YAMLToJSONStrict(content); err != nil {
 			return nil, err
 		}
@@ -100,6 +104,39 @@ func oneYAMLDocument(content []byte) error {
 	}
 	return nil
 }
+
+// plainYAMLKeys refuses keys that YAML reads as something else than the name
+// that is written: 1 and "1" would become one name of which one value is
+// dropped, and a user called no would become "false".
+func plainYAMLKeys(content []byte) error {
+	var document yamlv3.Node
+	if err := yamlv3.Unmarshal(content, &document); err != nil {
+		return err
+	}
+	pending := []*yamlv3.Node{&document}
+	for len(pending) > 0 {
+		node := pending[len(pending)-1]
+		pending = append(pending[:len(pending)-1], node.Content...)
+		if node.Kind != yamlv3.MappingNode {
+			continue
+		}
+		for i := 0; i < len(node.Content); i += 2 {
+			key := node.Content[i]
+			plain := key.Style&(yamlv3.SingleQuotedStyle|yamlv3.DoubleQuotedStyle) == 0
+			if key.Tag == "!!merge" || key.Kind == yamlv3.AliasNode {
+				continue
+			}
+			if key.Tag != "!!str" || plain && slices.Contains(oldBooleans, strings.ToLower(key.Value)) {
+				return fmt.Errorf("line %d: YAML does not read the key %s as a string: put it in quotes", key.Line, key.Value)
+			}
+		}
+	}
+	return nil
+}
+
+// oldBooleans are the words that YAML 1.1 reads as true or false, beyond
+// those two.
+var oldBooleans = []string{"y", "n", "yes", "no", "on", "off"}
 
 // dataNode is an object being put together from several files; a leaf keeps
 // the value as it came.

@@ -19,7 +19,7 @@ func TestMergeDocuments(t *testing.T) {
 		{"yaml", []Document{{Path: "data.yaml", Content: []byte("a:\n  b: [1, null]\n")}}, `{"a":{"b":[1,null]}}`},
 		{"yml", []Document{{Path: "data.yml", Content: []byte("a: {b: x}")}}, `{"a":{"b":"x"}}`},
 		{"yaml anchors", []Document{{Path: "data.yaml", Content: []byte("a: &x [1]\nb: *x\n")}}, `{"a":[1],"b":[1]}`},
-		{"yaml keys become names", []Document{{Path: "data.yaml", Content: []byte("1: a\ntrue: b\n")}}, `{"1":"a","true":"b"}`},
+		{"quoted yaml keys", []Document{{Path: "data.yaml", Content: []byte("\"1\": a\n'true': b\n")}}, `{"1":"a","true":"b"}`},
 		{"empty object", []Document{{Path: "data.json", Content: []byte(`{}`)}}, `{}`},
 		{"prefix", []Document{{Path: "teams/red/data.json", Prefix: []string{"teams", "red"}, Content: []byte(`{"a":1}`)}}, `{"teams":{"red":{"a":1}}}`},
 		{"prefix and empty object", []Document{{Path: "teams/data.json", Prefix: []string{"teams"}, Content: []byte(`{}`)}}, `{"teams":{}}`},

@@ -115,3 +115,33 @@ func TestStrayPackagesAreWarnedOf(t *testing.T) {
 		})
 	}
 }
+
+func TestYAMLKeysThatAreNoStrings(t *testing.T) {
+	for name, test := range map[string]struct {
+		text string
+		line string // "" when it is accepted
+	}{
+		"a number":            {"users:\n  1: a\n", "line 2"},
+		"a number, quoted":    {"users:\n  \"1\": a\n", ""},
+		"a word of YAML 1.1":  {"users:\n  a: {No: b}\n", "line 2"},
+		"that word, quoted":   {"users: {'no': b}\n", ""},
+		"a boolean in a list": {"users:\n- {true: b}\n", "line 2"},
+		"null":                {"~: b\n", "line 1"},
+		"as a value":          {"users: [no, 1, y]\n", ""},
+		"merged":              {"a: &a {x: 1}\nb: {<<: *a, y1: 2}\n", ""},
+		"empty":               {"{}\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Compile(t.Context(), Content{Documents: []Document{{Path: "data.yaml", Content: []byte(test.text)}}}, Options{})
+			switch {
+			case test.line == "" && err != nil:
+				t.Error(err)
+			case test.line != "":
+				if err == nil {
+					t.Fatal("accepted")
+				}
+				contains(t, err.Error(), "data.yaml: "+test.line+": ")
+			}
+		})
+	}
+}
