@@ -41,12 +41,6 @@ func (o Object) get(key string) ast.Value {
 	return term.Value
 }
 
-// Has reports whether key is present and not null.
-func (o Object) Has(key string) bool {
-	v := o.get(key)
-	return v != nil && v.Compare(ast.NullValue) != 0
-}
-
 // Object returns the object at key; the zero Object when it is absent or null.
 func (o Object) Object(key string) (Object, error) {
 	switch v := o.get(key).(type) {

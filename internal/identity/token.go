@@ -1,11 +1,8 @@
 package identity
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 )
 
@@ -27,13 +24,4 @@ func NewToken() (string, error) {
 		return "", fmt.Errorf("making a random token: %w", err)
 	}
 	return tokenPrefix + base64.RawURLEncoding.EncodeToString(random), nil
-}
-
-// TokenID returns a name for token that is safe to log: the first 8 hexadecimal
-// characters of its HMAC-SHA-256 under key, which must be secret and random,
-// lest tokens be guessed from their names.
-func TokenID(key []byte, token string) string {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(token))
-	return hex.EncodeToString(mac.Sum(nil)[:4])
 }
