@@ -19,7 +19,8 @@ type Footprint struct {
 	// Rules are the reachable rules as the compiler rewrote them, without
 	// else branches, which hang on their rule; sorted by location.
 	Rules []*ast.Rule
-	// Varying are the builtins that may answer differently for equal operands.
+	// Varying are the builtins that may answer differently for equal operands,
+	// one for each place that uses them; sorted by location.
 	Varying []Use
 	// Timed says that data.lib.time.active is reached. What it reads of the
 	// clock is not among Varying.
@@ -27,6 +28,8 @@ type Footprint struct {
 	// Widenings say which expressions make a whole document, or a whole
 	// `input.pod` or the like, part of the footprint; sorted by location.
 	Widenings []Widening
+
+	entry ast.Ref
 }
 
 // Use is one use of a non-deterministic builtin.
@@ -43,4 +46,19 @@ type Widening struct {
 	// Path is what it reads whole, such as input.node.
 	Path     string
 	Location *ast.Location
+}
+
+// Lifetime is how long a decision may be kept while what it read stays the
+// same. cached is false when not at all; a ttl of 0 is no limit. Timed
+// footprints have the instants of data.lib.time.active to heed besides.
+func (f *Footprint) Lifetime() (ttl time.Duration, cached bool) {
+	for _, use := range f.Varying {
+		if use.TTL <= 0 {
+			return 0, false
+		}
+		if ttl == 0 || use.TTL < ttl {
+			ttl = use.TTL
+		}
+	}
+	return ttl, true
 }

@@ -1,0 +1,361 @@
+package footprint
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// activePath is the one function whose reading of the clock the engine knows
+// how to follow.
+var activePath = ast.MustParseRef("data.lib.time.active")
+
+// Of works out the footprint of the rules and data at entry, an absolute path
+// such as data.kubernetes.authorization.allow. The compiler has compiled
+// without errors and is only read.
+func Of(compiler *ast.Compiler, entry ast.Ref) *Footprint {
+	return analyse(compiler, entry).finish()
+}
+
+func analyse(compiler *ast.Compiler, entry ast.Ref) *analysis {
+	// Which functions are replaced by `with` shows only on the way; what they
+	// are handed is then read whole, by whatever replaces them.
+	mocked := map[string]bool{}
+	for {
+		a := &analysis{
+			compiler: compiler,
+			mocked:   mocked,
+			mocks:    maps.Clone(mocked),
+			nodes:    map[*ast.TreeNode]*summary{},
+			whole:    map[*ast.TreeNode]bool{},
+			reached:  map[*ast.Rule]bool{},
+			ttls:     map[*ast.Module]time.Duration{},
+			out:      &Footprint{entry: entry},
+		}
+		a.active = compiler.RuleTree.Find(activePath)
+		a.run(entry)
+		if len(a.mocks) == len(mocked) {
+			return a
+		}
+		mocked = a.mocks
+	}
+}
+
+type analysis struct {
+	compiler *ast.Compiler
+	// mocked are the references that some reachable `with` replaces, as known
+	// before; mocks those found now, which include them.
+	mocked, mocks map[string]bool
+	nodes         map[*ast.TreeNode]*summary
+	// whole are the nodes at and below which everything has been reached.
+	whole map[*ast.TreeNode]bool
+	// reached are the rules and else branches, true for the former.
+	reached map[*ast.Rule]bool
+	active  *ast.TreeNode
+	ttls    map[*ast.Module]time.Duration
+
+	inputGlances, dataGlances glances
+	out                       *Footprint
+}
+
+func (a *analysis) run(entry ast.Ref) {
+	var location *ast.Location
+	if rules := a.compiler.GetRulesWithPrefix(entry); len(rules) > 0 {
+		location = rules[0].Location
+	}
+	a.read(a.data(entry, nil, location), nil, location)
+	// The compiler's own graph of rules is a safety net: it holds nothing that
+	// has not been reached.
+	for queue := a.rules(); len(queue) > 0; {
+		rule := queue[0]
+		queue = queue[1:]
+		for branch := rule; branch != nil; branch = branch.Else {
+			for dependency := range a.compiler.Graph.Dependencies(branch) {
+				next, ok := dependency.(*ast.Rule)
+				if _, reached := a.reached[next]; !ok || reached {
+					continue
+				}
+				before := len(a.reached)
+				a.subtree(a.compiler.RuleTree.Find(next.Ref().GroundPrefix()), next.Location)
+				if len(a.reached) > before {
+					queue = a.rules()
+				}
+			}
+		}
+	}
+}
+
+// rules are the reached rules without else branches.
+func (a *analysis) rules() []*ast.Rule {
+	out := make([]*ast.Rule, 0, len(a.reached))
+	for rule, main := range a.reached {
+		if main {
+			out = append(out, rule)
+		}
+	}
+	return out
+}
+
+func (a *analysis) finish() *Footprint {
+	a.inputGlances.each(func(path []string, location *ast.Location) {
+		if a.out.Input.At(path...).Empty() {
+			a.add(place{inputRoot, path}, location)
+		}
+	})
+	a.dataGlances.each(func(path []string, location *ast.Location) {
+		if a.out.Data.At(path...).Empty() {
+			a.add(place{dataRoot, path}, location)
+		}
+	})
+	f := a.out
+	f.Rules = a.rules()
+	slices.SortFunc(f.Rules, func(x, y *ast.Rule) int {
+		return cmp.Or(x.Location.Compare(y.Location), x.Head.Compare(y.Head))
+	})
+	f.Varying = distinct(f.Varying, func(x, y Use) int {
+		return cmp.Or(x.Location.Compare(y.Location), cmp.Compare(x.Builtin, y.Builtin))
+	})
+	f.Widenings = distinct(f.Widenings, func(x, y Widening) int {
+		return cmp.Or(x.Location.Compare(y.Location), cmp.Compare(x.Path, y.Path))
+	})
+	return f
+}
+
+// distinct sorts list and leaves one of each.
+func distinct[T any](list []T, compare func(x, y T) int) []T {
+	slices.SortFunc(list, compare)
+	return slices.CompactFunc(list, func(x, y T) bool { return compare(x, y) == 0 })
+}
+
+// unsure makes the footprint everything.
+func (a *analysis) unsure(location *ast.Location) {
+	a.add(place{root: inputRoot}, location)
+	a.add(place{root: dataRoot}, location)
+	a.subtree(a.compiler.RuleTree.Child(ast.DefaultRootDocument.Value), location)
+}
+
+// add counts what lies at p as read whole.
+func (a *analysis) add(p place, location *ast.Location) {
+	paths, name := &a.out.Input, "input"
+	if p.root == dataRoot {
+		paths, name = &a.out.Data, "data"
+	}
+	paths.Add(p.path...)
+	if len(p.path) > 1 || len(p.path) == 1 && (p.root == dataRoot || !wholesale[p.path[0]]) {
+		return
+	}
+	a.out.Widenings = append(a.out.Widenings, Widening{Path: Format(name, p.path), Location: location})
+}
+
+// wholesale are the fields of inputs that hold most of what is in them.
+var wholesale = map[string]bool{
+	"identity": true,
+	"metadata": true,
+	"node":     true,
+	"pod":      true,
+	"request":  true,
+	"spec":     true,
+	"state":    true,
+	"status":   true,
+	"victim":   true,
+}
+
+// read counts v as read whole. of takes what is parameters of the function at
+// hand, and may be nil where there are none.
+func (a *analysis) read(v value, of *summary, location *ast.Location) {
+	for _, p := range v.places {
+		if p.root >= 0 {
+			of.params[p.root].reads.Add(p.path...)
+		} else {
+			a.add(p, location)
+		}
+	}
+}
+
+// glance counts v as looked at.
+func (a *analysis) glance(v value, of *summary, location *ast.Location) {
+	for _, p := range v.places {
+		switch p.root {
+		case inputRoot:
+			a.inputGlances.add(p.path, location)
+		case dataRoot:
+			a.dataGlances.add(p.path, location)
+		default:
+			of.params[p.root].glances.add(p.path, location)
+		}
+	}
+}
+
+// follow is what lies at the rest of a reference below v. At the first element
+// that is not a constant string v is read whole.
+func (a *analysis) follow(v value, rest ast.Ref, of *summary, location *ast.Location) value {
+	if len(v.places) == 0 {
+		return value{}
+	}
+	path, ground := names(rest)
+	v = v.extend(path)
+	if !ground || v.tooLarge() {
+		a.read(v, of, location)
+		return value{}
+	}
+	return v
+}
+
+// names are the constant strings that ref begins with, and whether they are all of it.
+func names(ref ast.Ref) (path []string, all bool) {
+	path = make([]string, 0, len(ref))
+	for _, element := range ref {
+		name, ok := element.Value.(ast.String)
+		if !ok {
+			return path, false
+		}
+		path = append(path, string(name))
+	}
+	return path, true
+}
+
+// data is what a reference that begins with `data` gives. It reaches the rules
+// that it can refer to.
+func (a *analysis) data(ref ast.Ref, of *summary, location *ast.Location) value {
+	node := a.compiler.RuleTree.Child(ast.DefaultRootDocument.Value)
+	for i := 1; node != nil; i++ {
+		name, ok := ast.String(""), i < len(ref)
+		if ok {
+			name, ok = ref[i].Value.(ast.String)
+		}
+		if !ok || node.External != nil {
+			// Here the reference ends above rules, or goes on with a variable:
+			// all of them, and the base documents among them.
+			a.subtree(node, location)
+			path, _ := names(ref[1:i])
+			a.add(place{dataRoot, path}, location)
+			return value{}
+		}
+		node = node.Child(name)
+		if node == nil || len(node.Values) == 0 {
+			continue
+		}
+		// The compiler refuses base documents where rules are.
+		if len(node.Children) > 0 {
+			a.subtree(node, location)
+			return value{}
+		}
+		return a.follow(a.reach(node).result, ref[i+1:], of, location)
+	}
+	// No rule is on the way or below: a base document.
+	return a.follow(placeAt(dataRoot), ref[1:], of, location)
+}
+
+// subtree reaches every rule at and below node, with all of its value.
+func (a *analysis) subtree(node *ast.TreeNode, location *ast.Location) {
+	if node == nil || a.whole[node] {
+		return
+	}
+	a.whole[node] = true
+	if len(node.Values) > 0 {
+		a.read(withoutParameters(a.reach(node).result), nil, location)
+	}
+	for _, child := range node.Children {
+		a.subtree(child, location)
+	}
+}
+
+// withoutParameters is v for arguments that have been counted whole.
+func withoutParameters(v value) value {
+	return value{places: slices.DeleteFunc(slices.Clone(v.places), func(p place) bool { return p.root >= 0 })}
+}
+
+// reach analyses the rules at node, once.
+func (a *analysis) reach(node *ast.TreeNode) *summary {
+	if s, ok := a.nodes[node]; ok {
+		if s.busy {
+			s.reentered = true
+			return &summary{params: wholeParameters(len(s.params))}
+		}
+		return s
+	}
+	s := &summary{params: make([]parameter, len(node.Values[0].Head.Args)), busy: true}
+	a.nodes[node] = s
+	complete, definitions := true, 0
+	for _, rule := range node.Values {
+		complete = complete && rule.Head.RuleKind() == ast.SingleValue && groundHead(rule.Head)
+		if !rule.Default {
+			definitions++
+		}
+		for branch := rule; branch != nil; branch = branch.Else {
+			a.reached[branch] = branch == rule
+		}
+	}
+	if node == a.active {
+		a.out.Timed = true
+	}
+	branches := 0
+	for _, rule := range node.Values {
+		for branch := rule; branch != nil; branch = branch.Else {
+			branches++
+			b := &body{a: a, of: s, rule: rule, active: node == a.active, classes: map[ast.Var]*class{}}
+			v := b.analyse(branch, complete)
+			if definitions > 1 || v.mixed {
+				// Definitions that both hold are compared.
+				a.read(v, s, branch.Location)
+			} else {
+				s.result = s.result.merge(v)
+			}
+		}
+	}
+	if s.result.tooLarge() || s.reentered {
+		a.read(s.result, s, node.Values[0].Location)
+		s.result = value{}
+	}
+	s.result.mixed = len(s.params) > 0 && branches > 1 && len(s.result.places) > 0
+	for i := range s.params {
+		s.params[i].bound()
+	}
+	s.busy = false
+	return s
+}
+
+func wholeParameters(n int) []parameter {
+	out := make([]parameter, n)
+	for i := range out {
+		out[i].reads.Whole = true
+	}
+	return out
+}
+
+func groundHead(head *ast.Head) bool {
+	for _, element := range head.Ref()[1:] {
+		if _, ok := element.Value.(ast.String); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// function finds the rules of the function that op names, nil for a builtin.
+func (a *analysis) function(op ast.Ref) *ast.TreeNode {
+	if !op.HasPrefix(ast.DefaultRootRef) {
+		return nil
+	}
+	node := a.compiler.RuleTree.Find(op)
+	if node == nil || len(node.Values) == 0 {
+		return nil
+	}
+	return node
+}
+
+// use records a builtin where it varies.
+func (a *analysis) use(name string, rule *ast.Rule, location *ast.Location) {
+	if !varies(name) {
+		return
+	}
+	ttl, ok := a.ttls[rule.Module]
+	if !ok && rule.Module != nil {
+		ttl = packageTTL(a.compiler.GetAnnotationSet(), rule.Module.Package)
+		a.ttls[rule.Module] = ttl
+	}
+	a.out.Varying = append(a.out.Varying, Use{Builtin: name, Location: location, TTL: ttl})
+}
