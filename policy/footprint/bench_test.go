@@ -39,7 +39,15 @@ func BenchmarkOf(b *testing.B) {
 	if f := Of(compiler, entry); len(f.Rules) < 3000 || len(f.Widenings) > 0 {
 		b.Fatalf("%d rules, widenings %v", len(f.Rules), f.Widenings)
 	}
-	for b.Loop() {
-		Of(compiler, entry)
-	}
+	b.Run("analysis", func(b *testing.B) {
+		for b.Loop() {
+			Of(compiler, entry)
+		}
+	})
+	b.Run("fingerprint", func(b *testing.B) {
+		f := Of(compiler, entry)
+		for b.Loop() {
+			f.Fingerprint()
+		}
+	})
 }
