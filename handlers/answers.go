@@ -1,25 +1,32 @@
 package handlers
 
 import (
-	"math"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"hash"
+	"sync"
+	"time"
 
-	"github.com/maypok86/otter/v2"
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/cache"
 )
 
-// answers keeps whole answers by the exact bytes of their requests, compared in
-// full: callers choose those bytes, so a hash alone must not decide. Only
-// answers that the same revision would give again are kept, and an answer of
-// another revision is a miss.
+// answers keeps whole answers by what was asked, compared in full: callers
+// choose it, so a hash alone must not decide. An answer holds as long as its
+// generation is the current one and it has not expired.
 type answers struct {
-	kept         *otter.Cache[string, keptAnswer]
-	hits, misses prometheus.Counter
+	kept *cache.Cache[string, keptAnswer]
 }
 
 type keptAnswer struct {
-	revision string
-	body     []byte
-	outcome  string // for the metrics
+	generation *policy.Generation
+	// identities is the generation of the identity sources, in answers that
+	// depend on them.
+	identities uint64
+	expires    policy.Expiry
+	body       []byte
+	outcome    string // for the metrics
 }
 
 // maxKeptRequest bounds the requests whose answers are kept, in bytes, as
@@ -27,54 +34,59 @@ type keptAnswer struct {
 // choice shall not push out everybody else's.
 const maxKeptRequest = 10_000
 
-// keptOverhead is about what an entry costs beyond its bytes.
-const keptOverhead = 256
-
-// newAnswers returns a cache of at most maxBytes, nil when that is 0: a nil
-// cache keeps nothing.
-func newAnswers(maxBytes int64, m *Metrics) *answers {
-	if maxBytes <= 0 {
-		return nil
-	}
-	const name = "answers"
-	evictions := m.cacheEvictions.WithLabelValues(name)
-	kept := otter.Must(&otter.Options[string, keptAnswer]{
-		MaximumWeight: uint64(maxBytes),
-		Weigher: func(request string, answer keptAnswer) uint32 {
-			return uint32(min(len(request)+len(answer.body)+keptOverhead, math.MaxUint32))
-		},
-		OnDeletion: func(e otter.DeletionEvent[string, keptAnswer]) {
-			if e.WasEvicted() {
-				evictions.Inc()
-			}
-		},
+// newAnswers returns a cache within these bounds; one that keeps nothing when
+// either is 0.
+func newAnswers(name string, entries int, bytes int64, m *Metrics) *answers {
+	kept := cache.New(entries, bytes, func(request string, answer keptAnswer) int {
+		return len(request) + len(answer.body)
 	})
-	m.watchCache(name, func() float64 { return float64(kept.EstimatedSize()) }, func() float64 { return float64(kept.WeightedSize()) })
-	return &answers{
-		kept:   kept,
-		hits:   m.cacheHits.WithLabelValues(name),
-		misses: m.cacheMisses.WithLabelValues(name),
+	if kept != nil {
+		m.WatchCache(name, kept.Stats)
 	}
+	return &answers{kept: kept}
 }
 
-// get returns the answer that revision gave to this very request.
-func (a *answers) get(revision string, request []byte) (keptAnswer, bool) {
-	if a == nil || len(request) > maxKeptRequest {
-		return keptAnswer{}, false
-	}
-	answer, ok := a.kept.GetIfPresent(string(request))
-	if !ok || answer.revision != revision {
-		a.misses.Inc()
-		return keptAnswer{}, false
-	}
-	a.hits.Inc()
-	return answer, true
+// get returns the answer that was given to this very request.
+func (a *answers) get(generation *policy.Generation, request []byte, now time.Time) (keptAnswer, bool) {
+	return a.find(keptAnswer{generation: generation}, request, now)
 }
 
-// keep stores an answer; neither side may change body afterwards.
+// find is get for answers that depend on the identity sources too.
+func (a *answers) find(current keptAnswer, request []byte, now time.Time) (keptAnswer, bool) {
+	if a.kept == nil || len(request) > maxKeptRequest {
+		return keptAnswer{}, false
+	}
+	answer, ok := a.kept.Get(cache.View(request))
+	ok = ok && answer.generation == current.generation && answer.identities == current.identities && answer.expires.Holds(now)
+	a.kept.Count(ok)
+	return answer, ok
+}
+
+// keep stores an answer, of which nobody may change the body afterwards, unless
+// it may not be given again.
 func (a *answers) keep(request []byte, answer keptAnswer) {
-	if a == nil || len(request) > maxKeptRequest {
+	if a.kept == nil || len(request) > maxKeptRequest || answer.expires == policy.AtOnce {
 		return
 	}
 	a.kept.Set(string(request), answer)
+}
+
+// sealer turns requests that hold secrets into keys that don't: HMAC-SHA-256
+// with a key of this process.
+type sealer struct{ macs sync.Pool }
+
+func newSealer() *sealer {
+	key := make([]byte, sha256.Size)
+	// It never fails: Go ends the program where the system has no randomness.
+	_, _ = rand.Read(key)
+	return &sealer{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
+// seal appends the key of request to b.
+func (s *sealer) seal(b, request []byte) []byte {
+	mac := s.macs.Get().(hash.Hash)
+	defer s.macs.Put(mac)
+	mac.Reset()
+	_, _ = mac.Write(request) // a hash never fails
+	return mac.Sum(b)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func caching(maxBytes int64) func(*handlers.Options) {
-	return func(o *handlers.Options) { o.CacheBytes = maxBytes }
+	return func(o *handlers.Options) { o.Cache = handlers.CacheOptions{Bytes: maxBytes, Entries: 1000} }
 }
 
 func reviewOf(user, verb string) string {
@@ -65,7 +65,10 @@ func TestAnswersAgree(t *testing.T) {
 		"package kubernetes.authorization\n\nallow contains \"now\" if time.now_ns() > 0",
 	}
 	engine := policy.NewEngine(policy.Options{}, discard{})
-	with := func(o *handlers.Options) { o.Revisions = engine; o.CacheBytes = 8 << 10 }
+	with := func(o *handlers.Options) {
+		o.Revisions = engine
+		o.Cache = handlers.CacheOptions{Bytes: 16 << 10, Entries: 1000}
+	}
 	without := func(o *handlers.Options) { o.Revisions = engine }
 	load := func(i int) {
 		content := policy.Content{Modules: []policy.Module{{Path: "policy.rego", Source: []byte(modules[i])}}}

@@ -1,113 +1,169 @@
 package handlers
 
 import (
-	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
-// filterAnswer is the wire form of k8s.io/kube-scheduler/extender/v1
-// ExtenderFilterResult, whose nodes go back as the bytes that came.
-type filterAnswer struct {
-	Nodes                      *nodeList
-	NodeNames                  *[]string
-	FailedNodes                map[string]string
-	FailedAndUnresolvableNodes map[string]string
-	Error                      string
-}
-
-type nodeList struct {
-	Metadata struct{}          `json:"metadata"`
-	Items    []json.RawMessage `json:"items"`
-}
-
 // filter answers POST /scheduler/filter, in the form that was asked. The
 // scheduler throws the body of anything but a 200 away, so a call that can't
 // be decided is a 200 with its Error set.
-func (h *handler) filter(w http.ResponseWriter, r *http.Request) {
-	args, revision, ok := h.readExtenderArgs(w, r)
+func (h *handler) filter(c *call) {
+	e, ok, err := h.readExtenderCall(c)
 	if !ok {
 		return
 	}
+	defer e.pod.Release()
+	ctx, cancel := c.context()
+	defer cancel()
 	var decided []scheduling.Filtered
-	err := args.err
 	if err == nil {
-		decided, err = scheduling.Filter(r.Context(), revision, args.pod, args.nodes)
+		var work scheduling.Sharing
+		decided, work, err = scheduling.Filter(ctx, e.view, e.pod.Root(), e.nodes)
+		h.countWork("filter", work)
 	}
 	if err != nil {
 		h.failed(Scheduling, "filter", err)
 		h.Metrics.decisions.WithLabelValues(string(Scheduling), "filter", "error").Inc()
-		answer(w, filterAnswer{Error: err.Error()})
+		writeJSON(c, http.StatusOK, append(appendText([]byte(`{"Nodes":null,"NodeNames":null,"FailedNodes":null,"FailedAndUnresolvableNodes":null`),
+			`,"Error":`, err.Error()), '}'))
 		return
 	}
-	result := h.filterAnswer(args, decided)
 	outcome := "refused"
-	if result.accepted() > 0 {
+	if h.writeFiltered(c, &e, decided) > 0 {
 		outcome = "accepted"
 	}
 	h.Metrics.decisions.WithLabelValues(string(Scheduling), "filter", outcome).Inc()
-	answer(w, result)
 }
 
-func (h *handler) filterAnswer(args extenderArgs, decided []scheduling.Filtered) filterAnswer {
-	result := filterAnswer{
-		FailedNodes:                map[string]string{},
-		FailedAndUnresolvableNodes: map[string]string{},
-	}
-	names, items := []string{}, []json.RawMessage{}
+// writeFiltered writes k8s.io/kube-scheduler/extender/v1 ExtenderFilterResult,
+// whose nodes go back as the bytes that came, and returns how many those are.
+func (h *handler) writeFiltered(c *call, e *extenderCall, decided []scheduling.Filtered) int {
 	counts := map[string]int{}
+	var accepted []item
 	var firstError error
-	for i, d := range decided {
-		name := args.nodes[i].Name
+	var failed, unresolvable []byte
+	for i := range decided {
+		d := &decided[i]
 		switch {
-		case errors.Is(d.Err, scheduling.ErrUnknownNode):
+		case d.Err == nil && len(d.Unresolvable) == 0 && len(d.Reject) == 0:
+			accepted = append(accepted, e.items[i])
+		case d.Err == scheduling.ErrUnknownNode: //nolint:errorlint // it is never wrapped, and there may be thousands
 			counts["unknown"]++
-			result.FailedNodes[name] = d.Err.Error()
+			failed = e.appendReason(failed, c.body, i, d.Err.Error())
 		case d.Err != nil:
 			counts["error"]++
 			if firstError == nil {
 				firstError = d.Err
 			}
-			result.FailedNodes[name] = "policy error: " + d.Err.Error()
+			failed = e.appendReason(failed, c.body, i, "policy error: "+d.Err.Error())
 		case len(d.Unresolvable) > 0:
 			counts["unresolvable"]++
-			result.FailedAndUnresolvableNodes[name] = strings.Join(append(d.Unresolvable, d.Reject...), "; ")
-		case len(d.Reject) > 0:
-			counts["rejected"]++
-			result.FailedNodes[name] = strings.Join(d.Reject, "; ")
-		case args.raw != nil:
-			counts["accepted"]++
-			items = append(items, json.RawMessage(args.raw[i]))
+			reasons := d.Unresolvable
+			if len(d.Reject) > 0 {
+				reasons = append(append([]string{}, reasons...), d.Reject...)
+			}
+			unresolvable = e.appendReason(unresolvable, c.body, i, strings.Join(reasons, "; "))
 		default:
-			counts["accepted"]++
-			names = append(names, name)
+			counts["rejected"]++
+			failed = e.appendReason(failed, c.body, i, strings.Join(d.Reject, "; "))
 		}
 	}
+	counts["accepted"] = len(accepted)
 	if firstError != nil {
 		// One line a call: the same policy tends to fail for every node.
 		h.failed(Scheduling, "filter", firstError)
 	}
 	h.countNodes("filter", counts)
-	if args.raw != nil {
-		result.Nodes = &nodeList{Items: items}
-	} else {
-		result.NodeNames = &names
+
+	before, after := `{"Nodes":null,"NodeNames":[`, `]`
+	if e.whole {
+		before, after = `{"Nodes":{"metadata":{},"items":[`, `]},"NodeNames":null`
 	}
-	return result
+	tail := append([]byte(after), `,"FailedNodes":{`...)
+	tail = append(append(tail, failed...), `},"FailedAndUnresolvableNodes":{`...)
+	tail = append(append(tail, unresolvable...), `},"Error":""}`...)
+	writeParts(c, before, runs(c.body, accepted), tail)
+	return len(accepted)
 }
 
-func (a filterAnswer) accepted() int {
-	if a.Nodes != nil {
-		return len(a.Nodes.Items)
+// appendReason appends the member of a FailedNodesMap for node i.
+func (e *extenderCall) appendReason(b, body []byte, i int, reason string) []byte {
+	if len(b) > 0 {
+		b = append(b, ',')
 	}
-	return len(*a.NodeNames)
+	if e.whole {
+		b = appendQuoted(b, e.nodes[i].Name())
+	} else {
+		b = append(b, e.items[i].of(body)...)
+	}
+	return appendQuoted(append(b, ':'), reason)
+}
+
+// runs joins items that stand side by side, with nothing but one comma between
+// them: they go out as they came in.
+func runs(body []byte, items []item) [][]byte {
+	var out [][]byte
+	for from := 0; from < len(items); {
+		to := from
+		for to+1 < len(items) && items[to+1].start == items[to].end+1 && body[items[to].end] == ',' {
+			to++
+		}
+		out = append(out, body[items[from].start:items[to].end])
+		from = to + 1
+	}
+	return out
+}
+
+// together is the size up to which an answer is put together before it is
+// written, in bytes.
+const together = 256 << 10
+
+// writeParts answers 200 with the parts, separated by commas.
+func writeParts(c *call, before string, parts [][]byte, after []byte) {
+	length := len(before) + max(len(parts)-1, 0) + len(after)
+	for _, part := range parts {
+		length += len(part)
+	}
+	writeHeader(c, http.StatusOK, length)
+	out := make([]byte, 0, min(length, together))
+	out = append(out, before...)
+	for i, part := range parts {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		if len(out)+len(part) > cap(out) {
+			_, _ = c.Write(out) // the caller has gone; there is nobody to tell
+			out = out[:0]
+		}
+		if len(part) > cap(out) {
+			_, _ = c.Write(part)
+			continue
+		}
+		out = append(out, part...)
+	}
+	if len(out)+len(after) > cap(out) {
+		_, _ = c.Write(out)
+		out = after
+	} else {
+		out = append(out, after...)
+	}
+	_, _ = c.Write(out)
 }
 
 func (h *handler) countNodes(verb string, counts map[string]int) {
 	for outcome, n := range counts {
-		h.Metrics.nodes.WithLabelValues(verb, outcome).Add(float64(n))
+		if n > 0 {
+			h.Metrics.nodes.WithLabelValues(verb, outcome).Add(float64(n))
+		}
 	}
+}
+
+func (h *handler) countWork(verb string, work scheduling.Sharing) {
+	count := func(kind string, n int) { h.Metrics.work.WithLabelValues(verb, kind).Add(float64(n)) }
+	count("nodes", work.Nodes)
+	count("classes", work.Classes)
+	count("evaluations", work.Evaluations)
 }

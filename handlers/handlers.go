@@ -18,8 +18,8 @@ import (
 
 // Revisions gives the policy to decide by.
 type Revisions interface {
-	// Revision returns the current revision, nil when none is loaded yet.
-	Revision() *policy.Revision
+	// View returns what to decide by now, nil when no revision is loaded yet.
+	View() *policy.View
 }
 
 // Verifier says whose a token is.
@@ -30,6 +30,8 @@ type Verifier interface {
 	Verify(ctx context.Context, token string) (policy.Identity, error)
 	// Ready returns nil once every source has been read for the first time.
 	Ready() error
+	// Generation grows whenever Verify may answer differently than before.
+	Generation() uint64
 }
 
 // OnError is what authorization answers when the policy itself fails.
@@ -72,16 +74,26 @@ type Options struct {
 	// PeerNames are the names in a client certificate. Required with Callers.
 	PeerNames func(*x509.Certificate) []string
 
-	// CacheBytes bounds the cache of answers; 0 turns it off.
-	CacheBytes int64
+	// Cache bounds what is kept; the zero value keeps nothing.
+	Cache CacheOptions
 
 	MaxInFlight     int   // requests
 	ReviewBytes     int64 // largest body of a review
 	SchedulingBytes int64 // largest body of an extender call
 	// DecisionTimeout bounds a decision, however long the caller would wait.
 	DecisionTimeout time.Duration
+	// ReadTimeout is when the server itself gives up reading a request; 0 for never.
+	ReadTimeout time.Duration
 	// SchedulingTimeout bounds an extender call, which names no deadline.
 	SchedulingTimeout time.Duration
+}
+
+// CacheOptions bound what the handlers keep: answers to access reviews, answers
+// to token reviews, and nodes that came whole in scheduler calls.
+type CacheOptions struct {
+	// Bytes bounds all of it together, Entries each kind.
+	Bytes   int64
+	Entries int
 }
 
 // Point is an extension point.
@@ -101,7 +113,15 @@ const schedulingShare = 32
 
 // New returns the handler of the webhook listener.
 func New(o Options) http.Handler {
-	h := &handler{Options: o, accessReviews: newAnswers(o.CacheBytes, o.Metrics)}
+	h := &handler{
+		Options:         o,
+		accessReviews:   newAnswers("answers", o.Cache.Entries, o.Cache.Bytes*3/8, o.Metrics),
+		accessDecisions: o.Metrics.decisionsOf(Authorization, "review"),
+		tokenReviews:    newAnswers("tokenAnswers", o.Cache.Entries, o.Cache.Bytes/8, o.Metrics),
+		tokenDecisions:  o.Metrics.decisionsOf(Authentication, "review"),
+		sealer:          newSealer(),
+		knownNodes:      newKnownNodes(o.Cache.Entries, o.Cache.Bytes/2, o.Metrics),
+	}
 	all := newInFlight(o.MaxInFlight, o.Metrics)
 	extender := newInFlight(max(o.MaxInFlight/schedulingShare, 1), o.Metrics)
 
@@ -110,22 +130,25 @@ func New(o Options) http.Handler {
 	r.MethodNotAllowed(h.methodNotAllowed)
 	r.Use(h.recoverer)
 
-	endpoint := func(path string, point Point, verb string, limit int64, timeout time.Duration, serve http.HandlerFunc, more ...func(http.Handler) http.Handler) {
-		r.With(h.measure(point, verb), h.caller(point), all.limit(point)).With(more...).
-			With(h.deadline(timeout), h.body(point, verb, limit)).Post(path, serve)
+	endpoint := func(path string, point Point, verb string, limit int64, longest time.Duration, serve func(*call), places ...*inFlight) {
+		r.Method(http.MethodPost, path, h.newEndpoint(point, verb, limit, longest, serve, append(places, all)))
 	}
 	endpoint("/authenticate", Authentication, "review", o.ReviewBytes, o.DecisionTimeout, h.tokenReview)
 	endpoint("/authorize", Authorization, "review", o.ReviewBytes, o.DecisionTimeout, h.subjectAccessReview)
-	endpoint("/scheduler/filter", Scheduling, "filter", o.SchedulingBytes, o.SchedulingTimeout, h.filter, extender.limit(Scheduling))
-	endpoint("/scheduler/prioritize", Scheduling, "prioritize", o.SchedulingBytes, o.SchedulingTimeout, h.prioritize, extender.limit(Scheduling))
+	endpoint("/scheduler/filter", Scheduling, "filter", o.SchedulingBytes, o.SchedulingTimeout, h.filter, extender)
+	endpoint("/scheduler/prioritize", Scheduling, "prioritize", o.SchedulingBytes, o.SchedulingTimeout, h.prioritize, extender)
 	return r
 }
 
 type handler struct {
 	Options
-	// accessReviews keeps answers to SubjectAccessReviews. Those to TokenReviews
-	// are not kept: a token would become a key, and may expire or be revoked.
-	accessReviews *answers
+	accessReviews   *answers
+	accessDecisions *outcomes
+	// tokenReviews are kept by a keyed hash: a token never becomes a key.
+	tokenReviews   *answers
+	tokenDecisions *outcomes
+	sealer         *sealer
+	knownNodes     *knownNodes
 }
 
 func (h *handler) notFound(w http.ResponseWriter, _ *http.Request) {

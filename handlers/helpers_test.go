@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,6 +82,7 @@ func (discard) RevisionRefused(error)                          {}
 type verifier struct {
 	identities map[string]policy.Identity
 	ready      error
+	generation atomic.Uint64
 	// verify takes the place of the look-up when it is set.
 	verify func(ctx context.Context, token string) (policy.Identity, error)
 }
@@ -98,20 +100,23 @@ func (v *verifier) Verify(ctx context.Context, token string) (policy.Identity, e
 
 func (v *verifier) Ready() error { return v.ready }
 
+func (v *verifier) Generation() uint64 { return v.generation.Load() }
+
 // cluster is the set of nodes an informer would know.
 type cluster struct {
-	nodes map[string]policy.Object
+	nodes map[string]*policy.Node
 	ready error
 	// looked is called for every look-up when it is set.
 	looked func()
 }
 
-func (c *cluster) Node(name string) (policy.Object, bool) {
+func (c *cluster) Find(names [][]byte, nodes []*policy.Node) {
 	if c.looked != nil {
 		c.looked()
 	}
-	node, ok := c.nodes[name]
-	return node, ok
+	for i, name := range names {
+		nodes[i] = c.nodes[string(name)]
+	}
 }
 
 func (c *cluster) Ready() error { return c.ready }
@@ -119,21 +124,13 @@ func (c *cluster) Ready() error { return c.ready }
 // newCluster knows the nodes, each given as its JSON, by their metadata.name.
 func newCluster(t testing.TB, nodes ...string) *cluster {
 	t.Helper()
-	c := &cluster{nodes: map[string]policy.Object{}}
+	c := &cluster{nodes: map[string]*policy.Node{}}
 	for _, source := range nodes {
-		node, err := policy.DecodeObject([]byte(source))
+		node, err := policy.NewNode([]byte(source))
 		if err != nil {
-			t.Fatalf("decoding the test's node: %v", err)
+			t.Fatalf("reading the test's node: %v", err)
 		}
-		metadata, err := node.Object("metadata")
-		if err != nil {
-			t.Fatalf("the test's node: %v", err)
-		}
-		name, err := metadata.String("name")
-		if err != nil {
-			t.Fatalf("the test's node: %v", err)
-		}
-		c.nodes[name] = node
+		c.nodes[node.Name()] = node
 	}
 	return c
 }

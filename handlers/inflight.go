@@ -1,30 +1,32 @@
 package handlers
 
-import "net/http"
+import (
+	"net/http"
+	"sync/atomic"
+)
 
 // inFlight sheds what exceeds a number of requests at a time.
 type inFlight struct {
-	slots   chan struct{}
+	most    int64
+	now     atomic.Int64
 	metrics *Metrics
 }
 
 func newInFlight(most int, metrics *Metrics) *inFlight {
-	return &inFlight{slots: make(chan struct{}, most), metrics: metrics}
+	return &inFlight{most: int64(most), metrics: metrics}
 }
 
-// limit answers a plain 503 at once when every slot is taken: apiserver's
-// clients call once for it, and five times for a 429.
-func (f *inFlight) limit(point Point) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			select {
-			case f.slots <- struct{}{}:
-				defer func() { <-f.slots }()
-				next.ServeHTTP(w, r)
-			default:
-				f.metrics.shed.WithLabelValues(string(point)).Inc()
-				writeStatus(w, http.StatusServiceUnavailable, "too many requests in flight (server.maxInFlight)")
-			}
-		})
+// enter takes a place, which leave gives back. When there is none it answers a
+// plain 503 at once and is false: apiserver's clients call once for it, and
+// five times for a 429.
+func (f *inFlight) enter(c *call, point Point) bool {
+	if f.now.Add(1) <= f.most {
+		return true
 	}
+	f.now.Add(-1)
+	f.metrics.shed.WithLabelValues(string(point)).Inc()
+	writeStatus(c, http.StatusServiceUnavailable, "too many requests in flight (server.maxInFlight)")
+	return false
 }
+
+func (f *inFlight) leave() { f.now.Add(-1) }

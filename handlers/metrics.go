@@ -1,12 +1,12 @@
 package handlers
 
 import (
-	"net/http"
 	"strconv"
-	"time"
+	"sync"
 
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/verdict-dev/verdict/policy/cache"
 )
 
 // Metrics are those of the webhook listener.
@@ -20,20 +20,14 @@ type Metrics struct {
 	nodes     *prometheus.CounterVec
 	panics    prometheus.Counter
 
-	cacheHits, cacheMisses, cacheEvictions *prometheus.CounterVec
-	registerer                             prometheus.Registerer
+	work       *prometheus.CounterVec
+	registerer prometheus.Registerer
 }
 
 // NewMetrics registers the metrics with registerer.
 func NewMetrics(registerer prometheus.Registerer) *Metrics {
-	cacheCounter := func(what, help string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "verdict_cache_" + what + "_total", Help: help}, []string{"cache"})
-	}
 	m := &Metrics{
-		registerer:     registerer,
-		cacheHits:      cacheCounter("hits", "Requests that a cache answered, by cache."),
-		cacheMisses:    cacheCounter("misses", "Requests that a cache could not answer, by cache."),
-		cacheEvictions: cacheCounter("evictions", "Entries dropped for want of room, by cache."),
+		registerer: registerer,
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_decisions_total",
 			Help: "Decisions by point, verb and outcome.",
@@ -65,54 +59,68 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Name: "verdict_scheduling_nodes_total",
 			Help: "Nodes in extender calls by verb and outcome: accepted, rejected, unresolvable, unknown, error.",
 		}, []string{"verb", "outcome"}),
+		work: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "verdict_scheduling_work_total",
+			Help: "Work of extender calls by verb and kind: nodes decided, classes of nodes that a rule cannot tell apart, evaluations of the policy. Each rule counts for itself.",
+		}, []string{"verb", "kind"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "verdict_handler_panics_total",
 			Help: "Handlers that panicked: each is a defect.",
 		}),
 	}
-	registerer.MustRegister(m.decisions, m.duration, m.size, m.inFlight, m.shed, m.errors, m.nodes, m.panics,
-		m.cacheHits, m.cacheMisses, m.cacheEvictions)
+	registerer.MustRegister(m.decisions, m.duration, m.size, m.inFlight, m.shed, m.errors, m.nodes, m.work, m.panics)
 	return m
 }
 
-// watchCache registers gauges for what a cache holds.
-func (m *Metrics) watchCache(name string, entries, size func() float64) {
+// WatchCache registers what a cache counts. Each name is watched once.
+func (m *Metrics) WatchCache(name string, stats func() cache.Stats) {
 	labels := prometheus.Labels{"cache": name}
+	counter := func(metric, help string, value func(cache.Stats) uint64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: metric, Help: help, ConstLabels: labels},
+			func() float64 { return float64(value(stats())) })
+	}
+	gauge := func(metric, help string, value func(cache.Stats) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metric, Help: help, ConstLabels: labels},
+			func() float64 { return value(stats()) })
+	}
 	m.registerer.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "verdict_cache_entries", Help: "Entries in a cache.", ConstLabels: labels,
-		}, entries),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "verdict_cache_size_bytes", Help: "About how much memory the entries of a cache take.", ConstLabels: labels,
-		}, size),
+		counter("verdict_cache_hits_total", "Look-ups that a cache answered, by cache.", func(s cache.Stats) uint64 { return s.Hits }),
+		counter("verdict_cache_misses_total", "Look-ups that a cache could not answer, by cache.", func(s cache.Stats) uint64 { return s.Misses }),
+		counter("verdict_cache_evictions_total", "Entries dropped for want of room, by cache.", func(s cache.Stats) uint64 { return s.Evictions }),
+		gauge("verdict_cache_entries", "Entries in a cache.", func(s cache.Stats) float64 { return float64(s.Entries) }),
+		gauge("verdict_cache_size_bytes", "About how much memory the entries of a cache take.", func(s cache.Stats) float64 { return float64(s.Bytes) }),
 	)
 }
 
-// measure observes duration and requests in flight.
-func (h *handler) measure(point Point, verb string) func(http.Handler) http.Handler {
-	m := h.Metrics
-	inFlight := m.inFlight.WithLabelValues(string(point), verb)
-	// Known from the start, so that the first of each shows in a rate.
+// prepare makes counters known from the start, so that the first of each shows
+// in a rate.
+func (m *Metrics) prepare(point Point, verb string) {
 	m.shed.WithLabelValues(string(point))
 	for _, kind := range []string{"policy", "timeout"} {
 		m.errors.WithLabelValues(string(point), verb, kind)
 	}
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			began := time.Now()
-			inFlight.Inc()
-			defer inFlight.Dec()
-			recorder := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
-			defer func() {
-				code := recorder.Status()
-				if code == 0 {
-					// Nothing was written: the handler panicked, and the
-					// recoverer outside answers.
-					code = http.StatusServiceUnavailable
-				}
-				m.duration.WithLabelValues(string(point), verb, strconv.Itoa(code)).Observe(time.Since(began).Seconds())
-			}()
-			next.ServeHTTP(recorder, r)
-		})
+}
+
+func (m *Metrics) durationOf(point Point, verb string, code int) prometheus.Observer {
+	return m.duration.WithLabelValues(string(point), verb, strconv.Itoa(code))
+}
+
+// outcomes are the counters of one endpoint's decisions, looked up once.
+type outcomes struct {
+	decisions   *prometheus.CounterVec
+	point, verb string
+	known       sync.Map // outcome to prometheus.Counter
+}
+
+func (m *Metrics) decisionsOf(point Point, verb string) *outcomes {
+	return &outcomes{decisions: m.decisions, point: string(point), verb: verb}
+}
+
+func (o *outcomes) of(outcome string) prometheus.Counter {
+	if counter, ok := o.known.Load(outcome); ok {
+		return counter.(prometheus.Counter)
 	}
+	counter := o.decisions.WithLabelValues(o.point, o.verb, outcome)
+	o.known.Store(outcome, counter)
+	return counter
 }

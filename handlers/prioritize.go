@@ -1,10 +1,8 @@
 package handlers
 
 import (
-	"errors"
 	"net/http"
-
-	extenderv1 "k8s.io/kube-scheduler/extender/v1"
+	"strconv"
 
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
@@ -12,41 +10,44 @@ import (
 // prioritize answers POST /scheduler/prioritize with a HostPriorityList, which
 // has no place for an error: a node that can't be scored gets zero, and the
 // cause is counted and logged here, since the scheduler would hide it.
-func (h *handler) prioritize(w http.ResponseWriter, r *http.Request) {
-	args, revision, ok := h.readExtenderArgs(w, r)
+func (h *handler) prioritize(c *call) {
+	e, ok, err := h.readExtenderCall(c)
 	if !ok {
 		return
 	}
+	defer e.pod.Release()
+	ctx, cancel := c.context()
+	defer cancel()
 	var decided []scheduling.Scored
-	err := args.err
 	if err == nil {
-		decided, err = scheduling.Prioritize(r.Context(), revision, args.pod, args.nodes)
+		var work scheduling.Sharing
+		decided, work, err = scheduling.Prioritize(ctx, e.view, e.pod.Root(), e.nodes)
+		h.countWork("prioritize", work)
 	}
 	outcome := "scored"
 	if err != nil {
 		// No node is better than another when the call as a whole failed.
-		decided = make([]scheduling.Scored, len(args.nodes))
+		decided = make([]scheduling.Scored, len(e.nodes))
 		outcome = "error"
 		h.failed(Scheduling, "prioritize", err)
 	}
 	h.Metrics.decisions.WithLabelValues(string(Scheduling), "prioritize", outcome).Inc()
 
-	list := make(extenderv1.HostPriorityList, len(args.nodes))
 	counts := map[string]int{}
 	var firstError error
-	for i, node := range args.nodes {
-		list[i] = extenderv1.HostPriority{Host: node.Name, Score: decided[i].Score}
-		if decided[i].Err == nil {
+	list := append(make([]byte, 0, 64+48*len(decided)), '[')
+	for i := range decided {
+		list = e.appendScore(list, c.body, i, decided[i].Score)
+		switch d := &decided[i]; {
+		case d.Err == nil:
 			counts["scored"]++
-			continue
-		}
-		if errors.Is(decided[i].Err, scheduling.ErrUnknownNode) {
+		case d.Err == scheduling.ErrUnknownNode: //nolint:errorlint // it is never wrapped, and there may be thousands
 			counts["unknown"]++
-			continue
-		}
-		counts["error"]++
-		if firstError == nil {
-			firstError = decided[i].Err
+		default:
+			counts["error"]++
+			if firstError == nil {
+				firstError = d.Err
+			}
 		}
 	}
 	if firstError != nil {
@@ -55,5 +56,20 @@ func (h *handler) prioritize(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		h.countNodes("prioritize", counts)
 	}
-	answer(w, list)
+	writeJSON(c, http.StatusOK, append(list, ']'))
+}
+
+// appendScore appends the k8s.io/kube-scheduler/extender/v1 HostPriority of node i.
+func (e *extenderCall) appendScore(b, body []byte, i int, score int64) []byte {
+	if i > 0 {
+		b = append(b, ',')
+	}
+	b = append(b, `{"Host":`...)
+	if e.whole {
+		b = appendQuoted(b, e.nodes[i].Name())
+	} else {
+		b = append(b, e.items[i].of(body)...)
+	}
+	b = strconv.AppendInt(append(b, `,"Score":`...), score, 10)
+	return append(b, '}')
 }

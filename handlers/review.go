@@ -1,56 +1,71 @@
 package handlers
 
 import (
+	"errors"
 	"fmt"
-	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/verdict-dev/verdict/policy"
 )
 
-// readReview decodes the body and checks that it is a review of the kind, in
-// one of the versions "v1" and "v1beta1" of group. ok is false when the answer
-// has been written.
-func readReview(w http.ResponseWriter, r *http.Request, group, kind string) (review policy.Object, apiVersion string, ok bool) {
-	review, err := policy.DecodeObject(bodyOf(r))
-	if err == nil {
-		apiVersion, err = checkKind(review, group, kind)
-	}
-	if err != nil {
-		writeStatus(w, http.StatusBadRequest, err.Error())
-		return policy.Object{}, "", false
-	}
-	return review, apiVersion, true
+// review is a review of one of the kinds that Kubernetes sends.
+type review struct {
+	json       *policy.JSON
+	root, spec policy.Value
+	apiVersion string
 }
 
-func checkKind(review policy.Object, group, kind string) (string, error) {
-	gotKind, err := review.String("kind")
-	if err != nil {
-		return "", err
-	}
-	if gotKind != kind {
-		return "", fmt.Errorf("kind: must be %s, not %s", kind, printable(gotKind))
-	}
-	apiVersion, err := review.String("apiVersion")
-	if err != nil {
-		return "", err
-	}
-	known := []string{group + "/v1", group + "/v1beta1"}
-	if !slices.Contains(known, apiVersion) {
-		return "", fmt.Errorf("apiVersion: must be %s, not %s", strings.Join(known, " or "), printable(apiVersion))
-	}
-	return apiVersion, nil
+// versions are those of a group that are answered.
+type versions struct {
+	group, kind string
+	known       [2]string // "…/v1" and "…/v1beta1"
 }
 
-// specOf returns the review's spec, which has to be there.
-func specOf(review policy.Object) (policy.Object, error) {
-	spec, err := review.Object("spec")
+func versionsOf(group, kind string) versions {
+	return versions{group: group, kind: kind, known: [2]string{group + "/v1", group + "/v1beta1"}}
+}
+
+// parse reads a review and checks that it is of the kind, in a known version,
+// and has a spec. The caller releases its JSON.
+func (v *versions) parse(body []byte) (review, error) {
+	parsed, err := policy.ParseObject(body)
 	if err != nil {
-		return policy.Object{}, err
+		return review{}, err
 	}
-	if spec.IsZero() {
-		return policy.Object{}, fmt.Errorf("spec: is missing")
+	r := review{json: parsed, root: parsed.Root()}
+	if err := v.check(&r); err != nil {
+		parsed.Release()
+		return review{}, err
 	}
-	return spec, nil
+	return r, nil
+}
+
+func (v *versions) check(r *review) error {
+	if !r.root.Is("kind", v.kind) {
+		kind, err := r.root.String("kind")
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("kind: must be %s, not %s", v.kind, printable(kind))
+	}
+	for _, known := range v.known {
+		if r.root.Is("apiVersion", known) {
+			r.apiVersion = known
+		}
+	}
+	if r.apiVersion == "" {
+		got, err := r.root.String("apiVersion")
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("apiVersion: must be %s, not %s", strings.Join(v.known[:], " or "), printable(got))
+	}
+	var err error
+	if r.spec, err = r.root.Object("spec"); err != nil {
+		return err
+	}
+	if r.spec.Absent() {
+		return errors.New("spec: is missing")
+	}
+	return nil
 }

@@ -43,13 +43,29 @@ func writeStatus(w http.ResponseWriter, code int, message string) {
 	writeJSON(w, code, body)
 }
 
+// The values of headers that every answer has. They are shared, and read only.
+var (
+	contentTypeJSON = []string{"application/json"}
+	noSniff         = []string{"nosniff"}
+)
+
+// measured is the length up to which net/http finds out the Content-Length of
+// an answer by itself, in bytes.
+const measured = 2048
+
 func writeJSON(w http.ResponseWriter, code int, body []byte) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(code)
+	writeHeader(w, code, len(body))
 	_, _ = w.Write(body) // the caller has gone; there is nobody to tell
+}
+
+func writeHeader(w http.ResponseWriter, code, length int) {
+	h := w.Header()
+	h["Content-Type"] = contentTypeJSON
+	h["X-Content-Type-Options"] = noSniff
+	if length > measured {
+		h.Set("Content-Length", strconv.Itoa(length))
+	}
+	w.WriteHeader(code)
 }
 
 // answer writes v with status 200.

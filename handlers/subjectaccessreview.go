@@ -2,63 +2,89 @@ package handlers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
 	authorizationv1 "k8s.io/api/authorization/v1"
 
 	"github.com/verdict-dev/verdict/policy"
 )
 
-// subjectAccessReviewAnswer is the wire form of authorization.k8s.io
-// SubjectAccessReview, whose status is the same in v1 and v1beta1.
-type subjectAccessReviewAnswer struct {
-	APIVersion string                                    `json:"apiVersion"`
-	Kind       string                                    `json:"kind"`
-	Status     authorizationv1.SubjectAccessReviewStatus `json:"status"`
-}
+var accessReviewVersions = versionsOf(authorizationv1.GroupName, "SubjectAccessReview")
 
 // subjectAccessReview answers POST /authorize.
-func (h *handler) subjectAccessReview(w http.ResponseWriter, r *http.Request) {
-	revision := h.Revisions.Revision()
-	if revision != nil {
-		if kept, ok := h.accessReviews.get(revision.ID(), bodyOf(r)); ok {
-			h.Metrics.decisions.WithLabelValues(string(Authorization), "review", kept.outcome).Inc()
-			writeJSON(w, http.StatusOK, kept.body)
+func (h *handler) subjectAccessReview(c *call) {
+	view := h.Revisions.View()
+	var generation *policy.Generation
+	if view != nil {
+		generation = view.AuthorizationGeneration()
+		if kept, ok := h.accessReviews.get(generation, c.body, c.began); ok {
+			h.accessDecisions.of(kept.outcome).Inc()
+			writeJSON(c, http.StatusOK, kept.body)
 			return
 		}
 	}
-	review, apiVersion, ok := readReview(w, r, authorizationv1.GroupName, "SubjectAccessReview")
-	if !ok {
-		return
-	}
-	input, err := canonicalAccessReview(review, apiVersion)
+	review, err := accessReviewVersions.parse(c.body)
 	if err != nil {
-		writeStatus(w, http.StatusBadRequest, err.Error())
+		writeStatus(c, http.StatusBadRequest, err.Error())
 		return
 	}
-	if revision == nil {
-		writeStatus(w, http.StatusServiceUnavailable, policy.ErrNoRevision.Error())
+	defer review.json.Release()
+	if err := canonicalAccessReview(review); err != nil {
+		writeStatus(c, http.StatusBadRequest, err.Error())
 		return
 	}
-	status, outcome, err := h.authorize(r.Context(), revision, input)
-	h.Metrics.decisions.WithLabelValues(string(Authorization), "review", outcome).Inc()
+	if view == nil {
+		writeStatus(c, http.StatusServiceUnavailable, policy.ErrNoRevision.Error())
+		return
+	}
+	ctx, cancel := c.context()
+	defer cancel()
+	status, outcome, expires, err := h.authorize(ctx, view, review.root)
+	h.accessDecisions.of(outcome).Inc()
 	if err != nil {
-		writeStatus(w, http.StatusServiceUnavailable, err.Error())
+		writeStatus(c, http.StatusServiceUnavailable, err.Error())
 		return
 	}
-	body, err := json.Marshal(subjectAccessReviewAnswer{APIVersion: apiVersion, Kind: "SubjectAccessReview", Status: status})
-	if err != nil {
-		writeStatus(w, http.StatusServiceUnavailable, "encoding the answer: "+err.Error())
-		return
+	body := appendAccessReview(make([]byte, 0, 256), review.apiVersion, &status)
+	h.accessReviews.keep(c.body, keptAnswer{generation: generation, expires: expires, body: body, outcome: outcome})
+	writeJSON(c, http.StatusOK, body)
+}
+
+// appendAccessReview appends the wire form of authorization.k8s.io
+// SubjectAccessReview, whose status is the same in v1 and v1beta1.
+func appendAccessReview(b []byte, apiVersion string, status *authorizationv1.SubjectAccessReviewStatus) []byte {
+	b = append(b, `{"apiVersion":"`...)
+	b = append(b, apiVersion...)
+	b = append(b, `","kind":"SubjectAccessReview","status":{"allowed":`...)
+	if status.Allowed {
+		b = append(b, "true"...)
+	} else {
+		b = append(b, "false"...)
 	}
-	if outcome != outcomeError && outcome != outcomeUnavailable && revision.AuthorizationIsFixed() {
-		h.accessReviews.keep(bodyOf(r), keptAnswer{revision: revision.ID(), body: body, outcome: outcome})
+	if status.Denied {
+		b = append(b, `,"denied":true`...)
 	}
-	writeJSON(w, http.StatusOK, body)
+	b = appendText(b, `,"reason":`, status.Reason)
+	b = appendText(b, `,"evaluationError":`, status.EvaluationError)
+	return append(b, "}}"...)
+}
+
+// appendText appends a member whose value is a string, unless that is empty.
+func appendText(b []byte, member, value string) []byte {
+	if value == "" {
+		return b
+	}
+	return appendQuoted(append(b, member...), value)
+}
+
+// appendQuoted appends a JSON string. Invalid UTF-8 comes out as U+FFFD.
+func appendQuoted(b []byte, value string) []byte {
+	b, _ = jsontext.AppendQuote(b, value)
+	return b
 }
 
 // What the metrics call an authorization that gave no decision.
@@ -67,18 +93,19 @@ const (
 	outcomeUnavailable = "unavailable"
 )
 
-// authorize returns the status to answer with and its name in the metrics; an
-// error means that there is no decision to answer with.
-func (h *handler) authorize(ctx context.Context, revision *policy.Revision, input policy.Object) (authorizationv1.SubjectAccessReviewStatus, string, error) {
-	decision, err := revision.Authorize(ctx, input)
+// authorize returns the status to answer with, its name in the metrics, and
+// until when the answer may be given again; an error means that there is no
+// decision to answer with.
+func (h *handler) authorize(ctx context.Context, view *policy.View, review policy.Value) (authorizationv1.SubjectAccessReviewStatus, string, policy.Expiry, error) {
+	decision, err := view.Authorize(ctx, review)
 	switch {
 	case errors.Is(err, policy.ErrTimeout):
 		h.failed(Authorization, "review", err)
 		if h.OnUnavailable == OnUnavailableDeny {
 			message := "no time left to decide"
-			return authorizationv1.SubjectAccessReviewStatus{Denied: true, Reason: message, EvaluationError: message}, outcomeUnavailable, nil
+			return authorizationv1.SubjectAccessReviewStatus{Denied: true, Reason: message, EvaluationError: message}, outcomeUnavailable, policy.AtOnce, nil
 		}
-		return authorizationv1.SubjectAccessReviewStatus{}, outcomeUnavailable, errors.New("no time left to decide")
+		return authorizationv1.SubjectAccessReviewStatus{}, outcomeUnavailable, policy.AtOnce, errors.New("no time left to decide")
 	case err != nil:
 		h.failed(Authorization, "review", err)
 		status := authorizationv1.SubjectAccessReviewStatus{EvaluationError: err.Error()}
@@ -86,82 +113,79 @@ func (h *handler) authorize(ctx context.Context, revision *policy.Revision, inpu
 			// apiserver ignores evaluationError, so the cause is in the reason too.
 			status.Denied, status.Reason = true, "policy error: "+err.Error()
 		}
-		return status, outcomeError, nil
+		return status, outcomeError, policy.AtOnce, nil
 	}
 	return authorizationv1.SubjectAccessReviewStatus{
 		Allowed: decision.Outcome == policy.Allow,
 		Denied:  decision.Outcome == policy.Deny,
 		Reason:  strings.Join(decision.Reasons, "; "),
-	}, string(decision.Outcome), nil
+	}, string(decision.Outcome), decision.Expires, nil
 }
 
 // canonicalAccessReview checks the review and brings it into its v1 form:
 // v1beta1 calls the groups `group`. What the caller sent as status says
 // nothing, and rawSelector is meant for the one who made the review, not for a
 // decision, so neither reaches a policy.
-func canonicalAccessReview(review policy.Object, apiVersion string) (policy.Object, error) {
-	spec, err := specOf(review)
-	if err != nil {
-		return policy.Object{}, err
-	}
-	if apiVersion == authorizationv1.GroupName+"/v1beta1" {
+func canonicalAccessReview(r review) error {
+	if r.apiVersion == accessReviewVersions.known[1] {
 		// v1 readers would look at groups, v1beta1 ones at group.
-		spec = spec.Without("groups").Renamed("group", "groups")
+		r.spec.Hide("groups")
+		r.spec.Rename("group", "groups")
 	}
-	if spec, err = checkAccessSpec(spec); err != nil {
-		return policy.Object{}, fmt.Errorf("spec.%w", err)
+	if err := checkAccessSpec(r.spec); err != nil {
+		return fmt.Errorf("spec.%w", err)
 	}
-	return review.Without("status").
-		With("apiVersion", policy.StringField(authorizationv1.GroupName+"/v1")).
-		With("spec", policy.ObjectField(spec)), nil
+	r.root.Hide("status")
+	r.root.Replace("apiVersion", accessReviewVersions.known[0])
+	return nil
 }
 
-func checkAccessSpec(spec policy.Object) (policy.Object, error) {
-	user, err := spec.String("user")
+func checkAccessSpec(spec policy.Value) error {
+	user := spec.Get("user")
+	if err := spec.CheckString("user"); err != nil {
+		return err
+	}
+	if err := spec.CheckString("uid"); err != nil {
+		return err
+	}
+	groups, err := spec.CheckStrings("groups")
 	if err != nil {
-		return spec, err
+		return err
 	}
-	if _, err := spec.String("uid"); err != nil {
-		return spec, err
+	if groups == 0 && (user.IsNull() || spec.Is("user", "")) {
+		return errors.New("user: a review needs a user or groups")
 	}
-	groups, err := spec.Strings("groups")
-	if err != nil {
-		return spec, err
-	}
-	if user == "" && len(groups) == 0 {
-		return spec, errors.New("user: a review needs a user or groups")
-	}
-	if err := spec.StringLists("extra"); err != nil {
-		return spec, err
+	if err := spec.CheckStringLists("extra"); err != nil {
+		return err
 	}
 	resource, err := spec.Object("resourceAttributes")
 	if err != nil {
-		return spec, err
+		return err
 	}
 	other, err := spec.Object("nonResourceAttributes")
 	if err != nil {
-		return spec, err
+		return err
 	}
 	switch {
-	case resource.IsZero() == other.IsZero():
-		return spec, errors.New("resourceAttributes: a review has either these or nonResourceAttributes")
-	case resource.IsZero():
-		return spec, checkStrings(other, "nonResourceAttributes", "path", "verb")
+	case resource.Absent() == other.Absent():
+		return errors.New("resourceAttributes: a review has either these or nonResourceAttributes")
+	case resource.Absent():
+		return checkStrings(other, "nonResourceAttributes", "path", "verb")
 	}
 	if err := checkStrings(resource, "resourceAttributes", "namespace", "verb", "group", "version", "resource", "subresource", "name"); err != nil {
-		return spec, err
+		return err
 	}
-	for _, name := range []string{"fieldSelector", "labelSelector"} {
-		if resource, err = checkSelector(resource, name); err != nil {
-			return spec, fmt.Errorf("resourceAttributes.%w", err)
+	for _, name := range [...]string{"fieldSelector", "labelSelector"} {
+		if err := checkSelector(resource, name); err != nil {
+			return fmt.Errorf("resourceAttributes.%w", err)
 		}
 	}
-	return spec.With("resourceAttributes", policy.ObjectField(resource)), nil
+	return nil
 }
 
-func checkStrings(object policy.Object, path string, fields ...string) error {
+func checkStrings(object policy.Value, path string, fields ...string) error {
 	for _, field := range fields {
-		if _, err := object.String(field); err != nil {
+		if err := object.CheckString(field); err != nil {
 			return fmt.Errorf("%s.%w", path, err)
 		}
 	}
@@ -169,24 +193,25 @@ func checkStrings(object policy.Object, path string, fields ...string) error {
 }
 
 // checkSelector checks a FieldSelectorAttributes or LabelSelectorAttributes
-// and drops its rawSelector.
-func checkSelector(resource policy.Object, name string) (policy.Object, error) {
+// and hides its rawSelector.
+func checkSelector(resource policy.Value, name string) error {
 	selector, err := resource.Object(name)
-	if err != nil || selector.IsZero() {
-		return resource, err
+	if err != nil || selector.Absent() {
+		return err
 	}
 	requirements, err := selector.Objects("requirements")
 	if err != nil {
-		return resource, fmt.Errorf("%s.%w", name, err)
+		return fmt.Errorf("%s.%w", name, err)
 	}
 	for i, requirement := range requirements {
 		path := fmt.Sprintf("%s.requirements[%d]", name, i)
 		if err := checkStrings(requirement, path, "key", "operator"); err != nil {
-			return resource, err
+			return err
 		}
-		if _, err := requirement.Strings("values"); err != nil {
-			return resource, fmt.Errorf("%s.%w", path, err)
+		if _, err := requirement.CheckStrings("values"); err != nil {
+			return fmt.Errorf("%s.%w", path, err)
 		}
 	}
-	return resource.With(name, policy.ObjectField(selector.Without("rawSelector"))), nil
+	selector.Hide("rawSelector")
+	return nil
 }

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,64 +23,89 @@ type tokenReviewAnswer struct {
 	Status     authenticationv1.TokenReviewStatus `json:"status"`
 }
 
+var tokenReviewVersions = versionsOf(authenticationv1.GroupName, "TokenReview")
+
 // tokenReview answers POST /authenticate. A token that is refused is a 200 with
 // authenticated: false, which apiserver caches for two minutes; status.error is
 // set only for faults that may pass, since apiserver caches none of those.
-func (h *handler) tokenReview(w http.ResponseWriter, r *http.Request) {
-	review, apiVersion, ok := readReview(w, r, authenticationv1.GroupName, "TokenReview")
-	if !ok {
-		return
+func (h *handler) tokenReview(c *call) {
+	view := h.Revisions.View()
+	var key []byte
+	var current keptAnswer
+	if view != nil && h.tokenReviews.kept != nil {
+		var sealed [64]byte
+		key = h.sealer.seal(sealed[:0], c.body)
+		// Read before the token is verified: what is kept then holds no longer.
+		current = keptAnswer{generation: view.AuthenticationGeneration(), identities: h.Verifier.Generation()}
+		if kept, ok := h.tokenReviews.find(current, key, c.began); ok {
+			h.tokenDecisions.of(kept.outcome).Inc()
+			writeJSON(c, http.StatusOK, kept.body)
+			return
+		}
 	}
-	input, token, audiences, err := splitTokenReview(review)
+	review, err := tokenReviewVersions.parse(c.body)
 	if err != nil {
-		writeStatus(w, http.StatusBadRequest, err.Error())
+		writeStatus(c, http.StatusBadRequest, err.Error())
 		return
 	}
-	revision := h.Revisions.Revision()
-	if revision == nil {
-		writeStatus(w, http.StatusServiceUnavailable, policy.ErrNoRevision.Error())
+	defer review.json.Release()
+	token, audiences, err := splitTokenReview(review)
+	if err != nil {
+		writeStatus(c, http.StatusBadRequest, err.Error())
+		return
+	}
+	if view == nil {
+		writeStatus(c, http.StatusServiceUnavailable, policy.ErrNoRevision.Error())
 		return
 	}
 	if err := h.Verifier.Ready(); err != nil {
 		h.Log.Warn("token review refused: the identity sources are not ready", zap.Error(err))
-		writeStatus(w, http.StatusServiceUnavailable, "the identity sources are not ready")
+		writeStatus(c, http.StatusServiceUnavailable, "the identity sources are not ready")
 		return
 	}
-	status, outcome := h.authenticate(r.Context(), revision, input, token, audiences)
-	h.Metrics.decisions.WithLabelValues(string(Authentication), "review", outcome).Inc()
-	answer(w, tokenReviewAnswer{APIVersion: apiVersion, Kind: "TokenReview", Status: status})
+	ctx, cancel := c.context()
+	defer cancel()
+	status, outcome, expires := h.authenticate(ctx, view, review.root, token, audiences)
+	h.tokenDecisions.of(outcome).Inc()
+	body, err := json.Marshal(tokenReviewAnswer{APIVersion: review.apiVersion, Kind: "TokenReview", Status: status})
+	if err != nil {
+		writeStatus(c, http.StatusServiceUnavailable, "encoding the answer: "+err.Error())
+		return
+	}
+	current.expires, current.body, current.outcome = expires, body, outcome
+	h.tokenReviews.keep(key, current)
+	writeJSON(c, http.StatusOK, body)
 }
 
 // splitTokenReview takes the token out of the review: what is left is what
 // policies see.
-func splitTokenReview(review policy.Object) (input policy.Object, token string, audiences []string, err error) {
-	spec, err := specOf(review)
-	if err != nil {
-		return input, "", nil, err
-	}
-	if token, err = spec.String("token"); err != nil {
-		return input, "", nil, fmt.Errorf("spec.%w", err)
+func splitTokenReview(r review) (token string, audiences []string, err error) {
+	if token, err = r.spec.String("token"); err != nil {
+		return "", nil, fmt.Errorf("spec.%w", err)
 	}
 	if token == "" {
-		return input, "", nil, errors.New("spec.token: is missing")
+		return "", nil, errors.New("spec.token: is missing")
 	}
-	if audiences, err = spec.Strings("audiences"); err != nil {
-		return input, "", nil, fmt.Errorf("spec.%w", err)
+	if audiences, err = r.spec.Strings("audiences"); err != nil {
+		return "", nil, fmt.Errorf("spec.%w", err)
 	}
+	r.spec.Hide("token")
 	// The status is ours to write; one that was sent along says nothing.
-	input = review.Without("status").With("spec", policy.ObjectField(spec.Without("token")))
-	return input, token, audiences, nil
+	r.root.Hide("status")
+	return token, audiences, nil
 }
 
-// authenticate returns the status to answer with and its name in the metrics.
-func (h *handler) authenticate(ctx context.Context, revision *policy.Revision, input policy.Object, token string, audiences []string) (authenticationv1.TokenReviewStatus, string) {
+// authenticate returns the status to answer with, its name in the metrics, and
+// until when the answer may be given again. Tokens that nobody knows are asked
+// for anew each time: a flood of them shall not push out those of others.
+func (h *handler) authenticate(ctx context.Context, view *policy.View, review policy.Value, token string, audiences []string) (authenticationv1.TokenReviewStatus, string, policy.Expiry) {
 	identity, err := h.Verifier.Verify(ctx, token)
 	switch {
 	case errors.Is(err, policy.ErrUnknownToken):
-		return authenticationv1.TokenReviewStatus{}, "unknownToken"
+		return authenticationv1.TokenReviewStatus{}, "unknownToken", policy.AtOnce
 	case err != nil:
 		h.Log.Error("an identity source could not verify a token", zap.Error(err))
-		return authenticationv1.TokenReviewStatus{Error: "an identity source could not be reached"}, "error"
+		return authenticationv1.TokenReviewStatus{Error: "an identity source could not be reached"}, "error", policy.AtOnce
 	}
 	common, ok := h.negotiate(identity, audiences)
 	if !ok {
@@ -87,17 +113,21 @@ func (h *handler) authenticate(ctx context.Context, revision *policy.Revision, i
 			zap.String("source", identity.Source), zap.String("subject", identity.Subject),
 			zap.Strings("tokenAudiences", identity.Audiences), zap.Strings("asked", audiences),
 			zap.Strings("assumed", h.Audiences))
-		return authenticationv1.TokenReviewStatus{}, "audience"
+		return authenticationv1.TokenReviewStatus{}, "audience", policy.AtOnce
 	}
-	decision, err := revision.Authenticate(ctx, input, identity)
+	decision, err := view.Authenticate(ctx, review, identity)
 	if err != nil {
 		h.failed(Authentication, "review", err)
-		return authenticationv1.TokenReviewStatus{Error: authenticationFault(err)}, "error"
+		return authenticationv1.TokenReviewStatus{Error: authenticationFault(err)}, "error", policy.AtOnce
+	}
+	expires := decision.Expires
+	if !identity.Expires.IsZero() {
+		expires = min(expires, policy.Expiry(identity.Expires.UnixNano()))
 	}
 	if decision.User == nil {
 		h.Log.Info("token refused by policy", zap.String("source", identity.Source),
 			zap.String("subject", identity.Subject), zap.Strings("reasons", decision.Reasons))
-		return authenticationv1.TokenReviewStatus{}, "denied"
+		return authenticationv1.TokenReviewStatus{}, "denied", expires
 	}
 	status := authenticationv1.TokenReviewStatus{
 		Authenticated: true,
@@ -114,7 +144,7 @@ func (h *handler) authenticate(ctx context.Context, revision *policy.Revision, i
 			status.User.Extra[key] = values
 		}
 	}
-	return status, "authenticated"
+	return status, "authenticated", expires
 }
 
 // negotiate returns the audiences that the token is good for among those asked

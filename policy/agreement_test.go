@@ -237,10 +237,7 @@ func TestAuthorizeAgreesWithStockOPA(t *testing.T) {
 			outcomes := map[string]int{}
 			for i := range cases {
 				document := randomReview(random)
-				review, err := DecodeObject(document)
-				if err != nil {
-					t.Fatal(err)
-				}
+				review := object(t, string(document))
 				want, wantErr := reference.authorize(t, document)
 				decision, gotErr := revision.Authorize(t.Context(), review)
 				got := ""
@@ -274,10 +271,7 @@ func BenchmarkAuthorize(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			review, err := DecodeObject(document)
-			if err != nil {
-				b.Fatal(err)
-			}
+			review := object(b, string(document))
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := revision.Authorize(b.Context(), review); err != nil {
@@ -290,10 +284,7 @@ func BenchmarkAuthorize(b *testing.B) {
 		revision := compile(b, Options{}, agreementPolicies["sets"])
 		b.ReportAllocs()
 		for b.Loop() {
-			review, err := DecodeObject(document)
-			if err != nil {
-				b.Fatal(err)
-			}
+			review := object(b, string(document))
 			if _, err := revision.Authorize(b.Context(), review); err != nil {
 				b.Fatal(err)
 			}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -24,10 +25,11 @@ var reservedRoots = map[string]string{
 
 // mergeDocuments builds the `data` document. Two files may fill one object,
 // never one key.
-func mergeDocuments(documents []Document, found *problems) ast.Object {
+func mergeDocuments(documents []Document, parsed *parsedDocuments, found *problems) ast.Object {
+	defer parsed.forget()
 	root := &dataNode{}
 	for _, doc := range documents {
-		value, err := decodeDocument(doc)
+		value, err := parsed.decode(doc)
 		if err != nil {
 			found.file(doc.Path, "%v", err)
 			continue
@@ -52,7 +54,7 @@ func checkReserved(doc Document, object ast.Object, found *problems) {
 }
 
 // gives reports whether doc fills the object or value at path, or below it.
-func gives(doc Document, path []string) bool {
+func gives(doc Document, parsed *parsedDocuments, path []string) bool {
 	for i, name := range doc.Prefix {
 		if i == len(path) {
 			return true
@@ -61,9 +63,52 @@ func gives(doc Document, path []string) bool {
 			return false
 		}
 	}
-	value, err := decodeDocument(doc)
+	value, err := parsed.decode(doc)
 	object, ok := value.(ast.Object)
 	return err == nil && ok && (len(doc.Prefix) >= len(path) || hasPath(object, path[len(doc.Prefix):]))
+}
+
+// parsedDocuments remembers the documents of the last revision: a reload
+// usually changes few files, and what did not change is the very same value.
+type parsedDocuments struct {
+	byContent map[[sha256.Size]byte]parsedDocument
+	round     int
+}
+
+type parsedDocument struct {
+	value ast.Value
+	round int // in which it was last asked for
+}
+
+func (p *parsedDocuments) decode(doc Document) (ast.Value, error) {
+	h := sha256.New()
+	h.Write([]byte(filepath.Ext(doc.Path) + "\x00"))
+	h.Write(doc.Content)
+	key := [sha256.Size]byte(h.Sum(nil))
+	known, ok := p.byContent[key]
+	if !ok {
+		value, err := decodeDocument(doc)
+		if err != nil {
+			return nil, err
+		}
+		known.value = value
+	}
+	known.round = p.round
+	if p.byContent == nil {
+		p.byContent = map[[sha256.Size]byte]parsedDocument{}
+	}
+	p.byContent[key] = known
+	return known.value, nil
+}
+
+// forget drops what this round did not ask for.
+func (p *parsedDocuments) forget() {
+	for key, known := range p.byContent {
+		if known.round != p.round {
+			delete(p.byContent, key)
+		}
+	}
+	p.round++
 }
 
 func decodeDocument(doc Document) (ast.Value, error) {
@@ -147,8 +192,10 @@ type dataNode struct {
 }
 
 func (n *dataNode) add(origin string, prefix []string, object ast.Object, found *problems) {
+	depth := 0
 	for _, name := range prefix {
-		if n = n.child(origin, name); n.leaf != nil {
+		depth++
+		if n = n.child(origin, name); !n.open(depth) {
 			found.file(origin, "data.%s: %s already gives this a value that is not an object", strings.Join(prefix, "."), n.origin)
 			return
 		}
@@ -173,22 +220,34 @@ func (n *dataNode) merge(origin string, path []string, object ast.Object, found 
 		name := string(k.Value.(ast.String))
 		here := append(append([]string{}, path...), name)
 		existing, taken := n.children[name]
-		child, isObject := v.Value.(ast.Object)
-		switch {
-		case !taken:
-			c := n.child(origin, name)
-			if isObject && len(here) < maxMergeDepth {
-				c.children = map[string]*dataNode{}
-				c.merge(origin, here, child, found)
-			} else {
-				c.leaf = v.Value
-			}
-		case isObject && existing.leaf == nil:
-			existing.merge(origin, here, child, found)
-		default:
-			found.file(origin, "data.%s: %s already gives this a value", strings.Join(here, "."), existing.origin)
+		if !taken {
+			// Kept as it came: what only one file fills is never taken apart.
+			n.child(origin, name).leaf = v.Value
+			return
 		}
+		child, isObject := v.Value.(ast.Object)
+		if !isObject || !existing.open(len(here)) {
+			found.file(origin, "data.%s: %s already gives this a value", strings.Join(here, "."), existing.origin)
+			return
+		}
+		existing.merge(origin, here, child, found)
 	})
+}
+
+// open makes the node ready to take in a second file, at this depth of `data`,
+// and reports whether it can.
+func (n *dataNode) open(depth int) bool {
+	if n.leaf == nil {
+		return true
+	}
+	object, ok := n.leaf.(ast.Object)
+	if !ok || depth >= maxMergeDepth {
+		return false
+	}
+	n.leaf = nil
+	n.children = map[string]*dataNode{}
+	object.Foreach(func(k, v *ast.Term) { n.child(n.origin, string(k.Value.(ast.String))).leaf = v.Value })
+	return true
 }
 
 // maxMergeDepth bounds how deep files are taken apart to be merged: policy data

@@ -45,7 +45,7 @@ func TestMergeDocuments(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var found problems
-			got := mergeDocuments(c.documents, &found)
+			got := mergeDocuments(c.documents, new(parsedDocuments), &found)
 			if err := found.err(); err != nil {
 				t.Fatal(err)
 			}

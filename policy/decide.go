@@ -9,29 +9,10 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// evaluate runs the entry rule at path; a rule nobody wrote is undefined.
-func (r *Revision) evaluate(ctx context.Context, path string, input ast.Value) (ast.Value, error) {
-	rule, ok := r.rules[path]
-	if !ok {
-		return nil, nil
-	}
-	value, err := rule.Evaluate(ctx, input)
-	if err != nil {
-		return nil, r.evaluationError(ctx, path, err)
-	}
-	return value, nil
-}
-
-// reasons runs an entry rule of the reasons form. The boolean form gives the
+// reasonsOf reads an entry rule of the reasons form. The boolean form gives the
 // rule's own path as its reason. Sorted; empty when the rule does not hold.
-func (r *Revision) reasons(ctx context.Context, path string, input ast.Value) ([]string, error) {
-	value, err := r.evaluate(ctx, path, input)
-	if err != nil {
-		return nil, err
-	}
+func reasonsOf(path string, value ast.Value) ([]string, error) {
 	switch v := value.(type) {
-	case nil:
-		return nil, nil
 	case ast.Boolean:
 		if v {
 			return []string{path}, nil
@@ -42,6 +23,15 @@ func (r *Revision) reasons(ctx context.Context, path string, input ast.Value) ([
 	default:
 		return nil, shapeError(path, "must give a set of reasons or a boolean, not %s", kindOf(value))
 	}
+}
+
+// reasons asks an entry rule of the reasons form.
+func (v *View) reasons(ctx context.Context, place int, input source) ([]string, Expiry, error) {
+	d, err := v.ask(ctx, v.rules[place], input)
+	if err != nil {
+		return nil, AtOnce, err
+	}
+	return d.value.([]string), d.expires, nil
 }
 
 func stringSet(path string, set ast.Set) ([]string, error) {
@@ -66,8 +56,11 @@ func stringSet(path string, set ast.Set) ([]string, error) {
 type Authorization struct {
 	// Outcome is allow, deny or noOpinion.
 	Outcome AuthorizationOutcome
-	// Reasons are those of the rules that decided, sorted.
+	// Reasons are those of the rules that decided, sorted. They must not be changed.
 	Reasons []string
+	// Expires is until when the decision may be given again while its
+	// generation is the current one.
+	Expires Expiry
 }
 
 // AuthorizationOutcome is one of the three things an authorizer can say.
@@ -83,29 +76,23 @@ const (
 // Authorize decides a SubjectAccessReview in its v1 form: deny wins, then
 // allow, else no opinion. An error is ErrTimeout or an *EvaluationError; what
 // is answered then is the caller's configuration, not the policy's.
-func (r *Revision) Authorize(ctx context.Context, review Object) (Authorization, error) {
-	denials, err := r.reasons(ctx, r.entries.AuthorizationDeny, review.value)
+func (v *View) Authorize(ctx context.Context, review Value) (Authorization, error) {
+	denials, expires, err := v.reasons(ctx, denyRule, review)
 	if err != nil {
 		return Authorization{}, err
 	}
 	if len(denials) > 0 {
-		return Authorization{Outcome: Deny, Reasons: denials}, nil
+		return Authorization{Outcome: Deny, Reasons: denials, Expires: expires}, nil
 	}
-	grants, err := r.reasons(ctx, r.entries.AuthorizationAllow, review.value)
+	grants, expires2, err := v.reasons(ctx, allowRule, review)
 	if err != nil {
 		return Authorization{}, err
 	}
+	decision := Authorization{Outcome: NoOpinion, Reasons: grants, Expires: min(expires, expires2)}
 	if len(grants) > 0 {
-		return Authorization{Outcome: Allow, Reasons: grants}, nil
+		decision.Outcome = Allow
 	}
-	return Authorization{Outcome: NoOpinion}, nil
-}
-
-// AuthorizationIsFixed reports whether Authorize gives the same decision for
-// the same review for as long as the revision lives: whether no rule it can
-// reach asks the clock, the network or chance.
-func (r *Revision) AuthorizationIsFixed() bool {
-	return r.fixed[r.entries.AuthorizationDeny] && r.fixed[r.entries.AuthorizationAllow]
+	return decision, nil
 }
 
 // User is who a token's bearer becomes: authentication.k8s.io UserInfo.
@@ -116,55 +103,80 @@ type User struct {
 	Extra    map[string][]string // values sorted, nil when there is none
 }
 
+// size is about how many bytes the user takes.
+func (u *User) size() int {
+	if u == nil {
+		return 0
+	}
+	size := len(u.Username) + len(u.UID)
+	for _, group := range u.Groups {
+		size += len(group) + 16
+	}
+	for key, values := range u.Extra {
+		size += len(key) + 48
+		for _, value := range values {
+			size += len(value) + 16
+		}
+	}
+	return size
+}
+
 // Authentication is what a policy says of an identity.
 type Authentication struct {
-	// User is who the caller is; nil when they are nobody.
+	// User is who the caller is; nil when they are nobody. It must not be changed.
 	User *User
 	// Reasons say why they are nobody, for the log: apiserver shows none.
 	Reasons []string
+	// Expires is until when the decision may be given again while its
+	// generation is the current one. The identity may expire earlier.
+	Expires Expiry
 }
 
 // Authenticate maps a verified identity to a user. review is the TokenReview
 // without its token. The caller is authenticated when the username is a
 // non-empty string and nothing denies. An error is ErrTimeout or an
 // *EvaluationError.
-func (r *Revision) Authenticate(ctx context.Context, review Object, identity Identity) (Authentication, error) {
-	if r.rules[r.entries.AuthenticationUser] == nil {
-		return Authentication{Reasons: []string{"no policy gives " + r.entries.AuthenticationUser}}, nil
+func (v *View) Authenticate(ctx context.Context, review Value, identity Identity) (Authentication, error) {
+	path := v.rules[userRule].path
+	if v.rules[userRule].evaluator == nil {
+		return Authentication{Reasons: []string{"no policy gives " + path}, Expires: Never}, nil
 	}
 	claims, err := identityValue(identity)
 	if err != nil {
 		return Authentication{}, shapeError("input.identity", "%v", err)
 	}
-	input := review.With("identity", Field{value: claims}).value
+	// What the caller wrote there is no identity.
+	review.Hide("identity")
+	input := joined{rest: review, name: identityKey, value: decoded{claims}}
 
-	denials, err := r.reasons(ctx, r.entries.AuthenticationDeny, input)
+	denials, expires, err := v.reasons(ctx, userDenyRule, input)
 	if err != nil {
 		return Authentication{}, err
 	}
 	if len(denials) > 0 {
-		return Authentication{Reasons: denials}, nil
+		return Authentication{Reasons: denials, Expires: expires}, nil
 	}
-	path := r.entries.AuthenticationUser
-	value, err := r.evaluate(ctx, path, input)
+	d, err := v.ask(ctx, v.rules[userRule], input)
 	if err != nil {
 		return Authentication{}, err
 	}
-	if value == nil {
-		return Authentication{Reasons: []string{path + " is undefined"}}, nil
-	}
-	user, err := userOf(path, value)
-	if err != nil {
-		return Authentication{}, err
+	user := d.value.(*User)
+	decision := Authentication{Expires: min(expires, d.expires)}
+	if user == nil {
+		decision.Reasons = []string{path + " is undefined"}
+		return decision, nil
 	}
 	if user.Username == "" {
-		return Authentication{Reasons: []string{path + ".username is empty"}}, nil
+		decision.Reasons = []string{path + ".username is empty"}
+		return decision, nil
 	}
-	if refused := r.systemNames(user); len(refused) > 0 {
-		return Authentication{Reasons: refused}, nil
+	if decision.Reasons = v.systemNames(user); len(decision.Reasons) == 0 {
+		decision.User = user
 	}
-	return Authentication{User: user}, nil
+	return decision, nil
 }
+
+var identityKey = ast.StringTerm("identity")
 
 // systemNames lists the names the configuration does not let a policy give out.
 func (r *Revision) systemNames(user *User) []string {

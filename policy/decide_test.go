@@ -34,20 +34,20 @@ deny if input.spec.user == "mallory"`
 		user    string
 		want    Authorization
 	}{
-		{"allow, reasons sorted", []string{both}, "alice", Authorization{Allow, []string{"a1", "a2"}}},
-		{"deny wins over allow, reasons sorted", []string{both}, "mallory", Authorization{Deny, []string{"d1", "d2"}}},
-		{"neither", []string{both}, "bob", Authorization{NoOpinion, nil}},
-		{"boolean allow", []string{boolean}, "alice", Authorization{Allow, []string{"kubernetes.authorization.allow"}}},
-		{"boolean deny", []string{boolean}, "mallory", Authorization{Deny, []string{"kubernetes.authorization.deny"}}},
-		{"boolean neither", []string{boolean}, "bob", Authorization{NoOpinion, nil}},
-		{"no policy at all", nil, "alice", Authorization{NoOpinion, nil}},
-		{"only deny rules", []string{authz + `deny contains "x" if input.spec.user == "mallory"`}, "alice", Authorization{NoOpinion, nil}},
-		{"sets compose across files", []string{authz + `allow contains "one" if true`, authz + `allow contains "two" if true`}, "bob", Authorization{Allow, []string{"one", "two"}}},
-		{"one reason from two files", []string{authz + `allow contains "one" if true`, authz + `allow contains "one" if true`}, "bob", Authorization{Allow, []string{"one"}}},
-		{"an empty reason is a reason", []string{authz + `deny contains ""`}, "bob", Authorization{Deny, []string{""}}},
-		{"a computed set", []string{authz + `allow := {u | u := input.spec.user}`}, "alice", Authorization{Allow, []string{"alice"}}},
-		{"a computed set that is empty", []string{authz + `allow := {u | some u in input.spec.nobody}`}, "alice", Authorization{NoOpinion, nil}},
-		{"computed false", []string{authz + `allow := input.spec.user == "alice"`}, "bob", Authorization{NoOpinion, nil}},
+		{"allow, reasons sorted", []string{both}, "alice", Authorization{Outcome: Allow, Reasons: []string{"a1", "a2"}}},
+		{"deny wins over allow, reasons sorted", []string{both}, "mallory", Authorization{Outcome: Deny, Reasons: []string{"d1", "d2"}}},
+		{"neither", []string{both}, "bob", Authorization{Outcome: NoOpinion, Reasons: nil}},
+		{"boolean allow", []string{boolean}, "alice", Authorization{Outcome: Allow, Reasons: []string{"kubernetes.authorization.allow"}}},
+		{"boolean deny", []string{boolean}, "mallory", Authorization{Outcome: Deny, Reasons: []string{"kubernetes.authorization.deny"}}},
+		{"boolean neither", []string{boolean}, "bob", Authorization{Outcome: NoOpinion, Reasons: nil}},
+		{"no policy at all", nil, "alice", Authorization{Outcome: NoOpinion, Reasons: nil}},
+		{"only deny rules", []string{authz + `deny contains "x" if input.spec.user == "mallory"`}, "alice", Authorization{Outcome: NoOpinion, Reasons: nil}},
+		{"sets compose across files", []string{authz + `allow contains "one" if true`, authz + `allow contains "two" if true`}, "bob", Authorization{Outcome: Allow, Reasons: []string{"one", "two"}}},
+		{"one reason from two files", []string{authz + `allow contains "one" if true`, authz + `allow contains "one" if true`}, "bob", Authorization{Outcome: Allow, Reasons: []string{"one"}}},
+		{"an empty reason is a reason", []string{authz + `deny contains ""`}, "bob", Authorization{Outcome: Deny, Reasons: []string{""}}},
+		{"a computed set", []string{authz + `allow := {u | u := input.spec.user}`}, "alice", Authorization{Outcome: Allow, Reasons: []string{"alice"}}},
+		{"a computed set that is empty", []string{authz + `allow := {u | some u in input.spec.nobody}`}, "alice", Authorization{Outcome: NoOpinion, Reasons: nil}},
+		{"computed false", []string{authz + `allow := input.spec.user == "alice"`}, "bob", Authorization{Outcome: NoOpinion, Reasons: nil}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			revision := compile(t, Options{}, c.sources...)

@@ -1,9 +1,7 @@
 package policy
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -49,104 +47,12 @@ func (e *SyntaxError) Error() string {
 //
 // The value does not alias content.
 func DecodeValue(content []byte) (ast.Value, error) {
-	d := decoder{json: jsontext.NewDecoder(bytes.NewBuffer(content))}
-	v, err := d.value(0)
-	if err != nil {
-		return nil, d.syntaxError(err)
-	}
-	if _, err := d.json.ReadToken(); err == nil {
-		return nil, &SyntaxError{Offset: d.json.InputOffset(), Message: "data after the document"}
-	} else if !errors.Is(err, io.EOF) {
-		return nil, d.syntaxError(err)
-	}
-	return v, nil
-}
-
-type decoder struct {
-	json *jsontext.Decoder
-}
-
-func (d *decoder) value(depth int) (ast.Value, error) {
-	if kind := d.json.PeekKind(); depth >= maxDepth && (kind == '[' || kind == '{') {
-		return nil, d.refuse(fmt.Sprintf("nested deeper than %d levels", maxDepth))
-	}
-	token, err := d.json.ReadToken()
+	parsed, err := ParseJSON(content)
 	if err != nil {
 		return nil, err
 	}
-	switch token.Kind() {
-	case 'n':
-		return ast.Null{}, nil
-	case 't', 'f':
-		return ast.Boolean(token.Bool()), nil
-	case '"':
-		return ast.String(token.String()), nil
-	case '0':
-		return d.number(token.String())
-	case '[':
-		return d.array(depth)
-	case '{':
-		return d.object(depth)
-	}
-	return nil, d.refuse("unexpected " + token.Kind().String())
-}
-
-func (d *decoder) number(literal string) (ast.Value, error) {
-	if len(literal) > maxNumberLength {
-		return nil, d.refuse(fmt.Sprintf("number longer than %d bytes", maxNumberLength))
-	}
-	_, exponent, _ := strings.Cut(strings.ToLower(literal), "e")
-	if _, err := strconv.ParseFloat(literal, 64); err != nil || len(exponent) > maxExponentLength {
-		return nil, d.refuse("number out of range")
-	}
-	return ast.Number(literal), nil
-}
-
-func (d *decoder) array(depth int) (ast.Value, error) {
-	var items []*ast.Term
-	for d.json.PeekKind() != ']' {
-		item, err := d.value(depth + 1)
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, ast.NewTerm(item))
-	}
-	if _, err := d.json.ReadToken(); err != nil {
-		return nil, err
-	}
-	return ast.NewArray(items...), nil
-}
-
-func (d *decoder) object(depth int) (ast.Value, error) {
-	var pairs [][2]*ast.Term
-	for d.json.PeekKind() != '}' {
-		name, err := d.json.ReadToken()
-		if err != nil {
-			return nil, err
-		}
-		key := ast.StringTerm(name.String())
-		value, err := d.value(depth + 1)
-		if err != nil {
-			return nil, err
-		}
-		pairs = append(pairs, [2]*ast.Term{key, ast.NewTerm(value)})
-	}
-	if _, err := d.json.ReadToken(); err != nil {
-		return nil, err
-	}
-	return ast.NewObject(pairs...), nil
-}
-
-func (d *decoder) refuse(message string) error {
-	return &SyntaxError{
-		Pointer: string(d.json.StackPointer()),
-		Offset:  d.json.InputOffset(),
-		Message: message,
-	}
-}
-
-func (d *decoder) syntaxError(err error) error {
-	return NewSyntaxError(err, d.json.InputOffset())
+	defer parsed.Release()
+	return parsed.Root().decode(), nil
 }
 
 // NewSyntaxError gives every failure of the tokenizer the one form callers

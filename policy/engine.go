@@ -2,21 +2,33 @@ package policy
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"golang.org/x/sync/singleflight"
 )
 
-// Engine holds the current revision. A reload compiles the new revision beside
-// the old one and swaps one pointer; a broken policy never replaces a working one.
+// Engine holds the current revision and what was decided by it. A reload
+// compiles the new revision beside the old one and swaps one pointer; a broken
+// policy never replaces a working one.
 type Engine struct {
 	options  Options
 	observer Observer
-	current  atomic.Pointer[Revision]
+	current  atomic.Pointer[View]
+	kept     *decisions
 
 	// loading serialises Load, so that the newest content wins.
 	loading sync.Mutex
 	fault   atomic.Pointer[Fault]
+	parsed  parsedDocuments
+
+	// swapping serialises changes of current.
+	swapping sync.Mutex
+	numbers  atomic.Uint64 // of generations and classes
+	flights  singleflight.Group
 }
 
 // Observer is told how loading goes.
@@ -36,7 +48,7 @@ type Fault struct {
 
 // NewEngine returns an engine without a revision.
 func NewEngine(options Options, observer Observer) *Engine {
-	return &Engine{options: options, observer: observer}
+	return &Engine{options: options, observer: observer, kept: newDecisions(options.Cache)}
 }
 
 // Load compiles content and makes it the current revision. Content equal to
@@ -45,7 +57,7 @@ func (e *Engine) Load(ctx context.Context, content Content) error {
 	e.loading.Lock()
 	defer e.loading.Unlock()
 	began := time.Now()
-	revision, err := Compile(ctx, content, e.options)
+	revision, err := build(ctx, content, e.options, &e.parsed)
 	if err != nil {
 		e.refuse(err)
 		return err
@@ -54,9 +66,72 @@ func (e *Engine) Load(ctx context.Context, content Content) error {
 	if old := e.current.Load(); old != nil && old.id == revision.id {
 		return nil
 	}
-	e.current.Store(revision)
+	e.swap(func(old *View) *View {
+		e.shareClasses(revision, old)
+		return e.newView(revision, old.cluster, old, "")
+	})
 	e.observer.RevisionLoaded(revision, time.Since(began))
 	return nil
+}
+
+// SetCluster replaces data.cluster.<resource>, also before the first Load; the
+// zero Object takes it away. Decisions that do not read it stay kept.
+func (e *Engine) SetCluster(resource string, value Object) {
+	e.swap(func(old *View) *View {
+		cluster := map[string]ast.Object{}
+		maps.Copy(cluster, old.cluster)
+		if delete(cluster, resource); !value.IsZero() {
+			cluster[resource] = value.value
+		}
+		return e.newView(old.Revision, cluster, old, resource)
+	})
+}
+
+// ReadsCluster reports whether some rule of the current revision may read
+// data.cluster.<resource>.
+func (e *Engine) ReadsCluster(resource string) bool {
+	view := e.View()
+	if view == nil {
+		return false
+	}
+	for _, r := range view.rules {
+		if r.readsCluster(resource) {
+			return true
+		}
+	}
+	return false
+}
+
+// swap replaces the current view. next is given what came before, never nil.
+func (e *Engine) swap(next func(old *View) *View) {
+	e.swapping.Lock()
+	defer e.swapping.Unlock()
+	old := e.current.Load()
+	if old == nil {
+		old = e.newView(&Revision{data: ast.NewObject()}, nil, nil, "")
+	}
+	e.current.Store(next(old))
+}
+
+func (e *Engine) newGeneration() *Generation {
+	return &Generation{id: e.number()}
+}
+
+// number returns one that nothing else of the engine has.
+func (e *Engine) number() uint64 { return e.numbers.Add(1) }
+
+// shareClasses gives every rule of revision the classes of nodes that the same
+// rule had before, where it reads the same of a node, else new ones.
+func (e *Engine) shareClasses(revision *Revision, old *View) {
+	const part, least = 8, 4 << 20 // bytes of keys
+	for i, r := range revision.rules {
+		reads := r.input.field(nodeName)
+		if i < len(old.rules) && reads.equal(old.rules[i].nodes.reads) {
+			r.nodes = old.rules[i].nodes
+			continue
+		}
+		r.nodes = newNodeClasses(reads, max(e.options.Cache.Bytes/part, least), e.number)
+	}
 }
 
 // Refuse records that a source could not deliver; the running revision stays.
@@ -71,9 +146,23 @@ func (e *Engine) refuse(err error) {
 	e.observer.RevisionRefused(err)
 }
 
+// View returns what to decide by now, nil before the first Load succeeded. A
+// caller decides one request by one view.
+func (e *Engine) View() *View {
+	view := e.current.Load()
+	if view == nil || view.id == "" {
+		return nil
+	}
+	return view
+}
+
 // Revision returns the current revision, nil before the first Load succeeded.
-// A caller decides one request by one revision.
-func (e *Engine) Revision() *Revision { return e.current.Load() }
+func (e *Engine) Revision() *Revision {
+	if view := e.View(); view != nil {
+		return view.Revision
+	}
+	return nil
+}
 
 // Fault returns why the newest content is not the running one, nil when it is.
 func (e *Engine) Fault() *Fault { return e.fault.Load() }

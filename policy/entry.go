@@ -42,21 +42,42 @@ const (
 )
 
 type entry struct {
-	path  string
+	path  string // "" is never asked
 	shape shape
+	point point
+	// denies says that reasons of the rule refuse.
+	denies bool
 }
 
+// The entry rules by their place in a revision.
+const (
+	userRule = iota
+	userDenyRule
+	allowRule
+	denyRule
+	rejectRule
+	unresolvableRule
+	scoreRule
+	ruleCount
+)
+
+// table is every entry rule in its place.
+func (e Entries) table() [ruleCount]entry {
+	return [ruleCount]entry{
+		userRule:         {e.AuthenticationUser, userShape, authenticationPoint, false},
+		userDenyRule:     {e.AuthenticationDeny, reasonsShape, authenticationPoint, true},
+		allowRule:        {e.AuthorizationAllow, reasonsShape, authorizationPoint, false},
+		denyRule:         {e.AuthorizationDeny, reasonsShape, authorizationPoint, true},
+		rejectRule:       {e.SchedulingReject, reasonsShape, schedulingPoint, true},
+		unresolvableRule: {e.SchedulingUnresolvable, reasonsShape, schedulingPoint, true},
+		scoreRule:        {e.SchedulingScore, scoreShape, schedulingPoint, false},
+	}
+}
+
+// all lists the entry rules that are asked.
 func (e Entries) all() []entry {
 	var out []entry
-	for _, candidate := range []entry{
-		{e.AuthenticationUser, userShape},
-		{e.AuthenticationDeny, reasonsShape},
-		{e.AuthorizationAllow, reasonsShape},
-		{e.AuthorizationDeny, reasonsShape},
-		{e.SchedulingReject, reasonsShape},
-		{e.SchedulingUnresolvable, reasonsShape},
-		{e.SchedulingScore, scoreShape},
-	} {
+	for _, candidate := range e.table() {
 		if candidate.path != "" {
 			out = append(out, candidate)
 		}

@@ -1,10 +1,12 @@
 package policy
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // compile builds a revision from Rego sources, named p0.rego, p1.rego, ….
@@ -40,13 +42,55 @@ func refused(tb testing.TB, options Options, content Content) []string {
 	return out
 }
 
-func object(tb testing.TB, document string) Object {
+func object(tb testing.TB, document string) Value {
 	tb.Helper()
-	o, err := DecodeObject([]byte(document))
+	parsed, err := ParseJSON([]byte(document))
 	if err != nil {
 		tb.Fatalf("decoding %s: %v", document, err)
 	}
-	return o
+	return parsed.Root()
+}
+
+// Authorize decides by the revision alone.
+func (r *Revision) Authorize(ctx context.Context, review Value) (Authorization, error) {
+	return r.View().Authorize(ctx, review)
+}
+
+// Authenticate likewise.
+func (r *Revision) Authenticate(ctx context.Context, review Value, identity Identity) (Authentication, error) {
+	return r.View().Authenticate(ctx, review, identity)
+}
+
+// placement is what the rules that refuse say of one pod on one node.
+type placement struct{ Reject, Unresolvable []string }
+
+// Place decides one pod on one node, by the revision alone.
+func (r *Revision) Place(ctx context.Context, pod, node Value) (placement, error) {
+	unresolvable, err := r.place(ctx, Unresolvable, pod, node)
+	if err != nil {
+		return placement{}, err
+	}
+	reject, err := r.place(ctx, Reject, pod, node)
+	if err != nil {
+		return placement{}, err
+	}
+	return placement{Reject: reject.Reasons(), Unresolvable: unresolvable.Reasons()}, nil
+}
+
+// Score likewise.
+func (r *Revision) Score(ctx context.Context, pod, node Value) (int64, error) {
+	placed, err := r.place(ctx, Score, pod, node)
+	return placed.Score(), err
+}
+
+func (r *Revision) place(ctx context.Context, which SchedulingRule, pod, node Value) (Placed, error) {
+	placer := r.View().Placer(which, pod)
+	alone := &Node{name: "node", text: node.Raw()}
+	class := placer.Class(alone)
+	if placed, ok := placer.Kept(class, time.Now()); ok {
+		return placed, nil
+	}
+	return placer.Decide(ctx, alone, class)
 }
 
 // contains checks that text has every part.

@@ -54,7 +54,7 @@ func TestPlaceWithoutPod(t *testing.T) {
 		}
 	}()
 	r := compile(t, Options{}, sched+`reject contains "x" if input.pod.a`)
-	_, err := r.Place(t.Context(), Object{}, object(t, `{}`))
+	_, err := r.Place(t.Context(), Value{}, object(t, `{}`))
 	t.Log(err)
 }
 

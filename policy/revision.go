@@ -8,13 +8,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/agnivade/levenshtein"
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
 
 	"github.com/verdict-dev/verdict/policy/evaluator"
+	"github.com/verdict-dev/verdict/policy/footprint"
 )
 
 // Options are what the configuration says about how policies are compiled and
@@ -29,6 +30,14 @@ type Options struct {
 	// AllowedSystemNames are the users and groups with a system: prefix that an
 	// authentication policy may give out. Empty means none.
 	AllowedSystemNames []string
+	// Cache bounds what is kept of decisions; the zero value keeps nothing.
+	Cache CacheOptions
+	// EvaluationTimeout bounds an evaluation whose decision is kept: it goes on
+	// when the caller that began it gives up. Default 30 s.
+	EvaluationTimeout time.Duration
+
+	// narrow, in tests, takes something out of a footprint.
+	narrow func(path string, f *footprint.Footprint)
 }
 
 // Revision is one immutable, compiled set of modules and data.
@@ -36,12 +45,9 @@ type Revision struct {
 	id                 string
 	parsed             []*ast.Module // without the library
 	warnings           []Problem
-	entries            Entries
-	rules              map[string]evaluator.Evaluator
+	data               ast.Object
+	rules              []*rule // by place; none in the zero Revision
 	allowedSystemNames map[string]bool
-	// fixed holds the entry rules that give the same value for the same input
-	// for as long as the revision lives.
-	fixed map[string]bool
 }
 
 // ID identifies the modules and data: the same content has the same ID on
@@ -65,6 +71,10 @@ const maxCompiledPatterns = 10_000
 // Compile builds a revision. Mistakes come back as one *LoadError that lists
 // them all.
 func Compile(ctx context.Context, content Content, options Options) (*Revision, error) {
+	return build(ctx, content, options, new(parsedDocuments))
+}
+
+func build(ctx context.Context, content Content, options Options, documents *parsedDocuments) (*Revision, error) {
 	if options.Entries == (Entries{}) {
 		options.Entries = DefaultEntries()
 	}
@@ -80,9 +90,12 @@ func Compile(ctx context.Context, content Content, options Options) (*Revision, 
 	parse(options.Library.Modules, capabilities, parsed, &found)
 	own := parse(content.Modules, capabilities, parsed, &found)
 	checkPackages(own, &found)
-	data := mergeDocuments(content.Documents, &found)
+	for _, mistake := range footprint.CheckAnnotations(own) {
+		found.at(mistake.Location, "%s", mistake.Message)
+	}
+	data := mergeDocuments(content.Documents, documents, &found)
 	entries := options.Entries.all()
-	checkEntryData(data, entries, content.Documents, &found)
+	checkEntryData(data, entries, content.Documents, documents, &found)
 	defined := checkShapes(own, entries, &found)
 	if err := found.err(); err != nil {
 		return nil, err
@@ -101,31 +114,32 @@ func Compile(ctx context.Context, content Content, options Options) (*Revision, 
 		id:                 contentID(content, options),
 		parsed:             own,
 		warnings:           slices.Concat(lookalikes(own, options.Entries), strays(own, entries), unanswered(entries, defined)),
-		entries:            options.Entries,
-		rules:              map[string]evaluator.Evaluator{},
+		data:               data,
 		allowedSystemNames: map[string]bool{},
-		fixed:              map[string]bool{},
 	}
 	for _, name := range options.AllowedSystemNames {
 		revision.allowedSystemNames[name] = true
 	}
-	store := inmem.NewFromASTObject(data)
 	// Without a limit it would grow with every pattern that comes from an input.
 	limit := maxCompiledPatterns
 	values := cache.NewInterQueryValueCache(ctx, &cache.Config{
 		InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &limit},
 	})
-	for _, e := range entries {
+	for index, e := range options.Entries.table() {
 		if !defined[e.path] {
-			revision.fixed[e.path] = true
+			revision.rules = append(revision.rules, undefinedRule(index, e))
 			continue
 		}
-		revision.fixed[e.path] = deterministic(compiler, entryRef(e.path))
-		rule, err := evaluator.NewInterpreter(compiler, store, entryRef(e.path), values)
-		if err != nil {
+		reads := footprint.Of(compiler, entryRef(e.path))
+		if options.narrow != nil {
+			options.narrow(e.path, reads)
+		}
+		r := newRule(index, e, reads)
+		var err error
+		if r.evaluator, err = evaluator.NewInterpreter(compiler, entryRef(e.path), values, reads.Timed); err != nil {
 			return nil, fmt.Errorf("entry rule %s: %w", e.path, err)
 		}
-		revision.rules[e.path] = rule
+		revision.rules = append(revision.rules, r)
 	}
 	return revision, nil
 }
@@ -168,14 +182,14 @@ func checkPackages(modules []*ast.Module, found *problems) {
 
 // checkEntryData keeps data out of the entry rules' places: OPA adds data to
 // an object that rules such as user.username fill, and it would be decided by.
-func checkEntryData(data ast.Object, entries []entry, documents []Document, found *problems) {
+func checkEntryData(data ast.Object, entries []entry, documents []Document, parsed *parsedDocuments, found *problems) {
 	for _, e := range entries {
 		path := strings.Split(e.path, ".")
 		if _, reserved := reservedRoots[path[0]]; reserved || !hasPath(data, path) {
 			continue
 		}
 		for _, doc := range documents {
-			if gives(doc, path) {
+			if gives(doc, parsed, path) {
 				found.file(doc.Path, "data.%s takes the place of an entry rule: choose another name", e.path)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
 // TestEngineTakesWhatShips holds the shipped policies to the engine's own
@@ -14,6 +15,7 @@ func TestEngineTakesWhatShips(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	view := revision.View()
 	if warnings := revision.Warnings(); len(warnings) != 0 {
 		t.Errorf("warnings: %v", warnings)
 	}
@@ -28,7 +30,7 @@ func TestEngineTakesWhatShips(t *testing.T) {
 				"extra":    map[string]any{"office": []any{"Lisbon"}},
 			},
 		}
-		got, err := revision.Authenticate(t.Context(), object(t, `{"spec": {}}`), identity)
+		got, err := view.Authenticate(t.Context(), object(t, `{"spec": {}}`), identity)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +43,7 @@ func TestEngineTakesWhatShips(t *testing.T) {
 		}
 
 		identity.Claims = map[string]any{"username": "alice", "groups": []any{"system:masters"}}
-		if got, err = revision.Authenticate(t.Context(), object(t, `{"spec": {}}`), identity); err != nil || got.User != nil {
+		if got, err = view.Authenticate(t.Context(), object(t, `{"spec": {}}`), identity); err != nil || got.User != nil {
 			t.Errorf("with system:masters: user %v, error %v, want nobody", got.User, err)
 		}
 	})
@@ -56,7 +58,7 @@ func TestEngineTakesWhatShips(t *testing.T) {
 	} {
 		t.Run("authorization "+test.name, func(t *testing.T) {
 			review := object(t, `{"spec": {"user": "alice", "groups": ["team-payments"], "resourceAttributes": `+test.attributes+`}}`)
-			got, err := revision.Authorize(t.Context(), review)
+			got, err := view.Authorize(t.Context(), review)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,26 +70,39 @@ func TestEngineTakesWhatShips(t *testing.T) {
 
 	t.Run("scheduling", func(t *testing.T) {
 		pod := object(t, `{"metadata": {"namespace": "payments", "annotations": {"verdict.dev/tenant": "payments", "verdict.dev/zones": "eu-1a"}}, "spec": {"containers": [{"image": "nginx"}]}}`)
-		ours := object(t, `{"metadata": {"labels": {"verdict.dev/tenant": "payments", "topology.kubernetes.io/zone": "eu-1a"}}, "status": {"images": [{"names": ["docker.io/library/nginx:latest"]}]}}`)
-		theirs := object(t, `{"metadata": {"labels": {"verdict.dev/tenant": "search"}}}`)
-
-		if placement, err := revision.Place(t.Context(), pod, ours); err != nil || len(placement.Reject)+len(placement.Unresolvable) != 0 {
-			t.Errorf("own node: %+v, %v, want no refusal", placement, err)
+		ours := node(t, `{"metadata": {"name": "a", "labels": {"verdict.dev/tenant": "payments", "topology.kubernetes.io/zone": "eu-1a"}}, "status": {"images": [{"names": ["docker.io/library/nginx:latest"]}]}}`)
+		theirs := node(t, `{"metadata": {"name": "b", "labels": {"verdict.dev/tenant": "search"}}}`)
+		nodes := []*policy.Node{ours, theirs}
+		filtered, _, err := scheduling.Filter(t.Context(), view, pod, nodes)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if placement, err := revision.Place(t.Context(), pod, theirs); err != nil || len(placement.Unresolvable) != 1 {
-			t.Errorf("another tenant's node: %+v, %v, want one unresolvable reason", placement, err)
+		if own := filtered[0]; own.Err != nil || len(own.Reject)+len(own.Unresolvable) != 0 {
+			t.Errorf("own node: %+v, want no refusal", own)
 		}
-		if score, err := revision.Score(t.Context(), pod, ours); err != nil || score != 10 {
-			t.Errorf("score = %d, %v, want 10", score, err)
+		if other := filtered[1]; other.Err != nil || len(other.Unresolvable) != 1 {
+			t.Errorf("another tenant's node: %+v, want one unresolvable reason", other)
+		}
+		if scored, _, err := scheduling.Prioritize(t.Context(), view, pod, nodes); err != nil || scored[0].Score != 10 {
+			t.Errorf("scores = %v, %v, want 10", scored, err)
 		}
 	})
 }
 
-func object(t *testing.T, text string) policy.Object {
+func node(t *testing.T, text string) *policy.Node {
 	t.Helper()
-	decoded, err := policy.DecodeObject([]byte(text))
+	n, err := policy.NewNode([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return decoded
+	return n
+}
+
+func object(t *testing.T, text string) policy.Value {
+	t.Helper()
+	parsed, err := policy.ParseJSON([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed.Root()
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/go-logr/zapr"
-	"github.com/open-policy-agent/opa/v1/ast"
 	"go.uber.org/zap"
 	"k8s.io/klog/v2"
 
@@ -15,33 +14,6 @@ import (
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
-
-// nodes gives package scheduling the cluster's nodes.
-type nodes struct {
-	*cluster.Nodes
-}
-
-var _ scheduling.Nodes = nodes{}
-
-// Node implements scheduling.Nodes.
-func (n nodes) Node(name string) (policy.Object, bool) {
-	node, ok := n.Nodes.Node(name)
-	if !ok {
-		return policy.Object{}, false
-	}
-	object, ok := node.Object.(ast.Object)
-	return policy.ObjectOf(object), ok
-}
-
-// decodeNode leaves out apiVersion and kind: the nodes in a scheduler's call
-// have none, and both forms of a call have to be decided alike.
-func decodeNode(content []byte) (ast.Value, error) {
-	object, err := policy.DecodeObject(content)
-	if err != nil {
-		return nil, err
-	}
-	return object.Without("apiVersion", "kind").Value(), nil
-}
 
 // watchNodes starts the node informer when a cluster is configured; nil nodes
 // otherwise.
@@ -54,7 +26,7 @@ func (s *service) watchNodes(ctx context.Context) (scheduling.Nodes, []handlers.
 	if err != nil {
 		return nil, nil, fmt.Errorf("connecting to the cluster: %w", err)
 	}
-	watched, err := cluster.NewNodes(config, decodeNode, cluster.Options{
+	watched, err := cluster.NewNodes(config, policy.NewNode, cluster.Options{
 		OnError: func(err error) {
 			if !errors.Is(err, context.Canceled) {
 				s.log.Warn("watching the cluster's nodes", zap.Error(err))
@@ -66,5 +38,5 @@ func (s *service) watchNodes(ctx context.Context) (scheduling.Nodes, []handlers.
 	}
 	ctx = klog.NewContext(ctx, zapr.NewLogger(s.log.Named("client-go").WithOptions(zap.IncreaseLevel(zap.WarnLevel))))
 	s.background.Go(func() { watched.Run(ctx) })
-	return nodes{watched}, []handlers.Check{{Name: "nodes", Ready: watched.Ready, Detail: watched.Status}}, nil
+	return watched, []handlers.Check{{Name: "nodes", Ready: watched.Ready, Detail: watched.Status}}, nil
 }

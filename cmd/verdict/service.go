@@ -96,10 +96,14 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 		ReviewBytes:       c.Server.Limits.ReviewBytes,
 		SchedulingBytes:   c.Server.Limits.SchedulingBytes,
 		DecisionTimeout:   c.Server.Timeouts.Decision,
+		ReadTimeout:       c.Server.Timeouts.Read,
 		SchedulingTimeout: c.Scheduling.Timeout,
 	}
 	if c.Cache.Enabled {
-		options.CacheBytes = c.Cache.MaxBytes
+		options.Cache = handlers.CacheOptions{Bytes: c.Cache.MaxBytes - engineShare(c.Cache.MaxBytes), Entries: c.Cache.MaxEntries}
+	}
+	for name, stats := range s.engine.CacheStats() {
+		options.Metrics.WatchCache(name, stats)
 	}
 	if c.Server.TLS.ClientCAFile != "" {
 		options.PeerNames = certs.PeerNames
@@ -158,9 +162,23 @@ func listen(ctx context.Context, address, setting string) (net.Listener, error) 
 	return l, nil
 }
 
+// engineShare is the part of cache.maxBytes that decisions may take; answers
+// and nodes have the rest.
+func engineShare(total int64) int64 { return total * 3 / 8 }
+
 func (s *service) loadPolicies(ctx context.Context) error {
 	c := s.config
+	var cache policy.CacheOptions
+	if c.Cache.Enabled {
+		cache = policy.CacheOptions{
+			Bytes:     engineShare(c.Cache.MaxBytes),
+			Entries:   c.Cache.MaxEntries,
+			Lifetimes: policy.Lifetimes(c.Cache.Lifetimes),
+		}
+	}
 	s.engine = policy.NewEngine(policy.Options{
+		Cache:              cache,
+		EvaluationTimeout:  max(c.Server.Timeouts.Decision, c.Scheduling.Timeout),
 		Library:            builtin.Library(),
 		AllowedHosts:       c.Policy.AllowedHosts,
 		AllowedSystemNames: c.Authentication.AllowedSystemNames,

@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
-	"github.com/open-policy-agent/opa/v1/ast"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,18 +21,11 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// Node is one node as policies see it.
-type Node struct {
-	// Name is the node's name.
-	Name string
-	// Object is the v1 Node with its apiVersion and kind, without
-	// metadata.managedFields. It is never changed: a changed node is another
-	// Object.
-	Object ast.Value
-}
-
 // Options are what Nodes can do without. The zero value is valid.
 type Options struct {
+	// OnChange is told, after a node was added, changed or taken away. It must
+	// return quickly.
+	OnChange func()
 	// OnError is told when the nodes cannot be listed or watched, at each
 	// attempt, and when a node cannot be decoded. It must return quickly and
 	// may be called from several goroutines.
@@ -44,13 +38,20 @@ type Options struct {
 // for each change of it, never on a call.
 //
 // The methods may be called from several goroutines.
-type Nodes struct {
+type Nodes[T any] struct {
 	host     string
-	decode   func([]byte) (ast.Value, error)
+	decode   func([]byte) (T, error)
 	onError  func(error)
+	onChange func()
 	now      func() time.Time
 	contact  *contact
 	informer cache.SharedIndexInformer
+	received cache.ResourceEventHandlerRegistration
+
+	// byName holds the nodes that could be decoded: looking up thousands of
+	// names in the informer's own store costs several times as much.
+	mutex  sync.RWMutex
+	byName map[string]T
 }
 
 // endGrace is how long Run waits for client-go to end.
@@ -59,28 +60,33 @@ const endGrace = time.Second
 // cachedNode is what the informer stores in place of the v1 Node, so that there
 // is one copy of it in memory. It has the names and versions that informers ask
 // of an object.
-type cachedNode struct {
+type cachedNode[T any] struct {
 	metav1.ObjectMeta
-	node  Node
+	node  T
 	valid bool // false: it could not be decoded
 }
 
 // NewNodes returns the nodes of the cluster that config leads to, none until Run.
-// decode turns the JSON of a Node into the form OPA evaluates; the value must
-// not be changed afterwards, nor alias the JSON.
-func NewNodes(config *rest.Config, decode func([]byte) (ast.Value, error), options Options) (*Nodes, error) {
+// decode turns the JSON of a Node, with its apiVersion and kind and without
+// metadata.managedFields, into what is kept of it; it owns the JSON.
+func NewNodes[T any](config *rest.Config, decode func([]byte) (T, error), options Options) (*Nodes[T], error) {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
 	if options.OnError == nil {
 		options.OnError = func(error) {}
 	}
-	n := &Nodes{
-		host:    shownHost(config.Host),
-		decode:  decode,
-		onError: options.OnError,
-		now:     options.Now,
-		contact: &contact{now: options.Now},
+	if options.OnChange == nil {
+		options.OnChange = func() {}
+	}
+	n := &Nodes[T]{
+		host:     shownHost(config.Host),
+		decode:   decode,
+		onError:  options.OnError,
+		onChange: options.OnChange,
+		now:      options.Now,
+		contact:  &contact{now: options.Now},
+		byName:   map[string]T{},
 	}
 
 	config = rest.CopyConfig(config)
@@ -98,7 +104,43 @@ func NewNodes(config *rest.Config, decode func([]byte) (ast.Value, error), optio
 	if err := errors.Join(n.informer.SetTransform(n.transform), n.informer.SetWatchErrorHandlerWithContext(n.watchError)); err != nil {
 		return nil, fmt.Errorf("node informer: %w", err)
 	}
+	if n.received, err = n.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    n.put,
+		UpdateFunc: func(_, changed any) { n.put(changed) },
+		DeleteFunc: n.remove,
+	}); err != nil {
+		return nil, fmt.Errorf("node informer: %w", err)
+	}
 	return n, nil
+}
+
+func (n *Nodes[T]) put(object any) {
+	cached, ok := object.(*cachedNode[T])
+	if !ok {
+		return
+	}
+	n.mutex.Lock()
+	if cached.valid {
+		n.byName[cached.Name] = cached.node
+	} else {
+		delete(n.byName, cached.Name)
+	}
+	n.mutex.Unlock()
+	n.onChange()
+}
+
+func (n *Nodes[T]) remove(object any) {
+	if last, ok := object.(cache.DeletedFinalStateUnknown); ok {
+		object = last.Obj
+	}
+	cached, ok := object.(*cachedNode[T])
+	if !ok {
+		return
+	}
+	n.mutex.Lock()
+	delete(n.byName, cached.Name)
+	n.mutex.Unlock()
+	n.onChange()
 }
 
 // shownHost is the API server's address without a password it may hold.
@@ -116,7 +158,7 @@ func shownHost(host string) string {
 //
 // While the API server refuses connections client-go may sit out such an
 // interval before it ends. Run returns without it then; it does nothing more.
-func (n *Nodes) Run(ctx context.Context) {
+func (n *Nodes[T]) Run(ctx context.Context) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -129,25 +171,29 @@ func (n *Nodes) Run(ctx context.Context) {
 	}
 }
 
-// Node returns the node called name, and whether it is known.
-func (n *Nodes) Node(name string) (Node, bool) {
-	// The store's own lookup never fails: it finds by key, and a node's key is
-	// its name.
-	object, found, err := n.informer.GetIndexer().GetByKey(name)
-	if err != nil || !found {
-		return Node{}, false
+// Find sets nodes[i] to the node called names[i], for each that is known, and
+// leaves the others as they are.
+func (n *Nodes[T]) Find(names [][]byte, nodes []T) {
+	n.mutex.RLock()
+	defer n.mutex.RUnlock()
+	for i, name := range names {
+		if node, ok := n.byName[string(name)]; ok {
+			nodes[i] = node
+		}
 	}
-	cached, ok := object.(*cachedNode)
-	if !ok || !cached.valid {
-		return Node{}, false
-	}
-	return cached.node, true
+}
+
+// All returns every node by its name. The caller owns the map.
+func (n *Nodes[T]) All() map[string]T {
+	n.mutex.RLock()
+	defer n.mutex.RUnlock()
+	return maps.Clone(n.byName)
 }
 
 // Ready returns nil once the nodes were received whole, else what is missing.
 // It stays nil when contact is lost later; Status tells that.
-func (n *Nodes) Ready() error {
-	if n.informer.HasSynced() {
+func (n *Nodes[T]) Ready() error {
+	if n.received.HasSynced() {
 		return nil
 	}
 	if _, err := n.contact.state(); err != nil {
@@ -158,44 +204,49 @@ func (n *Nodes) Ready() error {
 
 // Status says in a line, for people, how many nodes are known, when the API
 // server last spoke to us, and what went wrong since.
-func (n *Nodes) Status() string {
+func (n *Nodes[T]) Status() string {
 	if err := n.Ready(); err != nil {
 		return err.Error()
 	}
 	heardAt, err := n.contact.state()
 	status := fmt.Sprintf("%d nodes, last contact with the API server at %s %s ago",
-		len(n.informer.GetIndexer().ListKeys()), n.host, n.now().Sub(heardAt).Round(time.Second))
+		n.count(), n.host, n.now().Sub(heardAt).Round(time.Second))
 	if err != nil {
 		status += ", then: " + err.Error()
 	}
 	return status
 }
 
+func (n *Nodes[T]) count() int {
+	n.mutex.RLock()
+	defer n.mutex.RUnlock()
+	return len(n.byName)
+}
+
 // LastContact returns when the API server last sent us something, the zero time
 // for never. A quiet watch gets a bookmark about every minute.
-func (n *Nodes) LastContact() time.Time {
+func (n *Nodes[T]) LastContact() time.Time {
 	heardAt, _ := n.contact.state()
 	return heardAt
 }
 
 // transform implements cache.TransformFunc. Informers pass objects of a first
 // list through it twice.
-func (n *Nodes) transform(object any) (any, error) {
+func (n *Nodes[T]) transform(object any) (any, error) {
 	node, ok := object.(*corev1.Node)
 	if !ok {
 		return object, nil
 	}
 	// After a broken watch everything is listed again, most of it unchanged.
 	if object, found, err := n.informer.GetIndexer().GetByKey(node.Name); err == nil && found {
-		cached, ok := object.(*cachedNode)
+		cached, ok := object.(*cachedNode[T])
 		if ok && cached.valid && cached.UID == node.UID && cached.ResourceVersion == node.ResourceVersion {
 			return cached, nil
 		}
 	}
 
-	cached := &cachedNode{
+	cached := &cachedNode[T]{
 		ObjectMeta: metav1.ObjectMeta{Name: node.Name, UID: node.UID, ResourceVersion: node.ResourceVersion},
-		node:       Node{Name: node.Name},
 	}
 	value, err := n.value(node)
 	if err != nil {
@@ -203,24 +254,24 @@ func (n *Nodes) transform(object any) (any, error) {
 		n.onError(fmt.Errorf("node %s: %w", node.Name, err))
 		return cached, nil
 	}
-	cached.node.Object, cached.valid = value, true
+	cached.node, cached.valid = value, true
 	return cached, nil
 }
 
 // value decodes node, which is ours to change.
-func (n *Nodes) value(node *corev1.Node) (ast.Value, error) {
+func (n *Nodes[T]) value(node *corev1.Node) (value T, err error) {
 	node.ManagedFields = nil
 	// Members of a list and objects read from protobuf come without.
 	node.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Node"))
 	text, err := json.Marshal(node)
 	if err != nil {
-		return nil, err
+		return value, err
 	}
 	return n.decode(text)
 }
 
 // watchError implements cache.WatchErrorHandlerWithContext.
-func (n *Nodes) watchError(ctx context.Context, _ *cache.Reflector, err error) {
+func (n *Nodes[T]) watchError(ctx context.Context, _ *cache.Reflector, err error) {
 	// What Run's end cancels is no fault.
 	if ctx.Err() != nil {
 		return
@@ -232,7 +283,7 @@ func (n *Nodes) watchError(ctx context.Context, _ *cache.Reflector, err error) {
 	n.failed(err)
 }
 
-func (n *Nodes) failed(err error) {
+func (n *Nodes[T]) failed(err error) {
 	err = fmt.Errorf("watching nodes at %s: %w", n.host, err)
 	n.contact.failed(err)
 	n.onError(err)

@@ -40,7 +40,7 @@ func configFor(host string) *rest.Config {
 }
 
 // run keeps nodes up to date until the test ends.
-func run(t *testing.T, n *Nodes) {
+func run[T any](t *testing.T, n *Nodes[T]) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(klog.NewContext(t.Context(), logr.Discard()))
 	var running sync.WaitGroup
@@ -48,7 +48,7 @@ func run(t *testing.T, n *Nodes) {
 	t.Cleanup(func() { cancel(); running.Wait() })
 }
 
-func start(t *testing.T, s *apiServer, decode func([]byte) (ast.Value, error), options Options) *Nodes {
+func start(t *testing.T, s *apiServer, decode func([]byte) (ast.Value, error), options Options) *Nodes[ast.Value] {
 	t.Helper()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
@@ -68,15 +68,22 @@ func eventually(t *testing.T, what string, is func() bool) {
 	}
 }
 
+// node looks one node up.
+func node(n *Nodes[ast.Value], name string) (ast.Value, bool) {
+	found := make([]ast.Value, 1)
+	n.Find([][]byte{[]byte(name)}, found)
+	return found[0], found[0] != nil
+}
+
 // version returns the version label of a node, "" when it is not known.
-func version(t *testing.T, n *Nodes, name string) string {
+func version(t *testing.T, n *Nodes[ast.Value], name string) string {
 	t.Helper()
-	found, ok := n.Node(name)
+	found, ok := node(n, name)
 	if !ok {
 		return ""
 	}
 	var node corev1.Node
-	must(t, json.Unmarshal([]byte(found.Object.(ast.String)), &node))
+	must(t, json.Unmarshal([]byte(found.(ast.String)), &node))
 	return node.Labels["version"]
 }
 
@@ -96,7 +103,7 @@ func TestNodesFollowTheCluster(t *testing.T) {
 			if a, b := version(t, n, "a"), version(t, n, "b"); a != "1" || b != "1" {
 				t.Fatalf("ready, but a has version %q and b %q", a, b)
 			}
-			if _, ok := n.Node("c"); ok {
+			if _, ok := node(n, "c"); ok {
 				t.Error("a node that does not exist was found")
 			}
 			s.put("a", "2")
@@ -126,11 +133,11 @@ func TestNodesAreWholeNodes(t *testing.T) {
 			s.put("a", "1")
 			n := start(t, s, asText, Options{})
 			eventually(t, "the first list", func() bool { return n.Ready() == nil })
-			node, _ := n.Node("a")
+			found, _ := node(n, "a")
 			var got map[string]any
-			must(t, json.Unmarshal([]byte(node.Object.(ast.String)), &got))
-			if node.Name != "a" || got["apiVersion"] != "v1" || got["kind"] != "Node" {
-				t.Errorf("got %q, a %v %v, want a v1 Node", node.Name, got["apiVersion"], got["kind"])
+			must(t, json.Unmarshal([]byte(found.(ast.String)), &got))
+			if got["apiVersion"] != "v1" || got["kind"] != "Node" {
+				t.Errorf("got a %v %v, want a v1 Node", got["apiVersion"], got["kind"])
 			}
 			metadata := got["metadata"].(map[string]any)
 			if _, ok := metadata["managedFields"]; ok || metadata["resourceVersion"] != "1" {
@@ -187,7 +194,7 @@ func TestNodesOutliveOneThatCannotBeDecoded(t *testing.T) {
 	if version(t, n, "good") != "1" {
 		t.Error("the good node is not known")
 	}
-	if _, ok := n.Node("bad"); ok {
+	if _, ok := node(n, "bad"); ok {
 		t.Error("the bad node is known")
 	}
 	if err := <-reported; !errors.Is(err, fault) || !strings.Contains(err.Error(), "node bad") {

@@ -61,6 +61,10 @@ func (c *checker) server() {
 	c.aboveZero("server.limits.schedulingBytes", server.Limits.SchedulingBytes)
 	c.aboveZero("server.limits.headerBytes", server.Limits.HeaderBytes)
 	c.aboveZero("cache.maxBytes", c.config.Cache.MaxBytes)
+	c.aboveZero("cache.maxEntries", int64(c.config.Cache.MaxEntries))
+	c.notNegative("cache.lifetimes.allow", c.config.Cache.Lifetimes.Allow)
+	c.notNegative("cache.lifetimes.deny", c.config.Cache.Lifetimes.Deny)
+	c.notNegative("cache.lifetimes.noOpinion", c.config.Cache.Lifetimes.NoOpinion)
 
 	timeouts := server.Timeouts
 	c.positive("server.timeouts.readHeader", timeouts.ReadHeader)

@@ -207,8 +207,19 @@ type SchedulingEntry struct {
 type Cache struct {
 	// Enabled is the one switch for all of it.
 	Enabled bool `yaml:"enabled"`
-	// MaxBytes bounds the answers to SubjectAccessReviews that are kept.
+	// MaxBytes bounds what all caches take together.
 	MaxBytes int64 `yaml:"maxBytes"`
+	// MaxEntries bounds the entries of each cache.
+	MaxEntries int       `yaml:"maxEntries"`
+	Lifetimes  Lifetimes `yaml:"lifetimes"`
+}
+
+// Lifetimes say for how long a decision is given again, by what it says; 0 for
+// as long as the policy and the data behind it stay what they are.
+type Lifetimes struct {
+	Allow     time.Duration `yaml:"allow"`
+	Deny      time.Duration `yaml:"deny"`
+	NoOpinion time.Duration `yaml:"noOpinion"`
 }
 
 // Cluster is how to reach the Kubernetes API. With neither field set nothing is

@@ -53,8 +53,13 @@ func Default() *Configuration {
 				Score:        "kubernetes.scheduling.score",
 			},
 		},
-		Cache: Cache{Enabled: true, MaxBytes: 64 << 20},
-		Log:   Log{Level: LogLevelInfo, Format: LogFormatAuto},
+		Cache: Cache{
+			Enabled:    true,
+			MaxBytes:   128 << 20,
+			MaxEntries: 200_000,
+			Lifetimes:  Lifetimes{Allow: 5 * time.Minute, Deny: 5 * time.Minute, NoOpinion: 5 * time.Minute},
+		},
+		Log: Log{Level: LogLevelInfo, Format: LogFormatAuto},
 	}
 }
 

@@ -61,7 +61,7 @@ authentication:
   entry: {user: example.who, deny: example.deny}
 authorization: {onError: noOpinion, onUnavailable: deny, entry: {allow: example.allow, deny: example.deny}}
 scheduling: {timeout: 3s, entry: {reject: example.reject, unresolvable: example.unresolvable, score: example.score}}
-cache: {enabled: false, maxBytes: 2Mi}
+cache: {enabled: false, maxBytes: 2Mi, maxEntries: 10, lifetimes: {allow: 1s, deny: 2s, noOpinion: 0s}}
 cluster: {kubeconfig: kubeconfig}
 log: {level: debug, format: json}
 `)
@@ -111,7 +111,7 @@ log: {level: debug, format: json}
 			Timeout: 3 * time.Second,
 			Entry:   SchedulingEntry{Reject: "example.reject", Unresolvable: "example.unresolvable", Score: "example.score"},
 		},
-		Cache:   Cache{Enabled: false, MaxBytes: 2 << 20},
+		Cache:   Cache{Enabled: false, MaxBytes: 2 << 20, MaxEntries: 10, Lifetimes: Lifetimes{Allow: time.Second, Deny: 2 * time.Second}},
 		Cluster: Cluster{Kubeconfig: filepath.Join(dir, "kubeconfig")},
 		Log:     Log{Level: LogLevelDebug, Format: LogFormatJSON},
 	}

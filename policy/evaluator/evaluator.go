@@ -4,18 +4,37 @@ package evaluator
 
 import (
 	"context"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // Evaluator runs one entry rule. It is immutable and safe for concurrent use.
 type Evaluator interface {
-	// Evaluate returns the value of the entry rule for input, nil when it is
-	// undefined. The value belongs to the caller but may share structure with
-	// input and data: it must not be changed.
+	// Evaluate returns what the entry rule says.
 	//
 	// An error is a *topdown.Error: builtin errors are errors (strict mode),
 	// conflicts carry their location, and one for which topdown.IsCancel holds
 	// means that ctx ended first. A panic inside evaluation is returned as an error.
-	Evaluate(ctx context.Context, input ast.Value) (ast.Value, error)
+	Evaluate(ctx context.Context, query Query) (Result, error)
+}
+
+// Query is what a rule is evaluated on.
+type Query struct {
+	// Input is the document that policies see as `input`.
+	Input ast.Value
+	// Data are the base documents under `data`, an immutable snapshot.
+	Data ast.Object
+	// Now is the time of the evaluation: what time.now_ns returns.
+	Now time.Time
+}
+
+// Result is what a rule says.
+type Result struct {
+	// Value is the value of the rule, nil when it is undefined. It may share
+	// structure with input and data: it must not be changed.
+	Value ast.Value
+	// Until is the next instant at which a call of data.lib.time.active that
+	// was made would return something else; zero when there is none.
+	Until time.Time
 }

@@ -10,14 +10,13 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
 	"github.com/open-policy-agent/opa/v1/types"
 )
 
 // interpreter prepares data.p.r of a module whose body is rules.
-func interpreter(tb testing.TB, rules string, data string) *Interpreter {
+func interpreter(tb testing.TB, rules string, data string) overData {
 	tb.Helper()
 	module, err := ast.ParseModule("p.rego", "package p\n\n"+rules)
 	if err != nil {
@@ -31,11 +30,22 @@ func interpreter(tb testing.TB, rules string, data string) *Interpreter {
 	if !ok {
 		tb.Fatalf("%s is no object", data)
 	}
-	i, err := NewInterpreter(compiler, inmem.NewFromASTObject(root), ast.MustParseRef("data.p.r"), cache.NewInterQueryValueCache(tb.Context(), nil))
+	i, err := NewInterpreter(compiler, ast.MustParseRef("data.p.r"), cache.NewInterQueryValueCache(tb.Context(), nil), false)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return i
+	return overData{i, root}
+}
+
+// overData evaluates over the same data each time.
+type overData struct {
+	*Interpreter
+	data ast.Object
+}
+
+func (o overData) Evaluate(ctx context.Context, input ast.Value) (ast.Value, error) {
+	result, err := o.Interpreter.Evaluate(ctx, Query{Input: input, Data: o.data, Now: time.Now()})
+	return result.Value, err
 }
 
 func TestEvaluate(t *testing.T) {
@@ -152,7 +162,7 @@ func TestNewInterpreterRefusesAReferenceItCannotCompile(t *testing.T) {
 	}}})
 	compiler.Compile(nil)
 	ref := ast.Ref{ast.DefaultRootDocument, ast.VarTerm("unsafe_x"), ast.CallTerm(ast.VarTerm("no_such_function"), ast.NumberTerm("1"))}
-	if _, err := NewInterpreter(compiler, inmem.New(), ref, nil); err == nil {
+	if _, err := NewInterpreter(compiler, ref, nil, false); err == nil {
 		t.Error("a query that does not compile was prepared")
 	} else if !strings.Contains(err.Error(), "preparing data[") {
 		t.Errorf("got %v, want it to name the reference", err)

@@ -1,4 +1,5 @@
-// Package scheduling decides one pod against many nodes.
+// Package scheduling decides one pod against many nodes: once for all nodes
+// that the policy cannot tell apart.
 package scheduling
 
 import (
@@ -7,21 +8,16 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/verdict-dev/verdict/policy"
 )
 
-// Node is one node as policies see it.
-type Node struct {
-	Name string
-	// Object is the v1 Node; the zero Object when the service does not know it.
-	Object policy.Object
-}
-
 // Nodes is what the service knows of the cluster's nodes.
 type Nodes interface {
-	// Node returns the node called name; false when it is not known (yet).
-	Node(name string) (policy.Object, bool)
+	// Find sets nodes[i] to the node called names[i], for each that is known.
+	// The names are not kept.
+	Find(names [][]byte, nodes []*policy.Node)
 	// Ready returns nil once the nodes have been read for the first time, and
 	// says what is missing before.
 	Ready() error
@@ -29,7 +25,10 @@ type Nodes interface {
 
 // Filtered is what was decided of one node.
 type Filtered struct {
-	policy.Placement
+	// Reject are reasons an eviction might cure, Unresolvable those that none
+	// can. Sorted, and not to be changed. The node is fit for the pod when both
+	// are empty.
+	Reject, Unresolvable []string
 	// Err is an *policy.EvaluationError or ErrUnknownNode; the node is refused then.
 	Err error
 }
@@ -37,19 +36,30 @@ type Filtered struct {
 // ErrUnknownNode refuses a node that the service has not seen.
 var ErrUnknownNode = errors.New("node not yet known to verdict")
 
-// Filter decides whether pod may run on each node, in the order of nodes. Its
-// error is policy.ErrTimeout: the call as a whole ran out of time.
-func Filter(ctx context.Context, revision *policy.Revision, pod policy.Object, nodes []Node) ([]Filtered, error) {
+// Filter decides whether pod may run on each node, in the order of nodes, of
+// which those that are not known are nil. Its error is policy.ErrTimeout: the
+// call as a whole ran out of time.
+func Filter(ctx context.Context, view *policy.View, pod policy.Value, nodes []*policy.Node) ([]Filtered, Sharing, error) {
+	var total Sharing
 	out := make([]Filtered, len(nodes))
-	err := each(ctx, len(nodes), func(i int) error {
-		if nodes[i].Object.IsZero() {
-			out[i].Err = ErrUnknownNode
-			return nil
+	for _, which := range []policy.SchedulingRule{policy.Unresolvable, policy.Reject} {
+		sharing, err := decide(ctx, view.Placer(which, pod), nodes, func(i int, placed policy.Placed, err error) {
+			switch {
+			case out[i].Err != nil:
+			case err != nil:
+				out[i].Err = err
+			case which == policy.Reject:
+				out[i].Reject = placed.Reasons()
+			default:
+				out[i].Unresolvable = placed.Reasons()
+			}
+		})
+		total.add(sharing)
+		if err != nil {
+			return nil, total, err
 		}
-		out[i].Placement, out[i].Err = revision.Place(ctx, pod, nodes[i].Object)
-		return timeout(out[i].Err)
-	})
-	return out, err
+	}
+	return out, total, nil
 }
 
 // Scored is the score of one node, 0 to policy.MaxScore.
@@ -58,31 +68,96 @@ type Scored struct {
 	Err   error // an *policy.EvaluationError or ErrUnknownNode; Score is 0 then
 }
 
-// Prioritize scores pod on each node, in the order of nodes. Its error is
-// policy.ErrTimeout: the call as a whole ran out of time.
-func Prioritize(ctx context.Context, revision *policy.Revision, pod policy.Object, nodes []Node) ([]Scored, error) {
+// Prioritize scores pod on each node, in the order of nodes, of which those
+// that are not known are nil. Its error is policy.ErrTimeout: the call as a
+// whole ran out of time.
+func Prioritize(ctx context.Context, view *policy.View, pod policy.Value, nodes []*policy.Node) ([]Scored, Sharing, error) {
 	out := make([]Scored, len(nodes))
-	err := each(ctx, len(nodes), func(i int) error {
-		if nodes[i].Object.IsZero() {
-			out[i].Err = ErrUnknownNode
-			return nil
-		}
-		out[i].Score, out[i].Err = revision.Score(ctx, pod, nodes[i].Object)
-		return timeout(out[i].Err)
+	sharing, err := decide(ctx, view.Placer(policy.Score, pod), nodes, func(i int, placed policy.Placed, err error) {
+		out[i] = Scored{Score: placed.Score(), Err: err}
 	})
-	return out, err
+	return out, sharing, err
 }
 
-func timeout(err error) error {
-	if errors.Is(err, policy.ErrTimeout) {
-		return policy.ErrTimeout
+// Sharing is how much work a call was, over its rules.
+type Sharing struct {
+	Nodes       int // decided
+	Classes     int // of nodes that the rule cannot tell apart
+	Evaluations int // of the policy
+}
+
+func (s *Sharing) add(other Sharing) {
+	s.Nodes += other.Nodes
+	s.Classes += other.Classes
+	s.Evaluations += other.Evaluations
+}
+
+// group is one class of nodes in a call.
+type group struct {
+	node   *policy.Node // one of them
+	class  policy.Class
+	placed policy.Placed
+	err    error
+}
+
+// decide asks one rule about every node and reports what it says of each.
+func decide(ctx context.Context, placer *policy.Placer, nodes []*policy.Node, report func(i int, placed policy.Placed, err error)) (Sharing, error) {
+	var (
+		sharing Sharing
+		groups  []group
+		open    []int // groups to evaluate
+		of      = make([]int32, len(nodes))
+		index   = map[policy.Class]int32{}
+		now     = time.Now()
+	)
+	if ctx.Err() != nil {
+		return sharing, policy.ErrTimeout
 	}
-	return nil
+	for i, node := range nodes {
+		if node == nil {
+			of[i] = -1
+			continue
+		}
+		class := placer.Class(node)
+		at, known := index[class]
+		if !known || class == (policy.Class{}) {
+			at = int32(len(groups)) //nolint:gosec // no more than nodes
+			g := group{node: node, class: class}
+			var kept bool
+			if g.placed, kept = placer.Kept(class, now); !kept {
+				open = append(open, len(groups))
+			}
+			groups = append(groups, g)
+			index[class] = at
+		}
+		of[i] = at
+		sharing.Nodes++
+	}
+	sharing.Classes, sharing.Evaluations = len(groups), len(open)
+	err := each(ctx, len(open), func(i int) error {
+		g := &groups[open[i]]
+		g.placed, g.err = placer.Decide(ctx, g.node, g.class)
+		if errors.Is(g.err, policy.ErrTimeout) {
+			return policy.ErrTimeout
+		}
+		return nil
+	})
+	if err != nil {
+		return sharing, err
+	}
+	for i, at := range of {
+		if at < 0 {
+			report(i, policy.Placed{}, ErrUnknownNode)
+			continue
+		}
+		report(i, groups[at].placed, groups[at].err)
+	}
+	return sharing, nil
 }
 
-// each calls decide for 0 to n-1 over the available processors and stops at
-// the first error.
-func each(ctx context.Context, n int, decide func(i int) error) error {
+// each calls do for 0 to n-1 over the available processors and stops at the
+// first error.
+func each(ctx context.Context, n int, do func(i int) error) error {
 	var (
 		next  atomic.Int64
 		once  sync.Once
@@ -96,7 +171,7 @@ func each(ctx context.Context, n int, decide func(i int) error) error {
 				if i >= n {
 					return
 				}
-				err := decide(i)
+				err := do(i)
 				if err == nil && ctx.Err() != nil {
 					err = policy.ErrTimeout
 				}

@@ -28,30 +28,47 @@ score.zone := 3 if input.node.zone == input.pod.zone
 score.size := to_number(input.node.size) - 1
 `
 
-func revision(tb testing.TB, source string) *policy.Revision {
+// view decides by source; with a cache it keeps what it decided.
+func view(tb testing.TB, source string, cache policy.CacheOptions) *policy.View {
 	tb.Helper()
-	r, err := policy.Compile(tb.Context(), policy.Content{Modules: []policy.Module{{Path: "p.rego", Source: []byte(source)}}}, policy.Options{})
-	if err != nil {
+	engine := policy.NewEngine(policy.Options{Cache: cache}, quiet{})
+	if err := engine.Load(tb.Context(), policy.Content{Modules: []policy.Module{{Path: "p.rego", Source: []byte(source)}}}); err != nil {
 		tb.Fatal(err)
 	}
-	return r
+	return engine.View()
 }
 
-func object(tb testing.TB, document string) policy.Object {
+type quiet struct{}
+
+func (quiet) RevisionLoaded(*policy.Revision, time.Duration) {}
+func (quiet) RevisionRefused(error)                          {}
+
+var roomy = policy.CacheOptions{Bytes: 1 << 24, Entries: 1 << 16}
+
+func object(tb testing.TB, document string) policy.Value {
 	tb.Helper()
-	o, err := policy.DecodeObject([]byte(document))
+	parsed, err := policy.ParseJSON([]byte(document))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return o
+	return parsed.Root()
+}
+
+// node is a node called name, with more members.
+func node(tb testing.TB, name, members string) *policy.Node {
+	tb.Helper()
+	n, err := policy.NewNode(fmt.Appendf(nil, `{"metadata":{"name":%q}%s}`, name, members))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return n
 }
 
 // fleet is n nodes: every 7th unknown, every 11th with a size no policy can read.
-func fleet(tb testing.TB, n int) []Node {
+func fleet(tb testing.TB, n int) []*policy.Node {
 	tb.Helper()
-	out := make([]Node, n)
+	out := make([]*policy.Node, n)
 	for i := range out {
-		out[i].Name = fmt.Sprintf("node-%d", i)
 		if i%7 == 3 {
 			continue
 		}
@@ -59,74 +76,116 @@ func fleet(tb testing.TB, n int) []Node {
 		if i%11 == 5 {
 			size = `"big"`
 		}
-		out[i].Object = object(tb, fmt.Sprintf(`{"name":%q,"used":%d,"zone":"z%d","tenant":"t%d","size":%s}`, out[i].Name, i%101, i%3, i%2, size))
+		out[i] = node(tb, fmt.Sprintf("node-%d", i), fmt.Sprintf(`,"used":%d,"zone":"z%d","tenant":"t%d","size":%s`, i%101, i%3, i%2, size))
 	}
 	return out
 }
 
 const pod = `{"tenant":"t1","zone":"z1","avoid":["z2"]}`
 
-func TestFilterAgreesWithPlaceNodeByNode(t *testing.T) {
-	for _, n := range []int{0, 1, 2, 1000} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			r, p, nodes := revision(t, placement), object(t, pod), fleet(t, n)
-			got, err := Filter(t.Context(), r, p, nodes)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(got) != n {
-				t.Fatalf("got %d results for %d nodes", len(got), n)
-			}
-			for i, node := range nodes {
-				if node.Object.IsZero() {
-					if !errors.Is(got[i].Err, ErrUnknownNode) || len(got[i].Reject)+len(got[i].Unresolvable) != 0 {
-						t.Errorf("%s: got %+v, want ErrUnknownNode", node.Name, got[i])
+// TestManyNodesAgreeWithEachAlone decides nodes together, where those that look
+// alike share a decision, and each by itself with nothing kept.
+func TestManyNodesAgreeWithEachAlone(t *testing.T) {
+	for name, cache := range map[string]policy.CacheOptions{"nothing kept": {}, "kept": roomy} {
+		for _, n := range []int{0, 1, 2, 1000} {
+			t.Run(fmt.Sprintf("%s, %d nodes", name, n), func(t *testing.T) {
+				together, alone := view(t, placement, cache), view(t, placement, policy.CacheOptions{})
+				p, nodes := object(t, pod), fleet(t, n)
+				for range 2 { // the second time from the cache, where there is one
+					filtered, _, err := Filter(t.Context(), together, p, nodes)
+					if err != nil {
+						t.Fatal(err)
 					}
-					continue
+					scored, _, err := Prioritize(t.Context(), together, p, nodes)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if len(filtered) != n || len(scored) != n {
+						t.Fatalf("got %d and %d results for %d nodes", len(filtered), len(scored), n)
+					}
+					for i, each := range nodes {
+						checkNode(t, alone, p, each, filtered[i], scored[i], i%11 == 5)
+					}
 				}
-				want, wantErr := r.Place(t.Context(), p, node.Object)
-				if !slices.Equal(got[i].Reject, want.Reject) || !slices.Equal(got[i].Unresolvable, want.Unresolvable) || !sameError(got[i].Err, wantErr) {
-					t.Errorf("%s: got %+v, want %+v and error %v", node.Name, got[i], want, wantErr)
-				}
-				var evaluation *policy.EvaluationError
-				if odd := i%11 == 5; odd != errors.As(got[i].Err, &evaluation) {
-					t.Errorf("%s: got error %v", node.Name, got[i].Err)
-				}
-			}
-		})
+			})
+		}
 	}
 }
 
-func TestPrioritizeAgreesWithScoreNodeByNode(t *testing.T) {
-	for _, n := range []int{0, 1, 2, 1000} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			r, p, nodes := revision(t, placement), object(t, pod), fleet(t, n)
-			got, err := Prioritize(t.Context(), r, p, nodes)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(got) != n {
-				t.Fatalf("got %d results for %d nodes", len(got), n)
-			}
-			for i, node := range nodes {
-				if node.Object.IsZero() {
-					if !errors.Is(got[i].Err, ErrUnknownNode) || got[i].Score != 0 {
-						t.Errorf("%s: got %+v, want ErrUnknownNode", node.Name, got[i])
-					}
-					continue
-				}
-				want, wantErr := r.Score(t.Context(), p, node.Object)
-				if got[i].Score != want || !sameError(got[i].Err, wantErr) {
-					t.Errorf("%s: got %+v, want %d and error %v", node.Name, got[i], want, wantErr)
-				}
-				if got[i].Err != nil && got[i].Score != 0 {
-					t.Errorf("%s: score %d beside an error", node.Name, got[i].Score)
-				}
-				if got[i].Score < 0 || got[i].Score > policy.MaxScore {
-					t.Errorf("%s: score %d outside 0 to %d", node.Name, got[i].Score, policy.MaxScore)
-				}
-			}
-		})
+func checkNode(t *testing.T, alone *policy.View, p policy.Value, node *policy.Node, filtered Filtered, scored Scored, odd bool) {
+	t.Helper()
+	if node == nil {
+		if !errors.Is(filtered.Err, ErrUnknownNode) || !errors.Is(scored.Err, ErrUnknownNode) ||
+			len(filtered.Reject)+len(filtered.Unresolvable) != 0 || scored.Score != 0 {
+			t.Errorf("got %+v and %+v, want ErrUnknownNode", filtered, scored)
+		}
+		return
+	}
+	want, _, err := Filter(t.Context(), alone, p, []*policy.Node{node})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantScore, _, err := Prioritize(t.Context(), alone, p, []*policy.Node{node})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(filtered.Reject, want[0].Reject) || !slices.Equal(filtered.Unresolvable, want[0].Unresolvable) || !sameError(filtered.Err, want[0].Err) {
+		t.Errorf("%s: got %+v, want %+v", node.Name(), filtered, want[0])
+	}
+	if scored.Score != wantScore[0].Score || !sameError(scored.Err, wantScore[0].Err) {
+		t.Errorf("%s: got %+v, want %+v", node.Name(), scored, wantScore[0])
+	}
+	var evaluation *policy.EvaluationError
+	if odd != errors.As(filtered.Err, &evaluation) || odd != errors.As(scored.Err, &evaluation) {
+		t.Errorf("%s: got errors %v and %v", node.Name(), filtered.Err, scored.Err)
+	}
+	if scored.Score < 0 || scored.Score > policy.MaxScore || scored.Err != nil && scored.Score != 0 {
+		t.Errorf("%s: score %d", node.Name(), scored.Score)
+	}
+}
+
+func TestSharing(t *testing.T) {
+	const byLabels = `package kubernetes.scheduling
+
+reject contains "full" if input.node.used > 90
+
+unresolvable contains "another tenant's" if input.node.tenant != input.pod.tenant
+`
+	v := view(t, byLabels, roomy)
+	nodes := make([]*policy.Node, 1000)
+	for i := range nodes {
+		nodes[i] = node(t, fmt.Sprintf("node-%d", i), fmt.Sprintf(`,"used":%d,"tenant":"t%d"`, i%10*10, i%5))
+	}
+	for _, step := range []struct {
+		name, pod            string
+		classes, evaluations int
+	}{
+		{"first", `{"name":"a","tenant":"t1"}`, 15, 15},
+		{"again", `{"name":"a","tenant":"t1"}`, 15, 0},
+		{"another name", `{"name":"b","tenant":"t1"}`, 15, 0},
+		// reject does not read the pod.
+		{"another tenant", `{"name":"b","tenant":"t2"}`, 15, 5},
+	} {
+		_, work, err := Filter(t.Context(), v, object(t, step.pod), nodes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := (Sharing{Nodes: 2000, Classes: step.classes, Evaluations: step.evaluations}); work != want {
+			t.Errorf("%s: got %+v, want %+v", step.name, work, want)
+		}
+	}
+}
+
+func TestChanceIsNotShared(t *testing.T) {
+	v := view(t, "package kubernetes.scheduling\n\nscore.chance := rand.intn(\"x\", 10) + 1", roomy)
+	for range 2 {
+		_, work, err := Prioritize(t.Context(), v, object(t, pod), fleet(t, 20)[:3])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := (Sharing{Nodes: 3, Classes: 3, Evaluations: 3}); work != want {
+			t.Errorf("got %+v, want %+v", work, want)
+		}
 	}
 }
 
@@ -138,17 +197,16 @@ func sameError(a, b error) bool {
 }
 
 func TestOneNodesErrorLeavesTheOthers(t *testing.T) {
-	r := revision(t, placement)
-	nodes := []Node{
-		{Name: "odd", Object: object(t, `{"size":"big","tenant":"t1","used":0}`)},
-		{Name: "unknown"},
-		{Name: "good", Object: object(t, `{"size":"1","tenant":"t1","used":0}`)},
+	r := view(t, placement, roomy)
+	nodes := []*policy.Node{
+		node(t, "odd", `,"size":"big","tenant":"t1","used":0`), nil,
+		node(t, "good", `,"size":"1","tenant":"t1","used":0`),
 	}
-	filtered, err := Filter(t.Context(), r, object(t, pod), nodes)
+	filtered, _, err := Filter(t.Context(), r, object(t, pod), nodes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	scored, err := Prioritize(t.Context(), r, object(t, pod), nodes)
+	scored, _, err := Prioritize(t.Context(), r, object(t, pod), nodes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,18 +242,18 @@ score.late := 1 if {
 `
 
 func TestTimeoutOfTheWholeCall(t *testing.T) {
-	for name, call := range map[string]func(ctx context.Context, r *policy.Revision, nodes []Node) error{
-		"filter": func(ctx context.Context, r *policy.Revision, nodes []Node) error {
-			_, err := Filter(ctx, r, object(t, pod), nodes)
+	for name, call := range map[string]func(ctx context.Context, r *policy.View, nodes []*policy.Node) error{
+		"filter": func(ctx context.Context, r *policy.View, nodes []*policy.Node) error {
+			_, _, err := Filter(ctx, r, object(t, pod), nodes)
 			return err
 		},
-		"prioritize": func(ctx context.Context, r *policy.Revision, nodes []Node) error {
-			_, err := Prioritize(ctx, r, object(t, pod), nodes)
+		"prioritize": func(ctx context.Context, r *policy.View, nodes []*policy.Node) error {
+			_, _, err := Prioritize(ctx, r, object(t, pod), nodes)
 			return err
 		},
 	} {
 		t.Run(name+", one policy too slow", func(t *testing.T) {
-			r, nodes := revision(t, endless), fleet(t, 100)
+			r, nodes := view(t, endless, roomy), fleet(t, 100)
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer cancel()
 			began := time.Now()
@@ -209,14 +267,14 @@ func TestTimeoutOfTheWholeCall(t *testing.T) {
 		t.Run(name+", already over", func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			if err := call(ctx, revision(t, placement), fleet(t, 10)); !errors.Is(err, policy.ErrTimeout) {
+			if err := call(ctx, view(t, placement, roomy), fleet(t, 10)); !errors.Is(err, policy.ErrTimeout) {
 				t.Errorf("got %v, want ErrTimeout", err)
 			}
 		})
 		t.Run(name+", already over and no node known", func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			if err := call(ctx, revision(t, placement), []Node{{Name: "a"}, {Name: "b"}}); !errors.Is(err, policy.ErrTimeout) {
+			if err := call(ctx, view(t, placement, roomy), []*policy.Node{nil, nil}); !errors.Is(err, policy.ErrTimeout) {
 				t.Errorf("got %v, want ErrTimeout", err)
 			}
 		})
@@ -224,14 +282,19 @@ func TestTimeoutOfTheWholeCall(t *testing.T) {
 }
 
 func BenchmarkFilter(b *testing.B) {
-	r, p := revision(b, placement), object(b, pod)
-	nodes := make([]Node, 5000)
+	nodes := make([]*policy.Node, 5000)
 	for i := range nodes {
-		nodes[i] = Node{Name: fmt.Sprintf("node-%d", i), Object: object(b, fmt.Sprintf(`{"used":%d,"zone":"z%d","tenant":"t%d","size":"1"}`, i%101, i%3, i%2))}
+		nodes[i] = node(b, fmt.Sprintf("node-%d", i), fmt.Sprintf(`,"used":%d,"zone":"z%d","tenant":"t%d","size":"1"`, i%101, i%3, i%2))
 	}
-	for b.Loop() {
-		if _, err := Filter(b.Context(), r, p, nodes); err != nil {
-			b.Fatal(err)
-		}
+	for name, cache := range map[string]policy.CacheOptions{"nothing kept": {}, "kept": roomy} {
+		b.Run(name, func(b *testing.B) {
+			v, p := view(b, placement, cache), object(b, pod)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := Filter(b.Context(), v, p, nodes); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -1,0 +1,122 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// endpoint is one path that Kubernetes posts to. Its steps come in this order,
+// the cheapest refusals first: metrics, caller, requests in flight, deadline, body.
+type endpoint struct {
+	*handler
+	point     Point
+	verb      string
+	bodyLimit int64
+	longest   time.Duration // a decision may take, whatever the caller says
+	inFlight  []*inFlight
+	serve     func(c *call)
+
+	answered prometheus.Observer // duration of answers with status 200
+	size     prometheus.Observer
+	working  prometheus.Gauge
+}
+
+func (h *handler) newEndpoint(point Point, verb string, limit int64, longest time.Duration, serve func(*call), places []*inFlight) *endpoint {
+	m := h.Metrics
+	m.prepare(point, verb)
+	return &endpoint{
+		handler: h, point: point, verb: verb, bodyLimit: limit, longest: longest, inFlight: places, serve: serve,
+		answered: m.durationOf(point, verb, http.StatusOK),
+		size:     m.size.WithLabelValues(string(point), verb),
+		working:  m.inFlight.WithLabelValues(string(point), verb),
+	}
+}
+
+// call is one request being answered. It stands in for the ResponseWriter, to
+// know the status.
+type call struct {
+	http.ResponseWriter
+	request  *http.Request
+	endpoint *endpoint
+	began    time.Time
+	timeout  time.Duration // from began
+	body     []byte
+	buffer   []byte // behind body, or for an answer; used again
+	code     int
+}
+
+var calls = sync.Pool{New: func() any { return new(call) }}
+
+// maxPooled is the largest buffer that is kept for the next call, in bytes:
+// beyond it are scheduler calls with whole nodes in large clusters.
+const maxPooled = 32 << 20
+
+// ServeHTTP implements http.Handler.
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := calls.Get().(*call)
+	*c = call{ResponseWriter: w, request: r, endpoint: e, began: time.Now(), buffer: c.buffer[:0]}
+	e.working.Inc()
+	defer e.finish(c)
+
+	if !e.admit(c) {
+		return
+	}
+	for i, f := range e.inFlight {
+		if !f.enter(c, e.point) {
+			for _, entered := range e.inFlight[:i] {
+				entered.leave()
+			}
+			return
+		}
+	}
+	defer func() {
+		for _, f := range e.inFlight {
+			f.leave()
+		}
+	}()
+	if e.deadline(c) && e.readBody(c) {
+		e.serve(c)
+	}
+}
+
+// finish counts the call. It runs also when the handler panicked: nothing was
+// written then, and the recoverer outside answers.
+func (e *endpoint) finish(c *call) {
+	e.working.Dec()
+	took := time.Since(c.began).Seconds()
+	if c.code == http.StatusOK {
+		e.answered.Observe(took)
+	} else {
+		if c.code == 0 {
+			c.code = http.StatusServiceUnavailable
+		}
+		e.Metrics.durationOf(e.point, e.verb, c.code).Observe(took)
+	}
+	// Nothing of one request may be found by the next.
+	clear(c.buffer)
+	buffer := c.buffer[:0]
+	if cap(buffer) > maxPooled {
+		buffer = nil
+	}
+	*c = call{buffer: buffer}
+	calls.Put(c)
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (c *call) WriteHeader(code int) {
+	c.code = code
+	c.ResponseWriter.WriteHeader(code)
+}
+
+// Unwrap is for http.ResponseController.
+func (c *call) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+// context ends when the caller has gone or waits no longer. It is made when a
+// decision needs it: what is remembered doesn't.
+func (c *call) context() (context.Context, context.CancelFunc) {
+	return context.WithDeadline(c.request.Context(), c.began.Add(c.timeout))
+}

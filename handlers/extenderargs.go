@@ -1,0 +1,317 @@
+package handlers
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// extenderArgs says where in a body the parts of an extender call are.
+type extenderArgs struct {
+	pod item // absent when it is missing or null
+	// whole says that there are Nodes; items are where they are.
+	whole bool
+	items []item
+	nodes []*policy.Node
+	// names are those of NodeNames, with their quotes; nil when it is missing or null.
+	names []item
+}
+
+// item is a part of the body.
+type item struct{ start, end int }
+
+func (i item) of(body []byte) []byte { return body[i.start:i.end] }
+
+func (i item) absent() bool { return i.end == 0 }
+
+var errNotObject = errors.New("invalid JSON: the document must be an object")
+
+var errMissing = errors.New("is missing")
+
+// at says where in the call err is.
+func at(field string, err error) error {
+	return fmt.Errorf("%s: %w", field, err)
+}
+
+// scanExtenderArgs finds the parts of a call, its keys without regard to case as
+// the scheduler's own decoder does. Megabytes of nodes are passed over once, and
+// what was seen before is passed over by comparing it.
+func scanExtenderArgs(body []byte, known *knownNodes) (args extenderArgs, err error) {
+	s := scanner{text: body}
+	err = s.object([]string{"pod", "nodes", "nodenames"}, func(name string) error {
+		switch name {
+		case "pod":
+			args.pod, err = s.nullable()
+			return err
+		case "nodenames":
+			args.names, err = s.nodeNames()
+			return err
+		}
+		if s.null() {
+			return s.skip()
+		}
+		args.whole = true
+		err = s.object([]string{"items"}, func(string) error {
+			args.items, args.nodes, err = s.nodes(known)
+			return err
+		})
+		if errors.Is(err, errNotObject) {
+			return at("Nodes", err)
+		}
+		return err
+	})
+	if err != nil {
+		return args, err
+	}
+	if s.peek() != 0 {
+		return args, errors.New("invalid JSON: data after the document")
+	}
+	return args, nil
+}
+
+// scanner walks the outermost levels of a JSON document. The values in them
+// are checked by jsontext.
+type scanner struct {
+	text []byte
+	next int
+}
+
+// peek is the next character that is not white space, 0 at the end.
+func (s *scanner) peek() byte {
+	for ; s.next < len(s.text); s.next++ {
+		switch b := s.text[s.next]; b {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return b
+		}
+	}
+	return 0
+}
+
+// take goes past b, the next character that is not white space.
+func (s *scanner) take(b byte) error {
+	if s.peek() != b || b == 0 {
+		return s.wrong(fmt.Sprintf("expected %q", b))
+	}
+	s.next++
+	return nil
+}
+
+func (s *scanner) wrong(message string) error {
+	if s.next >= len(s.text) {
+		message = "the document ends too early"
+	}
+	return &policy.SyntaxError{Offset: int64(s.next), Message: message}
+}
+
+// value goes past a value.
+func (s *scanner) value() (item, error) {
+	if s.peek() == 0 {
+		return item{}, s.wrong("")
+	}
+	length, err := policy.NextValue(s.text[s.next:])
+	if err != nil {
+		return item{}, policy.Later(err, s.next)
+	}
+	found := item{start: s.next, end: s.next + length}
+	s.next = found.end
+	return found, nil
+}
+
+func (s *scanner) skip() error {
+	_, err := s.value()
+	return err
+}
+
+func (s *scanner) null() bool { return s.peek() == 'n' }
+
+// nullable is value, absent when it is null.
+func (s *scanner) nullable() (item, error) {
+	null := s.null()
+	found, err := s.value()
+	if null {
+		found = item{}
+	}
+	return found, err
+}
+
+// object goes past an object. visit is called for each of the wanted members
+// (lower case) and goes past its value.
+func (s *scanner) object(wanted []string, visit func(name string) error) error {
+	if s.peek() != '{' {
+		if s.peek() == 0 {
+			return s.wrong("")
+		}
+		return errNotObject
+	}
+	s.next++
+	seen := map[string]bool{}
+	for first := true; s.peek() != '}'; first = false {
+		if !first {
+			if err := s.take(','); err != nil {
+				return err
+			}
+		}
+		if s.peek() != '"' {
+			return s.wrong("expected the name of a member")
+		}
+		raw, err := s.value()
+		if err != nil {
+			return err
+		}
+		written := string(unquoted(raw.of(s.text)))
+		name := strings.ToLower(written)
+		if !slices.Contains(wanted, name) {
+			name = written
+		}
+		if seen[name] {
+			return fmt.Errorf("invalid JSON: duplicate name in object (/%s)", printable(written))
+		}
+		seen[name] = true
+		if err := s.take(':'); err != nil {
+			return err
+		}
+		if !slices.Contains(wanted, name) {
+			if err := s.skip(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := visit(name); err != nil {
+			return err
+		}
+	}
+	s.next++
+	return nil
+}
+
+// nodes goes past a list of nodes, and returns where they are and what they
+// are. A null list has none.
+func (s *scanner) nodes(known *knownNodes) ([]item, []*policy.Node, error) {
+	const where = "Nodes.items"
+	if s.null() {
+		return nil, nil, s.skip()
+	}
+	if b := s.peek(); b != '[' && b != 0 {
+		return nil, nil, at(where, errors.New("must be a list of nodes"))
+	}
+	if err := s.take('['); err != nil {
+		return nil, nil, err
+	}
+	var items []item
+	var nodes []*policy.Node
+	for first := true; s.peek() != ']'; first = false {
+		if !first {
+			if err := s.take(','); err != nil {
+				return nil, nil, err
+			}
+		}
+		if s.peek() == 0 {
+			return nil, nil, s.wrong("")
+		}
+		place, node, err := s.node(known)
+		if err != nil {
+			between := "."
+			if _, syntax := errors.AsType[*policy.SyntaxError](err); syntax {
+				between = ": "
+			}
+			return nil, nil, fmt.Errorf("%s[%d]%s%w", where, len(items), between, err)
+		}
+		items, nodes = append(items, place), append(nodes, node)
+	}
+	s.next++
+	return items, nodes, nil
+}
+
+// node goes past one node. One that came before, byte by byte, is not read again.
+func (s *scanner) node(known *knownNodes) (item, *policy.Node, error) {
+	if found, ok := known.find(s.text[s.next:]); ok {
+		place := item{start: s.next, end: s.next + len(found.Text())}
+		s.next = place.end
+		return place, found, nil
+	}
+	place, err := s.value()
+	if err != nil {
+		return item{}, nil, err
+	}
+	node, err := known.add(place.of(s.text))
+	return place, node, policy.Later(err, place.start)
+}
+
+// nodeNames goes past NodeNames. The list is checked as a whole, and only then
+// taken apart: each name by itself would cost more.
+func (s *scanner) nodeNames() ([]item, error) {
+	if s.null() {
+		return nil, s.skip()
+	}
+	if b := s.peek(); b != '[' && b != 0 {
+		return nil, at("NodeNames", errors.New("must be a list of strings"))
+	}
+	list, err := s.value()
+	if err != nil {
+		return nil, at("NodeNames", err)
+	}
+	text := s.text[:list.end-1]
+	names := make([]item, 0, bytes.Count(list.of(s.text), []byte{','})+1)
+	for next := list.start + 1; ; {
+		inner := scanner{text: text, next: next}
+		switch b := inner.peek(); b {
+		case 0:
+			return names, nil
+		case ',':
+			next = inner.next + 1
+			continue
+		case '"':
+		default:
+			return nil, at(fmt.Sprintf("NodeNames[%d]", len(names)), errors.New("must be a string"))
+		}
+		end := inner.next + 1
+		for text[end] != '"' {
+			if text[end] == '\\' {
+				end++
+			}
+			end++
+		}
+		names = append(names, item{start: inner.next, end: end + 1})
+		next = end + 1
+	}
+}
+
+// checkNames refuses empty names and those that come twice.
+func checkNames(body []byte, names []item) error {
+	// Open addressing, at most half full.
+	size := 1
+	for size < 2*len(names) {
+		size *= 2
+	}
+	seed := maphash.MakeSeed()
+	slots := make([]int32, size) // the place of a name, from 1
+	for i, name := range names {
+		text := unquoted(name.of(body))
+		at := int(maphash.Bytes(seed, text)) & (size - 1) //nolint:gosec // a hash
+		for slots[at] != 0 && !bytes.Equal(unquoted(names[slots[at]-1].of(body)), text) {
+			at = (at + 1) & (size - 1)
+		}
+		if len(text) == 0 || slots[at] != 0 {
+			return fmt.Errorf("NodeNames[%d]: every node needs a name of its own", i)
+		}
+		slots[at] = int32(i + 1) //nolint:gosec // no more names than bytes in a body
+	}
+	return nil
+}
+
+// unquoted is the text of a JSON string that was checked before.
+func unquoted(raw []byte) []byte {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw[1 : len(raw)-1]
+	}
+	text, _ := jsontext.AppendUnquote(nil, raw)
+	return text
+}

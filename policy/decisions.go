@@ -1,0 +1,280 @@
+package policy
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/evaluator"
+)
+
+// CacheOptions bound what the engine keeps of its decisions. The zero value
+// keeps nothing.
+type CacheOptions struct {
+	// Bytes and Entries bound each of the engine's caches: decisions, and
+	// placements of pods on classes of nodes.
+	Bytes   int64
+	Entries int
+	// Lifetimes say how long decisions may be kept, by what they say.
+	Lifetimes Lifetimes
+}
+
+// Lifetimes say for how long a decision may be given again; 0 means for as long
+// as it holds. What refuses, in any point, is a Deny; what accepts is an Allow.
+type Lifetimes struct {
+	Allow, Deny, NoOpinion time.Duration
+}
+
+// decisions keeps what entry rules say, by the values that they can read.
+type decisions struct {
+	lifetimes  Lifetimes
+	byInput    *cache.Cache[string, decision]
+	placements *cache.Cache[placementKey, decision]
+	pods       *cache.Cache[string, uint64]
+}
+
+// placementKey stands for one entry rule, one class of pods and one class of nodes.
+type placementKey struct {
+	rule      int
+	pod, node uint64
+}
+
+func newDecisions(o CacheOptions) *decisions {
+	const share = 4 // of the bytes, for the numbers of pod classes
+	return &decisions{
+		lifetimes: o.Lifetimes,
+		byInput: cache.New(o.Entries, o.Bytes/2, func(key string, d decision) int {
+			return len(key) + d.size()
+		}),
+		placements: cache.New(o.Entries, o.Bytes/share, func(placementKey, decision) int { return 0 }),
+		pods:       cache.New(o.Entries, o.Bytes/share, func(key string, _ uint64) int { return len(key) }),
+	}
+}
+
+// CacheStats are the figures of the engine's caches by name.
+func (e *Engine) CacheStats() map[string]func() cache.Stats {
+	return map[string]func() cache.Stats{
+		"decisions":  e.kept.byInput.Stats,
+		"placements": e.kept.placements.Stats,
+		"podClasses": e.kept.pods.Stats,
+	}
+}
+
+// decision is what a rule said.
+type decision struct {
+	// generation is the one it holds under.
+	generation *Generation
+	// expires is when it stops holding all the same; see Keeping.
+	expires Expiry
+	// value depends on the rule's shape: []string, *User, int64.
+	value any
+}
+
+func (d decision) holds(generation *Generation, now time.Time) bool {
+	return d.generation == generation && !d.expires.passed(now)
+}
+
+func (d decision) size() int {
+	size := 0
+	switch v := d.value.(type) {
+	case []string:
+		for _, reason := range v {
+			size += len(reason) + 16
+		}
+	case *User:
+		size += v.size()
+	}
+	return size
+}
+
+// Expiry is an instant in Unix nanoseconds from which on something may not be
+// kept any more. Never is no such instant.
+type Expiry int64
+
+// The ends of the scale: what may be kept for as long as it holds, and what
+// may not be kept at all.
+const (
+	Never   Expiry = 1<<63 - 1
+	AtOnce  Expiry = 0
+	maximum        = time.Duration(1<<63 - 1)
+)
+
+func (x Expiry) passed(now time.Time) bool { return x != Never && now.UnixNano() >= int64(x) }
+
+// Holds reports whether something that expires at x may still be given at now.
+func (x Expiry) Holds(now time.Time) bool { return !x.passed(now) }
+
+// after is when ttl has passed; 0 is no limit.
+func after(now time.Time, ttl time.Duration) Expiry {
+	if ttl <= 0 {
+		return Never
+	}
+	return Expiry(now.Add(ttl).UnixNano())
+}
+
+func expiryOf(instant time.Time) Expiry {
+	if instant.IsZero() {
+		return Never
+	}
+	return Expiry(instant.UnixNano())
+}
+
+// keys are buffers in which look-up keys are made.
+var keys = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+
+// maxKey bounds the keys of what is kept, in bytes, as apiserver bounds those
+// of its own cache: a caller with long names of their choice shall not push out
+// everybody else's.
+const maxKey = 10_000
+
+// ask returns what rule r says of input.
+func (v *View) ask(ctx context.Context, r *rule, input source) (decision, error) {
+	if r.evaluator == nil {
+		return decision{value: r.none(), expires: Never}, nil
+	}
+	kept := v.engine.kept.byInput
+	if kept == nil || !r.cached {
+		return v.evaluate(ctx, r, input.project(r.input))
+	}
+	buffer := keys.Get().(*[]byte)
+	defer func() {
+		clear(*buffer)
+		keys.Put(buffer)
+	}()
+	key := input.appendKey(append((*buffer)[:0], byte(r.index)), r.input) //nolint:gosec // there are few rules
+	*buffer = key
+	if len(key) > maxKey {
+		return v.evaluate(ctx, r, input.project(r.input))
+	}
+	generation := v.generations[r.index]
+	found, ok := kept.Get(cache.View(key))
+	ok = ok && found.holds(generation, time.Now())
+	kept.Count(ok)
+	if ok {
+		return found, nil
+	}
+	projected := input.project(r.input)
+	owned := string(key)
+	return v.once(ctx, flightKey(generation, owned), func(ctx context.Context) (decision, error) {
+		d, err := v.evaluate(ctx, r, projected)
+		if err == nil && d.expires != AtOnce {
+			kept.Set(owned, d)
+		}
+		return d, err
+	})
+}
+
+// flightKey tells apart what is decided under different generations.
+func flightKey(generation *Generation, key string) string {
+	return string(binary.BigEndian.AppendUint64(nil, generation.id)) + key
+}
+
+// once runs decide, or waits for one that runs already for the same key. It
+// goes on when this caller gives up: others may wait for it.
+func (v *View) once(ctx context.Context, key string, decide func(context.Context) (decision, error)) (decision, error) {
+	if ctx.Err() != nil {
+		return decision{}, ErrTimeout
+	}
+	result := v.engine.flights.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.engine.options.evaluationTimeout())
+		defer cancel()
+		return decide(ctx)
+	})
+	select {
+	case r := <-result:
+		if r.Err != nil {
+			return decision{}, r.Err
+		}
+		return r.Val.(decision), nil
+	case <-ctx.Done():
+		return decision{}, ErrTimeout
+	}
+}
+
+// defaultEvaluationTimeout bounds an evaluation that several may wait for.
+const defaultEvaluationTimeout = 30 * time.Second
+
+func (o *Options) evaluationTimeout() time.Duration {
+	if o.EvaluationTimeout > 0 {
+		return o.EvaluationTimeout
+	}
+	return defaultEvaluationTimeout
+}
+
+// evaluate runs the rule on what it reads of an input.
+func (v *View) evaluate(ctx context.Context, r *rule, projected ast.Value) (decision, error) {
+	if projected == nil {
+		projected = ast.NewObject()
+	}
+	now := time.Now()
+	result, err := r.evaluator.Evaluate(ctx, evaluator.Query{Input: projected, Data: v.data, Now: now})
+	if err != nil {
+		return decision{}, v.evaluationError(ctx, r.path, err)
+	}
+	value, err := r.read(result.Value)
+	if err != nil {
+		return decision{}, err
+	}
+	d := decision{generation: v.generations[r.index], value: value}
+	if r.cached {
+		d.expires = min(after(now, r.ttl), expiryOf(result.Until), after(now, v.engine.kept.lifetimes.of(r, value)))
+	}
+	return d, nil
+}
+
+// of returns how long a rule's value may be kept. An authorization without
+// denials is an allow or no opinion, whichever is kept for less long.
+func (l Lifetimes) of(r *rule, value any) time.Duration {
+	none := func(d time.Duration) time.Duration {
+		if d <= 0 {
+			return maximum
+		}
+		return d
+	}
+	reasons, isReasons := value.([]string)
+	switch {
+	case r.point == authorizationPoint && r.denies && len(reasons) == 0:
+		if least := min(none(l.Allow), none(l.NoOpinion)); least != maximum {
+			return least
+		}
+		return 0
+	case r.point == authorizationPoint && !r.denies && len(reasons) == 0:
+		return l.NoOpinion
+	case isReasons && r.denies && len(reasons) > 0:
+		return l.Deny
+	}
+	return l.Allow
+}
+
+// read turns the value of a rule into what its shape means.
+func (r *rule) read(value ast.Value) (any, error) {
+	if value == nil {
+		return r.none(), nil
+	}
+	switch r.shape {
+	case userShape:
+		return userOf(r.path, value)
+	case scoreShape:
+		return scoreOf(r.path, value)
+	case reasonsShape:
+		return reasonsOf(r.path, value)
+	}
+	return nil, fmt.Errorf("%s: no such shape", r.path) // all shapes are above
+}
+
+// none is what an undefined rule says.
+func (r *rule) none() any {
+	switch r.shape {
+	case userShape:
+		return (*User)(nil)
+	case scoreShape:
+		return int64(0)
+	default:
+		return []string(nil)
+	}
+}

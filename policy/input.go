@@ -1,0 +1,193 @@
+package policy
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/footprint"
+)
+
+// selection is the part of a document that rules read: a footprint made ready
+// for taking just that out of a document, as a key and as a value.
+type selection struct {
+	whole  bool
+	fields []selectedField
+}
+
+type selectedField struct {
+	name string
+	term *ast.Term // the name, made once
+	of   *selection
+}
+
+func newSelection(paths *footprint.Paths) *selection {
+	if paths.Empty() {
+		return &selection{}
+	}
+	s := &selection{whole: paths.Whole}
+	for _, name := range slices.Sorted(maps.Keys(paths.Fields)) {
+		s.fields = append(s.fields, selectedField{name: name, term: ast.StringTerm(name), of: newSelection(paths.Fields[name])})
+	}
+	return s
+}
+
+// equal reports whether both select the same; either may be nil.
+func (s *selection) equal(other *selection) bool {
+	if s == nil || other == nil {
+		return s == other
+	}
+	return s.whole == other.whole && slices.EqualFunc(s.fields, other.fields, func(a, b selectedField) bool {
+		return a.name == b.name && a.of.equal(b.of)
+	})
+}
+
+var allOf = &selection{whole: true}
+
+// field is what is read of the member called name, nil for nothing.
+func (s *selection) field(name string) *selection {
+	if s.whole {
+		return allOf
+	}
+	for i := range s.fields {
+		if s.fields[i].name == name {
+			return s.fields[i].of
+		}
+	}
+	return nil
+}
+
+// source is a document, or a part of one, that a selection is taken out of.
+//
+// A value that is selected in part counts whole where it is not an object, and
+// an object counts as being there even when nothing selected is in it: rules
+// can tell these apart.
+type source interface {
+	// appendKey appends what s selects, so that equal keys mean equal values:
+	// every value begins with one of the tags below.
+	appendKey(key []byte, s *selection) []byte
+	// project returns what s selects; nil when the value is absent. It does not
+	// alias a document's text.
+	project(s *selection) ast.Value
+}
+
+// The tags of a key. An object that is selected in part is followed by its
+// selected fields, in the order of the selection; a whole value by its length
+// and its text.
+const (
+	tagAbsent byte = iota
+	tagWhole
+	tagObject
+)
+
+func (v Value) appendKey(key []byte, s *selection) []byte {
+	if v.Absent() {
+		return append(key, tagAbsent)
+	}
+	if s.whole || !v.IsObject() {
+		key = append(key, tagWhole)
+		if n := v.node(); !n.edited {
+			key = binary.AppendUvarint(key, uint64(n.raw.end-n.raw.start))
+			return append(key, v.Raw()...)
+		}
+		text := v.appendText(nil)
+		key = binary.AppendUvarint(key, uint64(len(text)))
+		return append(key, text...)
+	}
+	key = append(key, tagObject)
+	for i := range s.fields {
+		key = v.Get(s.fields[i].name).appendKey(key, s.fields[i].of)
+	}
+	return key
+}
+
+func (v Value) project(s *selection) ast.Value {
+	if v.Absent() {
+		return nil
+	}
+	if s.whole || !v.IsObject() {
+		return v.decode()
+	}
+	pairs := make([][2]*ast.Term, 0, len(s.fields))
+	for i := range s.fields {
+		if value := v.Get(s.fields[i].name).project(s.fields[i].of); value != nil {
+			pairs = append(pairs, [2]*ast.Term{s.fields[i].term, ast.NewTerm(value)})
+		}
+	}
+	return ast.NewObject(pairs...)
+}
+
+// decoded is a source that is in OPA's form already.
+type decoded struct{ value ast.Value }
+
+func (d decoded) appendKey(key []byte, s *selection) []byte {
+	if d.value == nil {
+		return append(key, tagAbsent)
+	}
+	object, ok := d.value.(ast.Object)
+	if s.whole || !ok {
+		// Rego's text of a ground value: strings are quoted, sets and objects
+		// are sorted.
+		text := d.value.String()
+		key = binary.AppendUvarint(append(key, tagWhole), uint64(len(text)))
+		return append(key, text...)
+	}
+	key = append(key, tagObject)
+	for i := range s.fields {
+		key = decoded{member(object, s.fields[i].term)}.appendKey(key, s.fields[i].of)
+	}
+	return key
+}
+
+func (d decoded) project(s *selection) ast.Value {
+	object, ok := d.value.(ast.Object)
+	if d.value == nil || s.whole || !ok {
+		return d.value
+	}
+	pairs := make([][2]*ast.Term, 0, len(s.fields))
+	for i := range s.fields {
+		if value := (decoded{member(object, s.fields[i].term)}).project(s.fields[i].of); value != nil {
+			pairs = append(pairs, [2]*ast.Term{s.fields[i].term, ast.NewTerm(value)})
+		}
+	}
+	return ast.NewObject(pairs...)
+}
+
+func member(object ast.Object, name *ast.Term) ast.Value {
+	if term := object.Get(name); term != nil {
+		return term.Value
+	}
+	return nil
+}
+
+// joined is an object with one more member than rest has.
+type joined struct {
+	rest  Value
+	name  *ast.Term
+	value source
+}
+
+func (j joined) appendKey(key []byte, s *selection) []byte {
+	key = j.rest.appendKey(key, s) // a member of that name is no part of rest
+	if of := s.field(string(j.name.Value.(ast.String))); of != nil {
+		key = j.value.appendKey(key, of)
+	}
+	return key
+}
+
+func (j joined) project(s *selection) ast.Value {
+	rest := j.rest.project(s).(ast.Object)
+	of := s.field(string(j.name.Value.(ast.String)))
+	if of == nil {
+		return rest
+	}
+	value := j.value.project(of)
+	if value == nil {
+		return rest
+	}
+	pairs := make([][2]*ast.Term, 0, rest.Len()+1)
+	rest.Foreach(func(k, v *ast.Term) { pairs = append(pairs, [2]*ast.Term{k, v}) })
+	return ast.NewObject(append(pairs, [2]*ast.Term{j.name, ast.NewTerm(value)})...)
+}

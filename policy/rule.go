@@ -1,0 +1,101 @@
+package policy
+
+import (
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/evaluator"
+	"github.com/verdict-dev/verdict/policy/footprint"
+)
+
+// rule is one entry rule of a revision.
+type rule struct {
+	entry
+	// index is the rule's place in Entries.all: the same in every revision of
+	// an engine, so that it stands for the rule in keys.
+	index int
+	// evaluator is nil when no policy gives the rule: it is undefined then.
+	evaluator evaluator.Evaluator
+	footprint *footprint.Footprint
+	// fingerprint says what the rule computes; see sameAs.
+	fingerprint [32]byte
+	input       *selection
+	// nodes are the classes of nodes that the rule tells apart.
+	nodes *nodeClasses
+	// cached says whether decisions may be kept at all, ttl for how long at
+	// most (0: for as long as they hold).
+	cached bool
+	ttl    time.Duration
+}
+
+func newRule(index int, e entry, f *footprint.Footprint) *rule {
+	r := &rule{entry: e, index: index, footprint: f, input: newSelection(&f.Input), fingerprint: f.Fingerprint()}
+	r.ttl, r.cached = f.Lifetime()
+	return r
+}
+
+// undefinedRule is a rule that nobody wrote.
+func undefinedRule(index int, e entry) *rule {
+	return &rule{entry: e, index: index, footprint: &footprint.Footprint{}, input: &selection{}, cached: true}
+}
+
+// clusterRoot is where data that changes while a revision runs is found.
+const clusterRoot = "cluster"
+
+// readsCluster reports whether the rule may read data.cluster.<resource>.
+func (r *rule) readsCluster(resource string) bool {
+	return !r.footprint.Data.At(clusterRoot, resource).Empty()
+}
+
+// sameAs reports whether the rule, with this data, decides as other did with
+// its data: whether what is kept of other's decisions is also right for r.
+func (r *rule) sameAs(other *rule, data, otherData ast.Object) bool {
+	if (r.evaluator == nil) != (other.evaluator == nil) || r.fingerprint != other.fingerprint {
+		return false
+	}
+	for _, path := range r.footprint.Data.All() {
+		if len(path) > 0 && path[0] == clusterRoot {
+			continue // generations of their own
+		}
+		if !sameAt(data, otherData, path) {
+			return false
+		}
+	}
+	return r.input.equal(other.input) && slices.EqualFunc(r.footprint.Data.All(), other.footprint.Data.All(), slices.Equal)
+}
+
+// sameAt reports whether both objects hold equal values at path. Unchanged
+// files were decoded once, so most values are the very same.
+func sameAt(a, b ast.Object, path []string) bool {
+	var left, right ast.Value = a, b
+	for _, name := range path {
+		leftObject, ok := left.(ast.Object)
+		rightObject, ok2 := right.(ast.Object)
+		if !ok || !ok2 {
+			break
+		}
+		if left == right {
+			return true
+		}
+		left, right = member(leftObject, ast.StringTerm(name)), member(rightObject, ast.StringTerm(name))
+		if left == nil || right == nil {
+			return left == nil && right == nil
+		}
+	}
+	return identical(left, right) || left.Compare(right) == 0
+}
+
+// identical reports whether both are the same object, array or set in memory.
+func identical(a, b ast.Value) bool {
+	switch a := a.(type) {
+	case ast.Object:
+		b, ok := b.(ast.Object)
+		return ok && a == b
+	case *ast.Array:
+		b, ok := b.(*ast.Array)
+		return ok && a == b
+	}
+	return false
+}
