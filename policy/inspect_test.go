@@ -2,6 +2,7 @@ package policy
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -79,6 +80,19 @@ score.zone := 3 if input.node.metadata.name == "a"
 	}
 }
 
+func TestMistakenLifetimeIsRefused(t *testing.T) {
+	_, err := Compile(t.Context(), Content{Modules: []Module{{Path: "a.rego", Source: []byte(`# METADATA
+# custom: {cache: {ttl: 30}}
+package kubernetes.authorization
+
+allow contains "x" if time.now_ns() > 0
+`)}}}, Options{})
+	const want = "a.rego:1"
+	if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "custom.cache.ttl") {
+		t.Errorf("error %v, want one at %s about custom.cache.ttl", err, want)
+	}
+}
+
 func TestAuthorizationIsFixed(t *testing.T) {
 	const head = "package kubernetes.authorization\n\n"
 	for name, test := range map[string]struct {
@@ -119,8 +133,14 @@ func TestAuthorizationIsFixed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := revision.AuthorizationIsFixed(); got != test.want {
-				t.Errorf("fixed is %v, want %v", got, test.want)
+			fixed := true
+			for _, i := range revision.Inspect() {
+				if i.Defined {
+					fixed = fixed && i.Cached && i.TTL == 0 && !i.Timed
+				}
+			}
+			if fixed != test.want {
+				t.Errorf("fixed is %v, want %v", fixed, test.want)
 			}
 		})
 	}
