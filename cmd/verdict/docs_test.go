@@ -16,6 +16,7 @@ var documented = map[string]string{
 	"go run ./cmd/verdict serve --policy my-policies":                       "serve",
 	"go run ./cmd/verdict token new --username alice --group team-payments": "run",
 	"go run ./cmd/verdict token new --username alice --uid 1001 --group team-payments --audience https://kubernetes.default.svc --expires-in 720h": "run",
+	"go run ./cmd/verdict inspect":                       "run",
 	"go run ./cmd/verdict config default":                "run",
 	"go run ./cmd/verdict config default > verdict.yaml": "run",
 	"go run ./cmd/verdict config check verdict.yaml":     "run",

@@ -72,23 +72,9 @@ requests to try.`,
 
 // configuration reads the file and puts the flags over it.
 func (f serveFlags) configuration() (*config.Configuration, error) {
-	c := config.Default()
-	if f.config != "" {
-		var err error
-		if c, err = config.Load(f.config); err != nil {
-			return nil, err
-		}
-	}
-	if len(f.policies) > 0 {
-		c.Policy.Directories = f.policies
-	}
-	var mistakes []error
-	for _, dir := range f.policies {
-		if info, err := os.Stat(dir); err != nil {
-			mistakes = append(mistakes, fmt.Errorf("--policy: %w", err))
-		} else if !info.IsDir() {
-			mistakes = append(mistakes, fmt.Errorf("--policy: %s is a file; name the folder it is in", dir))
-		}
+	c, err := policyConfiguration(f.config, f.policies)
+	if c == nil {
+		return nil, err
 	}
 	if f.address != "" {
 		c.Server.Address = f.address
@@ -96,6 +82,29 @@ func (f serveFlags) configuration() (*config.Configuration, error) {
 	if f.operationsAddress != "" {
 		c.Operations.Address = f.operationsAddress
 	}
-	mistakes = append(mistakes, c.CheckExposure(f.allowStrangers))
+	return c, errors.Join(err, c.CheckExposure(f.allowStrangers))
+}
+
+// policyConfiguration reads the file, if there is one, and puts the folders of
+// --policy over it. With an error about those it still gives a configuration.
+func policyConfiguration(file string, directories []string) (*config.Configuration, error) {
+	c := config.Default()
+	if file != "" {
+		var err error
+		if c, err = config.Load(file); err != nil {
+			return nil, err
+		}
+	}
+	if len(directories) > 0 {
+		c.Policy.Directories = directories
+	}
+	var mistakes []error
+	for _, dir := range directories {
+		if info, err := os.Stat(dir); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("--policy: %w", err))
+		} else if !info.IsDir() {
+			mistakes = append(mistakes, fmt.Errorf("--policy: %s is a file; name the folder it is in", dir))
+		}
+	}
 	return c, errors.Join(mistakes...)
 }

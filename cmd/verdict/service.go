@@ -168,30 +168,7 @@ func engineShare(total int64) int64 { return total * 3 / 8 }
 
 func (s *service) loadPolicies(ctx context.Context) error {
 	c := s.config
-	var cache policy.CacheOptions
-	if c.Cache.Enabled {
-		cache = policy.CacheOptions{
-			Bytes:     engineShare(c.Cache.MaxBytes),
-			Entries:   c.Cache.MaxEntries,
-			Lifetimes: policy.Lifetimes(c.Cache.Lifetimes),
-		}
-	}
-	s.engine = policy.NewEngine(policy.Options{
-		Cache:              cache,
-		EvaluationTimeout:  max(c.Server.Timeouts.Decision, c.Scheduling.Timeout),
-		Library:            builtin.Library(),
-		AllowedHosts:       c.Policy.AllowedHosts,
-		AllowedSystemNames: c.Authentication.AllowedSystemNames,
-		Entries: policy.Entries{
-			AuthenticationUser:     c.Authentication.Entry.User,
-			AuthenticationDeny:     c.Authentication.Entry.Deny,
-			AuthorizationAllow:     c.Authorization.Entry.Allow,
-			AuthorizationDeny:      c.Authorization.Entry.Deny,
-			SchedulingReject:       c.Scheduling.Entry.Reject,
-			SchedulingUnresolvable: c.Scheduling.Entry.Unresolvable,
-			SchedulingScore:        c.Scheduling.Entry.Score,
-		},
-	}, s.observer)
+	s.engine = policy.NewEngine(policyOptions(c), s.observer)
 	if len(c.Policy.Directories) == 0 {
 		return s.engine.Load(ctx, builtin.Starter())
 	}
@@ -209,6 +186,33 @@ func (s *service) loadPolicies(ctx context.Context) error {
 		}, s.engine.Refuse)
 	})
 	return nil
+}
+
+func policyOptions(c *config.Configuration) policy.Options {
+	var cache policy.CacheOptions
+	if c.Cache.Enabled {
+		cache = policy.CacheOptions{
+			Bytes:     engineShare(c.Cache.MaxBytes),
+			Entries:   c.Cache.MaxEntries,
+			Lifetimes: policy.Lifetimes(c.Cache.Lifetimes),
+		}
+	}
+	return policy.Options{
+		Cache:              cache,
+		EvaluationTimeout:  max(c.Server.Timeouts.Decision, c.Scheduling.Timeout),
+		Library:            builtin.Library(),
+		AllowedHosts:       c.Policy.AllowedHosts,
+		AllowedSystemNames: c.Authentication.AllowedSystemNames,
+		Entries: policy.Entries{
+			AuthenticationUser:     c.Authentication.Entry.User,
+			AuthenticationDeny:     c.Authentication.Entry.Deny,
+			AuthorizationAllow:     c.Authorization.Entry.Allow,
+			AuthorizationDeny:      c.Authorization.Entry.Deny,
+			SchedulingReject:       c.Scheduling.Entry.Reject,
+			SchedulingUnresolvable: c.Scheduling.Entry.Unresolvable,
+			SchedulingScore:        c.Scheduling.Entry.Score,
+		},
+	}
 }
 
 func (s *service) loadIdentities(ctx context.Context, withExample bool) error {

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/verdict-dev/verdict/internal/config"
+	"github.com/verdict-dev/verdict/internal/source"
+	"github.com/verdict-dev/verdict/policy"
+	builtin "github.com/verdict-dev/verdict/rego"
+)
+
+func inspectCommand() *cobra.Command {
+	var (
+		file        string
+		directories []string
+		output      string
+	)
+	command := &cobra.Command{
+		Use:   "inspect",
+		Short: "Print what decisions depend on, and for how long they can be kept",
+		Long: `Compile the policies, and print for each entry rule what it reads of input and
+data, for how long its decisions can be kept, and which lines of the policies
+are in the way of that or read much. Without flags these are the starter
+policies.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			write, ok := inspectionWriters[output]
+			if !ok {
+				return usageError{errors.New("--output: must be text or json")}
+			}
+			c, err := policyConfiguration(file, directories)
+			if err != nil {
+				return usageError{err}
+			}
+			revision, err := compilePolicies(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			return write(cmd.OutOrStdout(), revision)
+		},
+	}
+	set := command.Flags()
+	set.StringVar(&file, "config", "", "configuration file, for its policies, entry rules and allowed hosts")
+	set.StringArrayVar(&directories, "policy", nil, "folder of .rego, data.json and data.yaml files, instead of the starter policies (repeatable)")
+	set.StringVarP(&output, "output", "o", "text", "form: text or json")
+	return command
+}
+
+// compilePolicies compiles what `verdict serve` would with the configuration.
+func compilePolicies(ctx context.Context, c *config.Configuration) (*policy.Revision, error) {
+	content := builtin.Starter()
+	if len(c.Policy.Directories) > 0 {
+		var err error
+		if content, err = source.NewDirectory(c.Policy.Directories).Read(); err != nil {
+			return nil, fmt.Errorf("reading policies: %w", err)
+		}
+	}
+	return policy.Compile(ctx, content, policyOptions(c))
+}
+
+var inspectionWriters = map[string]func(io.Writer, *policy.Revision) error{
+	"text": writeInspectionText,
+	"json": writeInspectionJSON,
+}
+
+func writeInspectionText(w io.Writer, revision *policy.Revision) error {
+	var b strings.Builder
+	for i, rule := range revision.Inspect() {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		b.WriteString(rule.Rule + "\n")
+		if !rule.Defined {
+			b.WriteString("  no policy has this rule\n")
+			continue
+		}
+		column(&b, "reads", append(rule.Input, rule.Data...))
+		column(&b, "kept", lifetime(rule))
+		var wide []string
+		for _, widening := range rule.Widenings {
+			wide = append(wide, fmt.Sprintf("%s, all of it: %s", widening.Path, widening.Location))
+		}
+		column(&b, "wide", wide)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// column writes a heading with lines beside it, nothing where there are none.
+func column(b *strings.Builder, heading string, lines []string) {
+	for _, line := range lines {
+		fmt.Fprintf(b, "  %-6s %s\n", heading, line)
+		heading = ""
+	}
+}
+
+// lifetime says how long decisions are kept, and what is in the way of longer.
+func lifetime(rule policy.Inspection) []string {
+	var out []string
+	switch {
+	case !rule.Cached:
+		out = append(out, "never")
+		for _, use := range rule.Varying {
+			if use.TTL == 0 {
+				out = append(out, fmt.Sprintf("because of %s: %s; its package does not say for how long", use.Builtin, use.Location))
+			}
+		}
+		return append(out, "to keep decisions for a while, write `custom: {cache: {ttl: 30s}}` in the metadata of the package")
+	case rule.TTL > 0:
+		out = append(out, fmt.Sprintf("for %v", rule.TTL))
+		for _, use := range rule.Varying {
+			out = append(out, fmt.Sprintf("because of %s: %s; its package says %v", use.Builtin, use.Location, use.TTL))
+		}
+	default:
+		out = append(out, "while what it reads stays the same")
+	}
+	if rule.Timed {
+		out = append(out, "until data.lib.time.active changes at the latest")
+	}
+	return out
+}
+
+// inspectedRule is an entry of the JSON output.
+type inspectedRule struct {
+	Rule    string   `json:"rule"`
+	Defined bool     `json:"defined"`
+	Input   []string `json:"input,omitempty"`
+	Data    []string `json:"data,omitempty"`
+	Kept    bool     `json:"kept"`
+	// TTLSeconds is 0 for no limit.
+	TTLSeconds float64             `json:"ttlSeconds,omitempty"`
+	Timed      bool                `json:"timed,omitempty"`
+	Varying    []inspectedUse      `json:"varying,omitempty"`
+	Widenings  []inspectedWidening `json:"widenings,omitempty"`
+}
+
+type inspectedUse struct {
+	Builtin    string  `json:"builtin"`
+	Location   string  `json:"location"`
+	TTLSeconds float64 `json:"ttlSeconds,omitempty"`
+}
+
+type inspectedWidening struct {
+	Path     string `json:"path"`
+	Location string `json:"location"`
+}
+
+func writeInspectionJSON(w io.Writer, revision *policy.Revision) error {
+	out := struct {
+		Revision string          `json:"policyRevision"`
+		Rules    []inspectedRule `json:"rules"`
+	}{Revision: revision.ID()}
+	for _, rule := range revision.Inspect() {
+		inspected := inspectedRule{
+			Rule: rule.Rule, Defined: rule.Defined, Input: rule.Input, Data: rule.Data,
+			Kept: rule.Cached, TTLSeconds: rule.TTL.Seconds(), Timed: rule.Timed,
+		}
+		for _, use := range rule.Varying {
+			inspected.Varying = append(inspected.Varying, inspectedUse{use.Builtin, use.Location, use.TTL.Seconds()})
+		}
+		for _, widening := range rule.Widenings {
+			inspected.Widenings = append(inspected.Widenings, inspectedWidening(widening))
+		}
+		out.Rules = append(out.Rules, inspected)
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(out)
+}
