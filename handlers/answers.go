@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"hash"
+	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/verdict-dev/verdict/policy"
@@ -15,9 +17,19 @@ import (
 // answers keeps whole answers by what was asked, compared in full: callers
 // choose it, so a hash alone must not decide. An answer holds as long as its
 // generation is the current one and it has not expired.
+//
+// An answer is kept when its request comes for the second time: one that never
+// comes again, as from a caller with a credential id in every request, is not
+// worth the room, and what was decided of it is kept elsewhere.
 type answers struct {
 	kept *cache.Cache[string, keptAnswer]
+	seed maphash.Seed
+	// asked holds parts of hashes of recent requests, by another part.
+	asked [recentRequests]atomic.Uint32
 }
+
+// recentRequests is how many requests are known to have come once: a power of two.
+const recentRequests = 1 << 14
 
 type keptAnswer struct {
 	generation *policy.Generation
@@ -43,7 +55,7 @@ func newAnswers(name string, entries int, bytes int64, m *Metrics) *answers {
 	if kept != nil {
 		m.WatchCache(name, kept.Stats)
 	}
-	return &answers{kept: kept}
+	return &answers{kept: kept, seed: maphash.MakeSeed()}
 }
 
 // get returns the answer that was given to this very request.
@@ -62,13 +74,17 @@ func (a *answers) find(current keptAnswer, request []byte, now time.Time) (keptA
 	return answer, ok
 }
 
-// keep stores an answer, of which nobody may change the body afterwards, unless
-// it may not be given again.
+// keep stores an answer, of which nobody may change the body afterwards, when
+// the same was asked before and it may be given again.
 func (a *answers) keep(request []byte, answer keptAnswer) {
 	if a.kept == nil || len(request) > maxKeptRequest || answer.expires == policy.AtOnce {
 		return
 	}
-	a.kept.Set(string(request), answer)
+	hash := maphash.Bytes(a.seed, request)
+	mark := uint32(hash>>32) | 1 //nolint:gosec // a part of it
+	if a.asked[hash%recentRequests].Swap(mark) == mark {
+		a.kept.Set(string(request), answer)
+	}
 }
 
 // sealer turns requests that hold secrets into keys that don't: HMAC-SHA-256

@@ -44,6 +44,7 @@ type call struct {
 	endpoint *endpoint
 	began    time.Time
 	timeout  time.Duration // from began
+	ends     deadline
 	body     []byte
 	buffer   []byte // behind body, or for an answer; used again
 	code     int
@@ -87,6 +88,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // written then, and the recoverer outside answers.
 func (e *endpoint) finish(c *call) {
 	e.working.Dec()
+	c.ends.release()
 	took := time.Since(c.began).Seconds()
 	if c.code == http.StatusOK {
 		e.answered.Observe(took)
@@ -115,8 +117,16 @@ func (c *call) WriteHeader(code int) {
 // Unwrap is for http.ResponseController.
 func (c *call) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
-// context ends when the caller has gone or waits no longer. It is made when a
-// decision needs it: what is remembered doesn't.
-func (c *call) context() (context.Context, context.CancelFunc) {
-	return context.WithDeadline(c.request.Context(), c.began.Add(c.timeout))
+// context ends when the caller has gone or waits no longer. It is good until
+// the call is finished.
+func (c *call) context() context.Context {
+	c.ends = deadline{Context: c.request.Context(), at: c.began.Add(c.timeout)}
+	return &c.ends
+}
+
+// sharedContext is context for several goroutines.
+func (c *call) sharedContext() context.Context {
+	ctx := c.context()
+	ctx.Done()
+	return ctx
 }

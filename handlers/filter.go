@@ -16,8 +16,7 @@ func (h *handler) filter(c *call) {
 		return
 	}
 	defer e.pod.Release()
-	ctx, cancel := c.context()
-	defer cancel()
+	ctx := c.sharedContext()
 	var decided []scheduling.Filtered
 	if err == nil {
 		var work scheduling.Sharing

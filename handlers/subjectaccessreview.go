@@ -41,8 +41,7 @@ func (h *handler) subjectAccessReview(c *call) {
 		writeStatus(c, http.StatusServiceUnavailable, policy.ErrNoRevision.Error())
 		return
 	}
-	ctx, cancel := c.context()
-	defer cancel()
+	ctx := c.context()
 	status, outcome, expires, err := h.authorize(ctx, view, review.root)
 	h.accessDecisions.of(outcome).Inc()
 	if err != nil {

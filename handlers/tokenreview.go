@@ -63,8 +63,7 @@ func (h *handler) tokenReview(c *call) {
 		writeStatus(c, http.StatusServiceUnavailable, "the identity sources are not ready")
 		return
 	}
-	ctx, cancel := c.context()
-	defer cancel()
+	ctx := c.context()
 	status, outcome, expires := h.authenticate(ctx, view, review.root, token, audiences)
 	h.tokenDecisions.of(outcome).Inc()
 	body, err := json.Marshal(tokenReviewAnswer{APIVersion: review.apiVersion, Kind: "TokenReview", Status: status})

@@ -181,7 +181,8 @@ func (v *View) once(ctx context.Context, key string, decide func(context.Context
 		return decision{}, ErrTimeout
 	}
 	result := v.engine.flights.DoChan(key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.engine.options.evaluationTimeout())
+		// Nothing of the caller's context may be held on to, either.
+		ctx, cancel := context.WithTimeout(context.Background(), v.engine.options.evaluationTimeout())
 		defer cancel()
 		return decide(ctx)
 	})

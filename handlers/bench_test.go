@@ -1,0 +1,87 @@
+package handlers_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/verdict-dev/verdict/handlers"
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// exchange posts one body after the other to a handler, without a network: what
+// is measured is the work behind the router, and the router.
+type exchange struct {
+	header  http.Header
+	request *http.Request
+	body    bytes.Reader
+	code    int
+	length  int
+}
+
+func newExchange(tb testing.TB, path string) *exchange {
+	tb.Helper()
+	e := &exchange{header: http.Header{}}
+	request, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, path, http.NoBody)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	request.Header["Content-Type"] = []string{"application/json"}
+	e.request = request
+	return e
+}
+
+func (e *exchange) Header() http.Header         { return e.header }
+func (e *exchange) WriteHeader(code int)        { e.code = code }
+func (e *exchange) Write(b []byte) (int, error) { e.length += len(b); return len(b), nil }
+
+func (e *exchange) post(tb testing.TB, handler http.Handler, body []byte) {
+	e.body.Reset(body)
+	e.request.Body, e.request.ContentLength = io.NopCloser(&e.body), int64(len(body))
+	e.length = 0
+	handler.ServeHTTP(e, e.request)
+	if e.code != http.StatusOK {
+		tb.Fatalf("code is %d", e.code)
+	}
+}
+
+func cachingService(tb testing.TB, modules ...string) *service {
+	tb.Helper()
+	return newService(tb, nil, func(o *handlers.Options) {
+		o.Revisions = engine(tb, policy.Options{Cache: policy.CacheOptions{Bytes: 64 << 20, Entries: 100_000}}, modules...)
+		o.Cache = handlers.CacheOptions{Bytes: 64 << 20, Entries: 100_000}
+		o.ReadTimeout = o.DecisionTimeout
+	})
+}
+
+const benchReview = `{"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1","metadata":{},"spec":{"resourceAttributes":{"namespace":"team-001","verb":"get","version":"v1","resource":"pods","name":"pods-3"},"user":"alice","groups":["group-00033","group-00544","group-00123","group-00900","system:authenticated"],"uid":"00000012-0000-4000-8000-000000000012","extra":{"authentication.kubernetes.io/credential-id":["X509SHA256=%064d"]}},"status":{"allowed":false}}`
+
+func BenchmarkSubjectAccessReview(b *testing.B) {
+	b.Run("the same bytes", func(b *testing.B) {
+		s, e, body := cachingService(b, allowAlice), newExchange(b, "/authorize"), fmt.Appendf(nil, benchReview, 1)
+		e.post(b, s, body)
+		b.ReportAllocs()
+		for b.Loop() {
+			e.post(b, s, body)
+		}
+	})
+	b.Run("the same footprint", func(b *testing.B) {
+		s, e := cachingService(b, allowAlice), newExchange(b, "/authorize")
+		b.ReportAllocs()
+		var body []byte
+		for i := 0; b.Loop(); i++ {
+			body = fmt.Appendf(body[:0], benchReview, i)
+			e.post(b, s, body)
+		}
+	})
+	b.Run("nothing but the router", func(b *testing.B) {
+		s, e := cachingService(b, allowAlice), newExchange(b, "/nowhere")
+		b.ReportAllocs()
+		for b.Loop() {
+			e.body.Reset(nil)
+			s.ServeHTTP(e, e.request)
+		}
+	})
+}

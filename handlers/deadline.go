@@ -1,0 +1,44 @@
+package handlers
+
+import (
+	"context"
+	"time"
+)
+
+// deadline is the context of a call: it ends when the caller has gone or waits
+// no longer. What context.WithDeadline makes is made only when somebody waits
+// for the end: most decisions are remembered, and nobody does.
+type deadline struct {
+	context.Context //nolint:containedctx // it is one
+	at              time.Time
+	cancel          context.CancelFunc // nil until somebody waits
+}
+
+// Deadline implements context.Context.
+func (d *deadline) Deadline() (time.Time, bool) { return d.at, true }
+
+// Done implements context.Context. The first call of it is for one goroutine.
+func (d *deadline) Done() <-chan struct{} {
+	if d.cancel == nil {
+		d.Context, d.cancel = context.WithDeadline(d.Context, d.at)
+	}
+	return d.Context.Done()
+}
+
+// Err implements context.Context.
+func (d *deadline) Err() error {
+	if err := d.Context.Err(); err != nil {
+		return err
+	}
+	if d.cancel == nil && !time.Now().Before(d.at) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// release ends what waits for the end.
+func (d *deadline) release() {
+	if d.cancel != nil {
+		d.cancel()
+	}
+}
