@@ -1,0 +1,364 @@
+package policy_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy"
+)
+
+var (
+	decisions = flag.Int("decisions", 100_000, "how many decisions the property test compares")
+	seed      = flag.Uint64("seed", 1, "where the random policies, inputs and data of the property tests begin")
+)
+
+// world is one generated policy, and what can happen to it.
+type world struct {
+	seed     uint64
+	random   *rand.Rand
+	point    *point
+	policy   generated
+	variants []map[string]string
+	requests []request
+	// inputs are the documents of requests before they were written.
+	inputs []map[string]any
+	static []randomData
+
+	mu         sync.Mutex
+	compilers  map[string]*ast.Compiler
+	references map[string]*reference
+}
+
+// state is what an engine has been given, by index into a world.
+type state struct {
+	variant int
+	static  int
+	access  int
+	cluster [3]int // by index of clusterResources
+}
+
+// counts is what a run has seen.
+type counts struct {
+	policies, refused, reloads, changes atomic.Int64
+	decisions, asked                    atomic.Int64
+
+	mu         sync.Mutex
+	outcomes   map[string]int
+	constructs map[string]int
+}
+
+func newCounts() *counts {
+	return &counts{outcomes: map[string]int{}, constructs: map[string]int{}}
+}
+
+// newWorld generates a world. Everything about it follows from seed.
+func newWorld(tb testing.TB, p *point, seed uint64, seen *counts) *world {
+	tb.Helper()
+	w := &world{
+		seed: seed, random: rand.New(rand.NewPCG(seed, 0)), point: p,
+		compilers: map[string]*ast.Compiler{}, references: map[string]*reference{},
+	}
+	for {
+		w.policy = writePolicy(w.random, p)
+		seen.policies.Add(1)
+		_, err := w.compiler(w.policy.files)
+		if err == nil {
+			break
+		}
+		seen.refused.Add(1)
+		tb.Logf("seed %d: the generator made a policy that does not compile: %v", seed, err)
+	}
+	w.variants = []map[string]string{w.policy.files}
+	for len(w.variants) < 4 {
+		next := variant(w.random, p, w.variants[w.random.IntN(len(w.variants))])
+		if _, err := w.compiler(next); err == nil {
+			w.variants = append(w.variants, next)
+		}
+	}
+	for range 2 {
+		w.static = append(w.static, p.data(w.random))
+	}
+	// The second differs from the first in one place of each document.
+	w.static[1].static = clone(w.static[0].static).(map[string]any)
+	name := pick(w.random, "names", "allowed", "limits", "keys", "roles")
+	w.static[1].static[name] = p.staticValue(w.random, name)
+	w.static[1].access = clone(w.static[0].access).(map[string]any)
+	w.static[1].access[universe[w.random.IntN(len(universe))]] = randomAccess(w.random)
+
+	for range 10 {
+		document := p.document(w.random)
+		w.inputs = append(w.inputs, document)
+		for range 2 {
+			w.inputs = append(w.inputs, p.near(w.random, document))
+		}
+	}
+	for _, document := range w.inputs {
+		for range 1 + w.random.IntN(3) {
+			w.requests = append(w.requests, p.request(w.random, document))
+		}
+	}
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	for _, construct := range w.policy.constructs {
+		seen.constructs[construct]++
+	}
+	return w
+}
+
+func (w *world) compiler(files map[string]string) (*ast.Compiler, error) {
+	key := fmt.Sprint(files)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if compiler, ok := w.compilers[key]; ok {
+		return compiler, nil
+	}
+	compiler, err := compileModules(files)
+	if err == nil {
+		w.compilers[key] = compiler
+	}
+	return compiler, err
+}
+
+// data is the whole `data` of s.
+func (w *world) data(s state) map[string]any {
+	cluster := map[string]any{}
+	for i, resource := range clusterResources {
+		cluster[resource] = w.static[s.cluster[i]].cluster[resource]
+	}
+	return map[string]any{
+		"static":  w.static[s.static].static,
+		"access":  w.static[s.access].access,
+		"cluster": cluster,
+	}
+}
+
+func (w *world) content(s state) policy.Content {
+	var out policy.Content
+	files := w.variants[s.variant]
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		out.Modules = append(out.Modules, policy.Module{Path: name, Source: []byte(files[name])})
+	}
+	out.Documents = []policy.Document{
+		{Path: "static.json", Content: literal(map[string]any{"static": w.static[s.static].static})},
+		{Path: "access.json", Content: literal(map[string]any{"access": w.static[s.access].access})},
+	}
+	return out
+}
+
+// reference answers for s.
+func (w *world) reference(tb testing.TB, s state) *reference {
+	tb.Helper()
+	compiler, err := w.compiler(w.variants[s.variant])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	data := w.data(s)
+	key := fmt.Sprint(w.variants[s.variant]) + canonical(data)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if kept, ok := w.references[key]; ok {
+		return kept
+	}
+	out, err := newReference(context.Background(), w.point, compiler, data)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	w.references[key] = out
+	return out
+}
+
+// start gives engine everything that s holds.
+func (w *world) start(tb testing.TB, e *engine, s state) {
+	tb.Helper()
+	for i, resource := range clusterResources {
+		e.setCluster(tb, resource, w.static[s.cluster[i]].cluster[resource])
+	}
+	w.load(tb, e, s)
+}
+
+func (w *world) load(tb testing.TB, e *engine, s state) {
+	tb.Helper()
+	if err := e.load(tb.Context(), w.content(s)); err != nil {
+		tb.Fatalf("the engine refuses what stock OPA compiles: %v\n%s", err, w.describe(s))
+	}
+}
+
+// change moves s one step and the engine with it.
+func (w *world) change(tb testing.TB, e *engine, r *rand.Rand, s state, seen *counts) state {
+	tb.Helper()
+	switch r.IntN(8) {
+	case 0, 1, 2, 3:
+		i := r.IntN(len(clusterResources))
+		s.cluster[i] = 1 - s.cluster[i]
+		e.setCluster(tb, clusterResources[i], w.static[s.cluster[i]].cluster[clusterResources[i]])
+		seen.changes.Add(1)
+		return s
+	case 4:
+		s.static = 1 - s.static
+	case 5:
+		s.access = 1 - s.access
+	case 6:
+		s.variant = r.IntN(len(w.variants))
+	default:
+		// A reload of what is loaded already.
+	}
+	w.load(tb, e, s)
+	seen.reloads.Add(1)
+	return s
+}
+
+// ask puts one question to the engine.
+func (e *engine) ask(tb testing.TB, question string, req request) decision {
+	tb.Helper()
+	ctx := context.Background()
+	switch question {
+	case "authorize":
+		outcome, reasons, failed := e.decide(ctx, req.parts[0])
+		if failed {
+			return failure
+		}
+		return authorizationDecision(outcome, reasons)
+	case "place":
+		reject, unresolvable, failed := e.place(ctx, req.parts[0], req.parts[1])
+		if failed {
+			return failure
+		}
+		return placementDecision(unresolvable, reject)
+	case "score":
+		score, failed := e.score(ctx, req.parts[0], req.parts[1])
+		if failed {
+			return failure
+		}
+		return scoreDecision(score)
+	default:
+		var fields struct {
+			Source, Type, Subject string
+			Claims                map[string]any
+			Audiences             []string
+		}
+		if err := json.Unmarshal(req.parts[1], &fields); err != nil {
+			tb.Fatal(err)
+		}
+		username, groups, denied, failed := e.authenticate(ctx, policy.Identity{
+			Source: fields.Source, Type: fields.Type, Subject: fields.Subject,
+			Claims: fields.Claims, Audiences: fields.Audiences,
+		}, req.parts[0])
+		if failed {
+			return failure
+		}
+		return userDecision(username, groups, denied)
+	}
+}
+
+// describe is everything needed to see a failure again.
+func (w *world) describe(s state) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "again: go test ./policy -run '%s' -seed %d\n", "TestProperty/"+w.point.name, w.seed)
+	files := w.variants[s.variant]
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(&b, "--- %s\n%s", name, files[name])
+	}
+	fmt.Fprintf(&b, "--- data\n%s\n", canonical(w.data(s)))
+	return b.String()
+}
+
+// kindOfDecision is how a run counts an answer.
+func kindOfDecision(question string, d decision) string {
+	out, _, _ := strings.Cut(string(d), ":")
+	switch {
+	case question == "place" && d == placementDecision(nil, nil):
+		out = "fit"
+	case question == "place" && d != failure:
+		out = "refused"
+	case question == "score" && d == scoreDecision(0):
+		out = "zero"
+	}
+	return question + " " + out
+}
+
+// TestProperty compares the engine with stock OPA through generated policies,
+// inputs, changes of data and reloads.
+func TestProperty(t *testing.T) {
+	const perWorld = 500
+	total := *decisions
+	if testing.Short() {
+		total /= 20
+	}
+	seen := newCounts()
+	shares := map[string]int{"authorization": 60, "scheduling": 25, "authentication": 15}
+	t.Run("points", func(t *testing.T) {
+		for _, p := range points {
+			worlds := (total*shares[p.name]/100 + perWorld - 1) / perWorld
+			t.Run(p.name, func(t *testing.T) {
+				t.Parallel()
+				for i := range worlds {
+					runWorld(t, newWorld(t, p, *seed+uint64(i), seen), perWorld, seen)
+				}
+			})
+		}
+	})
+	seen.report(t)
+	if refused, policies := seen.refused.Load(), seen.policies.Load(); policies > 40 && refused*20 > policies {
+		t.Errorf("%d of %d generated policies do not compile", refused, policies)
+	}
+	if !t.Failed() && seen.decisions.Load() < int64(total) {
+		t.Errorf("compared %d decisions, want %d", seen.decisions.Load(), total)
+	}
+}
+
+func runWorld(t *testing.T, w *world, decisions int, seen *counts) {
+	t.Helper()
+	var s state
+	e := newEngine()
+	w.start(t, e, s)
+	outcomes := map[string]int{}
+	for n := 0; n < decisions; {
+		if n > 0 && w.random.IntN(80) == 0 {
+			s = w.change(t, e, w.random, s, seen)
+		}
+		want := w.reference(t, s)
+		req := w.requests[w.random.IntN(len(w.requests))]
+		for _, question := range w.point.questions {
+			expected, _ := want.decide(question, req)
+			got := e.ask(t, question, req)
+			if got != expected {
+				t.Fatalf("%s, decision %d\ngot  %s\nwant %s\ninput %s %s\n%s", question, n, got, expected, req.parts[0], req.parts[1], w.describe(s))
+			}
+			outcomes[kindOfDecision(question, got)]++
+			n++
+		}
+	}
+	seen.decisions.Add(int64(decisions))
+	for _, reference := range w.references {
+		seen.asked.Add(int64(reference.asked))
+	}
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	for outcome, n := range outcomes {
+		seen.outcomes[outcome] += n
+	}
+}
+
+func (c *counts) report(t *testing.T) {
+	t.Helper()
+	worlds := c.policies.Load() - c.refused.Load()
+	t.Logf("%d decisions, %d evaluations of the reference, %d policies (%d more did not compile), %d reloads, %d changes of data",
+		c.decisions.Load(), c.asked.Load(), worlds, c.refused.Load(), c.reloads.Load(), c.changes.Load())
+	for _, outcome := range slices.Sorted(maps.Keys(c.outcomes)) {
+		t.Logf("%7d %s", c.outcomes[outcome], outcome)
+	}
+	for _, construct := range slices.Sorted(maps.Keys(c.constructs)) {
+		t.Logf("%3d %% of policies: %s", 100*int64(c.constructs[construct])/max(1, worlds), construct)
+	}
+}
