@@ -60,14 +60,26 @@ func newEngine(dropped ...droppedPath) *engine {
 	}
 	// An engine for each entry rule, so that each can be shown another input.
 	all := policy.DefaultEntries()
-	e.parts["deny"] = policy.NewEngine(policy.Options{Entries: policy.Entries{
-		AuthorizationDeny: all.AuthorizationDeny, AuthenticationDeny: all.AuthenticationDeny,
-	}}, quiet{})
-	e.parts["allow"] = policy.NewEngine(policy.Options{Entries: policy.Entries{AuthorizationAllow: all.AuthorizationAllow}}, quiet{})
-	e.parts["user"] = policy.NewEngine(policy.Options{Entries: policy.Entries{AuthenticationUser: all.AuthenticationUser}}, quiet{})
-	e.parts["reject"] = policy.NewEngine(policy.Options{Entries: policy.Entries{SchedulingReject: all.SchedulingReject}}, quiet{})
-	e.parts["unresolvable"] = policy.NewEngine(policy.Options{Entries: policy.Entries{SchedulingUnresolvable: all.SchedulingUnresolvable}}, quiet{})
-	e.parts["score"] = policy.NewEngine(policy.Options{Entries: policy.Entries{SchedulingScore: all.SchedulingScore}}, quiet{})
+	parts := map[string]policy.Entries{
+		"deny":         {AuthorizationDeny: all.AuthorizationDeny},
+		"allow":        {AuthorizationAllow: all.AuthorizationAllow},
+		"reject":       {SchedulingReject: all.SchedulingReject},
+		"unresolvable": {SchedulingUnresolvable: all.SchedulingUnresolvable},
+		"score":        {SchedulingScore: all.SchedulingScore},
+	}
+	for _, drop := range dropped {
+		if drop.entry == "allow" || drop.entry == "deny" {
+			delete(parts, "reject")
+			delete(parts, "unresolvable")
+			delete(parts, "score")
+		} else {
+			delete(parts, "allow")
+			delete(parts, "deny")
+		}
+	}
+	for entry, entries := range parts {
+		e.parts[entry] = policy.NewEngine(policy.Options{Entries: entries}, quiet{})
+	}
 	return e
 }
 
@@ -119,8 +131,9 @@ func (e *engine) reload(ctx context.Context) error {
 		if _, ok := e.first[doc.Path]; !ok {
 			e.first[doc.Path] = doc.Content
 		}
+		name := strings.TrimSuffix(doc.Path, ".json")
 		for _, drop := range e.dropped {
-			if drop.root == "data" && strings.TrimSuffix(doc.Path, ".json") == drop.path[len(drop.path)-1] {
+			if drop.root == "data" && (drop.path[0] == name || drop.path[0] == "cluster" && drop.path[1] == name) {
 				content.Documents[i].Content = e.first[doc.Path]
 			}
 		}
@@ -143,7 +156,7 @@ func (e *engine) at(entry string, document policy.Object, below string) (*policy
 			continue
 		}
 		path := drop.path
-		if below != "" {
+		if below != "" && len(path) > 0 {
 			if path[0] != below {
 				continue
 			}

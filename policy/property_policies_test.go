@@ -656,7 +656,6 @@ func (w *policyWriter) textCondition(b *body, l leaf) string {
 	}
 }
 
-
 func (w *policyWriter) textsCondition(b *body, l leaf) string {
 	w.use("list of strings")
 	v := w.whole(b, l.path, 2)

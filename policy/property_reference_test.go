@@ -212,32 +212,64 @@ func (o *reference) authenticate(req request) (answer decision, consulted []stri
 	if err != nil || len(denials) > 0 {
 		return "denied", []string{"deny"}, err
 	}
-	consulted = []string{"deny", "user"}
+	out, err := o.user(req)
+	return out, []string{"deny", "user"}, err
+}
+
+func (o *reference) user(req request) (decision, error) {
 	switch v := o.value("user", req).(type) {
 	case error:
-		return "", consulted, v
+		return "", v
 	case undefined:
-		return "denied", consulted, nil
+		return "denied", nil
 	case map[string]any:
 		username, isName := v["username"].(string)
 		if !isName && v["username"] != nil {
-			return "", consulted, errors.New("the username is no string")
+			return "", errors.New("the username is no string")
 		}
 		groups, isList := v["groups"].([]any)
 		if !isList && v["groups"] != nil {
-			return "", consulted, errors.New("the groups are no list")
+			return "", errors.New("the groups are no list")
 		}
 		names, err := sortedNames(groups)
 		if err != nil {
-			return "", consulted, err
+			return "", err
+		}
+		if username == "" {
+			return "denied", nil
 		}
 		for _, name := range append([]string{username}, names...) {
-			if name == "" && name == username || strings.HasPrefix(name, "system:") {
-				return "denied", consulted, nil
+			if strings.HasPrefix(name, "system:") {
+				return "denied", nil
 			}
 		}
-		return userDecision(username, names, false), consulted, nil
+		return userDecision(username, names, false), nil
 	default:
-		return "", consulted, fmt.Errorf("user %v", v)
+		return "", fmt.Errorf("user %v", v)
 	}
+}
+
+// contribution is what rule alone adds to the answer to a question.
+func (o *reference) contribution(rule string, req request) decision {
+	var out decision
+	var err error
+	switch rule {
+	case "score":
+		var score int64
+		score, err = o.score(req)
+		out = scoreDecision(score)
+	case "user":
+		out, err = o.user(req)
+	default:
+		var reasons []string
+		reasons, err = o.reasons(rule, req)
+		out = decision(strings.Join(reasons, "|"))
+		if o.point == authenticationPoint && len(reasons) > 0 {
+			out = "denied"
+		}
+	}
+	if err != nil {
+		return failure
+	}
+	return out
 }
