@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -208,7 +209,13 @@ func identityValue(identity Identity) (ast.Value, error) {
 	if !identity.Expires.IsZero() {
 		fields["expires"] = identity.Expires.UTC().Format("2006-01-02T15:04:05Z07:00")
 	}
-	return ast.InterfaceToValue(fields)
+	// Through JSON, as every other input comes: OPA writes large numbers of Go
+	// otherwise than people do.
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	return DecodeValue(text)
 }
 
 // userOf reads the value of the user rule. Names must be strings: a number

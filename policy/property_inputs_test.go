@@ -71,10 +71,7 @@ var numbers = []any{
 
 // claimNumbers are those a token may claim.
 func claimNumbers() []any {
-	if largeClaims {
-		return append([]any{json.Number("1234567")}, numbers...)
-	}
-	return numbers[:len(numbers)-1]
+	return append([]any{json.Number("1234567")}, numbers[:len(numbers)-1]...)
 }
 
 func strictText(path string, pool ...string) leaf {
@@ -160,7 +157,11 @@ var schedulingPoint = &point{
 	},
 	finish: func(_ *rand.Rand, document map[string]any) {
 		object(document, "pod")["kind"] = "Pod"
-		object(document, "node")["kind"] = "Node"
+		// A scheduler's nodes come without a kind, and never without a name.
+		metadata := object(object(document, "node"), "metadata")
+		if name, ok := metadata["name"].(string); !ok || name == "" {
+			metadata["name"] = "nodes"
+		}
 	},
 	split: func(document map[string]any) [2]any { return [2]any{document["pod"], document["node"]} },
 	join: func(parts [2][]byte) any {

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 )
@@ -83,33 +82,11 @@ func mutants(t *testing.T, w *world) [][]droppedPath {
 	t.Helper()
 	e := newEngine()
 	w.start(t, e, state{})
-	if paths, ok := e.footprints(); ok {
-		var out [][]droppedPath
-		for _, path := range paths {
-			if slices.Contains(entryRules[w.point.name], path.entry) {
-				out = append(out, []droppedPath{path})
-			}
-		}
-		return out
-	}
-	// Without footprints there are the paths that the generator knows of, and
-	// no telling which rule reads which.
 	var out [][]droppedPath
-	add := func(root string, path []string) {
-		var drop []droppedPath
-		for _, rule := range entryRules[w.point.name] {
-			drop = append(drop, droppedPath{entry: rule, root: root, path: path})
+	for _, path := range e.footprints() {
+		if slices.Contains(entryRules[w.point.name], path.entry) {
+			out = append(out, []droppedPath{path})
 		}
-		out = append(out, drop)
-	}
-	if w.point == authenticationPoint {
-		return nil
-	}
-	for _, path := range w.policy.paths {
-		add("input", path)
-	}
-	for _, resource := range w.policy.resources {
-		add("data", strings.Split(resource, "."))
 	}
 	return out
 }
