@@ -170,12 +170,14 @@ func parse(modules []Module, capabilities *ast.Capabilities, into map[string]*as
 }
 
 // checkPackages keeps policies out of the library's packages, where a rule
-// added to a set would change what every other policy means by it.
+// added to a set would change what every other policy means by it, and out of
+// the places of data that arrive while the policy runs.
 func checkPackages(modules []*ast.Module, found *problems) {
-	library := entryRef("lib")
 	for _, m := range modules {
-		if m.Package.Path.HasPrefix(library) {
-			found.at(m.Package.Location, "package lib is Verdict's own library: choose another name")
+		for _, root := range []string{"lib", clusterRoot, "revoked"} {
+			if m.Package.Path.HasPrefix(entryRef(root)) {
+				found.at(m.Package.Location, "package %s is reserved: %s; choose another name", root, reservedRoots[root])
+			}
 		}
 	}
 }

@@ -243,7 +243,8 @@ func (a *analysis) data(ref ast.Ref, of *summary, location *ast.Location) value 
 			a.subtree(node, location)
 			return value{}
 		}
-		return a.follow(a.reach(node).result, ref[i+1:], of, location)
+		// A function named here replaces another, whose arguments count whole.
+		return a.follow(withoutParameters(a.reach(node).result), ref[i+1:], of, location)
 	}
 	// No rule is on the way or below: a base document.
 	return a.follow(placeAt(dataRoot), ref[1:], of, location)
@@ -265,6 +266,9 @@ func (a *analysis) subtree(node *ast.TreeNode, location *ast.Location) {
 
 // withoutParameters is v for arguments that have been counted whole.
 func withoutParameters(v value) value {
+	if !slices.ContainsFunc(v.places, func(p place) bool { return p.root >= 0 }) {
+		return v
+	}
 	return value{places: slices.DeleteFunc(slices.Clone(v.places), func(p place) bool { return p.root >= 0 })}
 }
 

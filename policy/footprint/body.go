@@ -87,8 +87,8 @@ func (b *body) analyse(branch *ast.Rule, complete bool) value {
 	}
 	b.body(branch.Body)
 
-	for i := 0; i < len(b.ordered); i++ {
-		b.settle(b.ordered[i])
+	for _, c := range b.ordered {
+		b.settle(c)
 	}
 	for _, u := range b.uses {
 		b.location = u.binding.location

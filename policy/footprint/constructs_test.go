@@ -145,7 +145,7 @@ var constructs = []struct {
 		f(x, y) := x if { input.t } else := y`, `input.a.c input.b.c input.t`},
 	{"one of two in a head", `r if q.c == 1
 		q := y if { some k in [1, 2]; y := f(input.a, k) }
-		f(x, k) := x if { k == 1 } else := 3`, `input.a`},
+		f(x, k) := x if { k == 1 } else := {}`, `input.a`},
 	{"two definitions that give a parameter", `r if { x := f(input.a); x.b == 1 }
 		f(x) := x if is_object(x)
 		f(x) := x if input.c`, `input.a input.c`},
@@ -159,7 +159,7 @@ var constructs = []struct {
 		f(x) := x.b`, `input.a.b.c`},
 
 	// Rules.
-	{"another rule", `r if q
+	{"another rule", `r if q == true
 		q if input.a == 1`, `input.a`},
 	{"alias", `r if q.b == 1
 		q := input.a`, `input.a.b`},
@@ -172,7 +172,7 @@ var constructs = []struct {
 	{"alias that is handed on", `r if f(q)
 		f(x) if x.b == 1
 		q := input.a`, `input.a.b`},
-	{"alias used whole", `r := q
+	{"alias used whole", `r := count(q)
 		q := input.a`, `input.a`},
 	{"alias used dynamically", `r if { some k; q[k] == 1 }
 		q := input.a`, `input.a`},
@@ -248,6 +248,13 @@ var constructs = []struct {
 	{"replacement gives a part", `r if { x := f(input.a) with f as g; x.k == 1 }
 		f(x) := x.b
 		g(x) := input.d if x.c`, `input.a input.d`},
+	{"replacement gives its parameter", `r if f(input.a) with f as g
+		f(x) := x.b
+		g(x) := x`, `input.a`},
+	{"replaced in a function", `r if h(1, input.a)
+		h(x, y) if f(y) with f as g
+		f(x) := x.b
+		g(x) := x`, `input.a`},
 	{"function replaced by a value", `r if f(input.a) with f as input.b
 		f(x) := x.c`, `input.a input.b`},
 	{"builtin replaced", `r if object.get(input.a, "b", 0) with object.get as g

@@ -57,9 +57,7 @@ type writer struct {
 // first. Those in sets and keys come last, which are sorted by the old ones.
 func (w *writer) number(rule *ast.Rule) {
 	var sorted []any
-	var visit func(x any)
-	var visitor *ast.GenericVisitor
-	visitor = ast.NewGenericVisitor(func(x any) bool {
+	visitor := ast.NewGenericVisitor(func(x any) bool {
 		switch x := x.(type) {
 		case ast.Set, ast.Object:
 			sorted = append(sorted, x)
@@ -71,23 +69,27 @@ func (w *writer) number(rule *ast.Rule) {
 		}
 		return false
 	})
-	visit = func(x any) { visitor.Walk(x) }
 	for branch := rule; branch != nil; branch = branch.Else {
-		visit(branch.Head.Args)
-		visit(branch.Head.Ref())
-		visit(branch.Body)
+		visitor.Walk(branch.Head.Args)
+		visitor.Walk(branch.Head.Ref())
+		visitor.Walk(branch.Body)
 		for _, term := range []*ast.Term{branch.Head.Key, branch.Head.Value} {
 			if term != nil {
-				visit(term)
+				visitor.Walk(term)
 			}
 		}
 	}
-	for i := 0; i < len(sorted); i++ {
-		switch x := sorted[i].(type) {
+	for len(sorted) > 0 {
+		next := sorted[0]
+		sorted = sorted[1:]
+		switch x := next.(type) {
 		case ast.Set:
-			x.Foreach(func(term *ast.Term) { visit(term) })
+			x.Foreach(func(term *ast.Term) { visitor.Walk(term) })
 		case ast.Object:
-			x.Foreach(func(key, value *ast.Term) { visit(key); visit(value) })
+			x.Foreach(func(key, value *ast.Term) {
+				visitor.Walk(key)
+				visitor.Walk(value)
+			})
 		}
 	}
 }

@@ -121,7 +121,6 @@ type summary struct {
 	// reentered says that the rules were reached from themselves, which data
 	// references with variables make possible.
 	reentered bool
-	done      bool
 }
 
 type parameter struct {
