@@ -14,7 +14,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
 
-	"github.com/verdict-dev/verdict/policy/evaluator"
 	"github.com/verdict-dev/verdict/policy/footprint"
 )
 
@@ -35,6 +34,9 @@ type Options struct {
 	// EvaluationTimeout bounds an evaluation whose decision is kept: it goes on
 	// when the caller that began it gives up. Default 30 s.
 	EvaluationTimeout time.Duration
+
+	// InterpreterOnly leaves every rule to OPA's interpreter.
+	InterpreterOnly bool
 
 	// narrow, in tests, takes something out of a footprint.
 	narrow func(path string, f *footprint.Footprint)
@@ -135,8 +137,7 @@ func build(ctx context.Context, content Content, options Options, documents *par
 			options.narrow(e.path, reads)
 		}
 		r := newRule(index, e, reads)
-		var err error
-		if r.evaluator, err = evaluator.NewInterpreter(compiler, entryRef(e.path), values, reads.Timed); err != nil {
+		if err := r.prepare(ctx, compiler, values, options.InterpreterOnly); err != nil {
 			return nil, fmt.Errorf("entry rule %s: %w", e.path, err)
 		}
 		revision.rules = append(revision.rules, r)

@@ -1,10 +1,12 @@
 package policy
 
 import (
+	"context"
 	"slices"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown/cache"
 
 	"github.com/verdict-dev/verdict/policy/evaluator"
 	"github.com/verdict-dev/verdict/policy/footprint"
@@ -18,7 +20,9 @@ type rule struct {
 	index int
 	// evaluator is nil when no policy gives the rule: it is undefined then.
 	evaluator evaluator.Evaluator
-	footprint *footprint.Footprint
+	// interpreted says why it is OPA's interpreter, "" when it is not.
+	interpreted string
+	footprint   *footprint.Footprint
 	// fingerprint says what the rule computes; see sameAs.
 	fingerprint [32]byte
 	input       *selection
@@ -34,6 +38,30 @@ func newRule(index int, e entry, f *footprint.Footprint) *rule {
 	r := &rule{entry: e, index: index, footprint: f, input: newSelection(&f.Input), fingerprint: f.Fingerprint()}
 	r.ttl, r.cached = f.Lifetime()
 	return r
+}
+
+// prepare chooses the evaluator: OPA's plan of the rule compiled where that is
+// possible, else OPA's interpreter. Rules that ask the clock, the network or
+// chance are the interpreter's too: when a program meets an error the
+// interpreter evaluates again, and asking twice is not the same as once.
+func (r *rule) prepare(ctx context.Context, compiler *ast.Compiler, values cache.InterQueryValueCache, interpreterOnly bool) error {
+	ref := entryRef(r.path)
+	switch {
+	case interpreterOnly:
+		r.interpreted = "policy.evaluator is interpreter"
+	case r.footprint.Timed, len(r.footprint.Varying) > 0:
+		r.interpreted = "it asks the clock, the network or chance"
+	default:
+		compiled, err := evaluator.NewCompiled(ctx, compiler, ref, values)
+		if err == nil {
+			r.evaluator = compiled
+			return nil
+		}
+		r.interpreted = err.Error()
+	}
+	interpreter, err := evaluator.NewInterpreter(compiler, ref, values, r.footprint.Timed)
+	r.evaluator = interpreter
+	return err
 }
 
 // undefinedRule is a rule that nobody wrote.

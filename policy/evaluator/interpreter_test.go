@@ -15,8 +15,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/types"
 )
 
-// interpreter prepares data.p.r of a module whose body is rules.
-func interpreter(tb testing.TB, rules string, data string) overData {
+// evaluators prepares data.p.r of a module whose body is rules, both ways.
+func evaluators(tb testing.TB, rules string, data string) (interpreted, compiled) {
 	tb.Helper()
 	module, err := ast.ParseModule("p.rego", "package p\n\n"+rules)
 	if err != nil {
@@ -30,22 +30,58 @@ func interpreter(tb testing.TB, rules string, data string) overData {
 	if !ok {
 		tb.Fatalf("%s is no object", data)
 	}
-	i, err := NewInterpreter(compiler, ast.MustParseRef("data.p.r"), cache.NewInterQueryValueCache(tb.Context(), nil), false)
+	return evaluatorsOf(tb, compiler, root, ast.MustParseRef("data.p.r"))
+}
+
+func evaluatorsOf(tb testing.TB, compiler *ast.Compiler, data ast.Object, ref ast.Ref) (interpreted, compiled) {
+	tb.Helper()
+	values := cache.NewInterQueryValueCache(tb.Context(), nil)
+	i, err := NewInterpreter(compiler, ref, values, false)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return overData{i, root}
+	c, err := NewCompiled(tb.Context(), compiler, ref, values)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return interpreted{i, data}, compiled{c, data}
 }
 
 // overData evaluates over the same data each time.
-type overData struct {
+type overData interface {
+	Evaluate(ctx context.Context, input ast.Value) (ast.Value, error)
+}
+
+type interpreted struct {
 	*Interpreter
 	data ast.Object
 }
 
-func (o overData) Evaluate(ctx context.Context, input ast.Value) (ast.Value, error) {
-	result, err := o.Interpreter.Evaluate(ctx, Query{Input: input, Data: o.data, Now: time.Now()})
+func (i interpreted) Evaluate(ctx context.Context, input ast.Value) (ast.Value, error) {
+	result, err := i.Interpreter.Evaluate(ctx, Query{Input: input, Data: i.data, Now: time.Now()})
 	return result.Value, err
+}
+
+type compiled struct {
+	*Compiled
+	data ast.Object
+}
+
+func (c compiled) Evaluate(ctx context.Context, input ast.Value) (ast.Value, error) {
+	result, err := c.Compiled.Evaluate(ctx, Query{Input: input, Data: c.data, Now: time.Now()})
+	return result.Value, err
+}
+
+func (c compiled) run(ctx context.Context, input ast.Value) (ast.Value, error) {
+	return c.Compiled.run(ctx, Query{Input: input, Data: c.data, Now: time.Now()})
+}
+
+// each runs test with either evaluator.
+func each(t *testing.T, rules, data string, test func(t *testing.T, e overData)) {
+	t.Helper()
+	i, c := evaluators(t, rules, data)
+	t.Run("interpreter", func(t *testing.T) { test(t, i) })
+	t.Run("compiled", func(t *testing.T) { test(t, c) })
 }
 
 func TestEvaluate(t *testing.T) {
@@ -66,19 +102,21 @@ func TestEvaluate(t *testing.T) {
 		{"big numbers are kept", `r := input`, `123456789012345678901234567890`, `123456789012345678901234567890`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := interpreter(t, c.rules, `{"names": {"a": "Alice"}}`).Evaluate(t.Context(), ast.MustParseTerm(c.input).Value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if c.want == "" {
-				if got != nil {
-					t.Errorf("got %v, want undefined", got)
+			each(t, c.rules, `{"names": {"a": "Alice"}}`, func(t *testing.T, e overData) {
+				got, err := e.Evaluate(t.Context(), ast.MustParseTerm(c.input).Value)
+				if err != nil {
+					t.Fatal(err)
 				}
-				return
-			}
-			if want := ast.MustParseTerm(c.want).Value; got == nil || got.Compare(want) != 0 {
-				t.Errorf("got %v, want %v", got, want)
-			}
+				if c.want == "" {
+					if got != nil {
+						t.Errorf("got %v, want undefined", got)
+					}
+					return
+				}
+				if want := ast.MustParseTerm(c.want).Value; got == nil || got.Compare(want) != 0 {
+					t.Errorf("got %v, want %v", got, want)
+				}
+			})
 		})
 	}
 }
@@ -92,30 +130,35 @@ func TestEvaluateErrors(t *testing.T) {
 		{"conflict of keys", "r[k] := 1 if some k in [input]\n\nr[k] := 2 if some k in [input]", topdown.ConflictErr},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := interpreter(t, c.rules, `{"number": 5}`).Evaluate(t.Context(), ast.String("x"))
-			var te *topdown.Error
-			if !errors.As(err, &te) {
-				t.Fatalf("got %v and error %v, want a *topdown.Error", got, err)
-			}
-			if te.Code != c.code {
-				t.Errorf("got code %s, want %s", te.Code, c.code)
-			}
-			if te.Location == nil || te.Location.File != "p.rego" || te.Location.Row < 3 {
-				t.Errorf("got location %v, want one in p.rego", te.Location)
-			}
-			if got != nil {
-				t.Errorf("got value %v beside the error", got)
-			}
+			each(t, c.rules, `{"number": 5}`, func(t *testing.T, e overData) {
+				got, err := e.Evaluate(t.Context(), ast.String("x"))
+				var te *topdown.Error
+				if !errors.As(err, &te) {
+					t.Fatalf("got %v and error %v, want a *topdown.Error", got, err)
+				}
+				if te.Code != c.code {
+					t.Errorf("got code %s, want %s", te.Code, c.code)
+				}
+				if te.Location == nil || te.Location.File != "p.rego" || te.Location.Row < 3 {
+					t.Errorf("got location %v, want one in p.rego", te.Location)
+				}
+				if got != nil {
+					t.Errorf("got value %v beside the error", got)
+				}
+			})
 		})
 	}
 }
 
 func TestEvaluateStopsWithItsContext(t *testing.T) {
-	i := interpreter(t, `r if {
+	each(t, `r if {
 	some a in numbers.range(1, 100000)
 	some b in numbers.range(1, 100000)
 	a + b + input < 0
-}`, `{}`)
+}`, `{}`, stopsWithItsContext)
+}
+
+func stopsWithItsContext(t *testing.T, e overData) {
 	for name, ending := range map[string]func() (context.Context, context.CancelFunc){
 		"deadline": func() (context.Context, context.CancelFunc) {
 			return context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -129,7 +172,7 @@ func TestEvaluateStopsWithItsContext(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := ending()
 			defer cancel()
-			got, err := i.Evaluate(ctx, ast.Number("1"))
+			got, err := e.Evaluate(ctx, ast.Number("1"))
 			if !topdown.IsCancel(err) || got != nil {
 				t.Errorf("got %v and error %v, want a cancellation", got, err)
 			}
@@ -137,10 +180,11 @@ func TestEvaluateStopsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestEvaluateReturnsAPanicAsAnError(t *testing.T) {
+func TestInterpreterReturnsAPanicAsAnError(t *testing.T) {
 	// A value that no decoder makes: topdown meets it as a nil pointer.
 	var broken *ast.Array
-	got, err := interpreter(t, `r := count(input.a)`, `{}`).Evaluate(t.Context(), panicking{broken})
+	i, _ := evaluators(t, `r := count(input.a)`, `{}`)
+	got, err := i.Evaluate(t.Context(), panicking{broken})
 	var te *topdown.Error
 	if !errors.As(err, &te) || te.Code != topdown.InternalErr {
 		t.Fatalf("got %v and error %v, want an internal error", got, err)
@@ -170,13 +214,16 @@ func TestNewInterpreterRefusesAReferenceItCannotCompile(t *testing.T) {
 }
 
 func TestEvaluateConcurrently(t *testing.T) {
-	i := interpreter(t, "r contains name if {\n\tregex.match(`^u[0-9]+$`, input)\n\tname := data.names[input]\n}", `{"names": {"u0": "n0", "u1": "n1", "u2": "n2", "u3": "n3"}}`)
+	each(t, "r contains name if {\n\tregex.match(`^u[0-9]+$`, input)\n\tname := data.names[input]\n}", `{"names": {"u0": "n0", "u1": "n1", "u2": "n2", "u3": "n3"}}`, evaluatesConcurrently)
+}
+
+func evaluatesConcurrently(t *testing.T, e overData) {
 	var group sync.WaitGroup
 	for g := range 4 {
 		group.Go(func() {
 			input, want := ast.String(fmt.Sprintf("u%d", g)), ast.NewSet(ast.StringTerm(fmt.Sprintf("n%d", g)))
 			for range 200 {
-				got, err := i.Evaluate(t.Context(), input)
+				got, err := e.Evaluate(t.Context(), input)
 				if err != nil || got == nil || got.Compare(want) != 0 {
 					t.Errorf("got %v and error %v, want %v", got, err, want)
 					return
@@ -188,11 +235,14 @@ func TestEvaluateConcurrently(t *testing.T) {
 }
 
 func TestEvaluateLeavesItsInputAsItIs(t *testing.T) {
-	i := interpreter(t, `r := object.union(input, {"b": {"c": 2}, "l": array.concat(input.l, [3])})`, `{}`)
+	each(t, `r := object.union(input, {"b": {"c": 2}, "l": array.concat(input.l, [3])})`, `{}`, leavesItsInputAsItIs)
+}
+
+func leavesItsInputAsItIs(t *testing.T, e overData) {
 	input := ast.MustParseTerm(`{"a": 1, "b": {"d": 1}, "l": [1]}`).Value
 	before := input.String()
 	for range 3 {
-		if _, err := i.Evaluate(t.Context(), input); err != nil {
+		if _, err := e.Evaluate(t.Context(), input); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,10 +2,10 @@ package evaluator
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/util"
 )
 
 // snapshot is an immutable store over one object. Reading takes no lock and
@@ -40,8 +40,8 @@ func (s snapshot) Read(_ context.Context, _ storage.Transaction, path storage.Pa
 		case ast.Object:
 			term = v.Get(ast.StringTerm(name))
 		case *ast.Array:
-			// OPA's own stores take the canonical spelling alone.
-			if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < v.Len() && strconv.Itoa(i) == name {
+			// As OPA's own stores read it: 1.0 is an index too.
+			if i, ok := util.Atoi(name); ok && i >= 0 && i < v.Len() {
 				term = v.Elem(i)
 			}
 		}

@@ -1,0 +1,89 @@
+package evaluator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/cache"
+)
+
+// Compiled evaluates OPA's plan of a rule as a tree of Go functions.
+//
+// It answers where evaluation meets no error. Where it meets one, the
+// interpreter evaluates again and its answer is the one given: errors are rare,
+// and so code, message and location are always OPA's own. For this to be exact,
+// a program evaluates all that the interpreter would, in the same order, and
+// stops early only where the interpreter does.
+type Compiled struct {
+	program     *program
+	values      cache.InterQueryValueCache
+	interpreter *Interpreter
+	machines    *sync.Pool
+}
+
+// NewCompiled plans and compiles the rule at ref, such as
+// data.kubernetes.authorization.allow. compiler and values are as for
+// NewInterpreter. An error means that the rule is one for the Interpreter, as is
+// one that may reach data.lib.time.active.
+func NewCompiled(ctx context.Context, compiler *ast.Compiler, ref ast.Ref, values cache.InterQueryValueCache) (*Compiled, error) {
+	interpreter, err := NewInterpreter(compiler, ref, values, false)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := planQuery(ctx, compiler, ref)
+	if err != nil {
+		return nil, err
+	}
+	program, err := lower(policy, compiler)
+	if err != nil {
+		return nil, fmt.Errorf("compiling %v: %w", ref, err)
+	}
+	return &Compiled{program: program, values: values, interpreter: interpreter, machines: newMachinePool(program)}, nil
+}
+
+// Evaluate implements Evaluator.
+func (c *Compiled) Evaluate(ctx context.Context, query Query) (Result, error) {
+	value, err := c.run(ctx, query)
+	switch {
+	case err == nil:
+		return Result{Value: value}, nil
+	case topdown.IsCancel(err):
+		return Result{}, err
+	}
+	return c.interpreter.Evaluate(ctx, query)
+}
+
+var errPanicked = errors.New("the program panicked")
+
+// run executes the program. An error other than a cancellation says no more
+// than that there is one.
+func (c *Compiled) run(ctx context.Context, query Query) (result ast.Value, err error) {
+	if ctx.Err() != nil {
+		return nil, &topdown.Error{Code: topdown.CancelErr, Message: "the deadline passed before evaluation began"}
+	}
+	m := c.machines.Get().(*machine)
+	// A machine whose evaluation panicked is not used again.
+	defer func() {
+		if r := recover(); r != nil {
+			result, err = nil, errPanicked
+		}
+	}()
+	m.builtins.values = c.values
+	main := c.program.main
+	f, chunk, top := m.push(main.size)
+	f[main.params[0]], f[main.params[1]] = ast.NewTerm(query.Input), ast.NewTerm(query.Data)
+	m.start(ctx, query.Now, f[main.params[0]], f[main.params[1]])
+	if main.run(m, f) == failed {
+		err = m.err
+	} else if m.result != nil {
+		result = m.result.Value
+	}
+	m.pop(f, chunk, top)
+	m.reset()
+	c.machines.Put(m)
+	return result, err
+}

@@ -1,0 +1,75 @@
+package evaluator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/ir"
+	"github.com/open-policy-agent/opa/v1/rego"
+)
+
+// planTarget is the name under which OPA hands us the plan of a query. Its
+// planner is internal to OPA; a target of package rego is the public way to it
+// that takes modules already compiled.
+const planTarget = "verdict-plan"
+
+// OPA reads its list of targets without a lock, so ours is added before
+// anything runs.
+var _ = registerPlanTarget()
+
+func registerPlanTarget() struct{} {
+	rego.RegisterPlugin(planTarget, planReceiver{})
+	return struct{}{}
+}
+
+// planReceiver passes each plan to the caller that waits for it, which the
+// context names.
+type planReceiver struct{}
+
+type planKey struct{}
+
+func (planReceiver) IsTarget(name string) bool { return name == planTarget }
+
+func (planReceiver) PrepareForEval(ctx context.Context, policy *ir.Policy, _ ...rego.PrepareOption) (rego.TargetPluginEval, error) {
+	into, ok := ctx.Value(planKey{}).(**ir.Policy)
+	if !ok {
+		return nil, errors.New("nobody waits for this plan")
+	}
+	*into = policy
+	return notEvaluated{}, nil
+}
+
+// notEvaluated stands where package rego keeps what evaluates: we only plan.
+type notEvaluated struct{}
+
+func (notEvaluated) Eval(context.Context, *rego.EvalContext, ast.Value) (ast.Value, error) {
+	return nil, errors.New("this target plans and does not evaluate")
+}
+
+// planQuery plans resultVar = ref over the modules of compiler.
+func planQuery(ctx context.Context, compiler *ast.Compiler, ref ast.Ref) (policy *ir.Policy, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			policy, err = nil, fmt.Errorf("planning %v panicked: %v", ref, r)
+		}
+	}()
+	if err := unsuitable(compiler, ref); err != nil {
+		return nil, err
+	}
+	_, err = rego.New(
+		rego.Compiler(compiler),
+		rego.ParsedQuery(ast.NewBody(ast.Equality.Expr(ast.VarTerm(resultVar), ast.NewTerm(ref)))),
+		rego.Target(planTarget),
+		// A target switches the compiler to another mode, for good; it stays as it was.
+		rego.EvalMode(ast.EvalModeTopdown),
+	).PrepareForEval(context.WithValue(ctx, planKey{}, &policy))
+	if err != nil {
+		return nil, fmt.Errorf("planning %v: %w", ref, err)
+	}
+	if policy == nil {
+		return nil, fmt.Errorf("planning %v: no plan was made", ref)
+	}
+	return policy, nil
+}

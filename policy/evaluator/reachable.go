@@ -1,0 +1,62 @@
+package evaluator
+
+import (
+	"fmt"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// reachable are the rules that the document at ref depends on.
+func reachable(compiler *ast.Compiler, ref ast.Ref) []*ast.Rule {
+	var out []*ast.Rule
+	seen := map[*ast.Rule]bool{}
+	var add func(rule *ast.Rule)
+	add = func(rule *ast.Rule) {
+		if seen[rule] {
+			return
+		}
+		seen[rule] = true
+		out = append(out, rule)
+		for node := range compiler.Graph.Dependencies(rule) {
+			if other, ok := node.(*ast.Rule); ok {
+				add(other)
+			}
+		}
+		if rule.Else != nil {
+			add(rule.Else)
+		}
+	}
+	for _, rule := range compiler.GetRules(ref) {
+		add(rule)
+	}
+	return out
+}
+
+// unsuitable finds what a program would do worse than the interpreter, or not
+// at all.
+func unsuitable(compiler *ast.Compiler, ref ast.Ref) error {
+	for _, rule := range reachable(compiler, ref) {
+		var err error
+		ast.WalkExprs(rule, func(e *ast.Expr) bool {
+			if term, ok := e.Terms.(*ast.Term); ok && err == nil {
+				ast.WalkClosures(term, func(any) bool {
+					// A term that is no more than evaluated is planned as
+					// nothing, and evaluating it may fail.
+					err = fmt.Errorf("%v: an expression that is a comprehension", term.Location)
+					return true
+				})
+			}
+			return err != nil
+		})
+		ast.WalkTerms(rule, func(t *ast.Term) bool {
+			if err == nil && compiler.ComprehensionIndex(t) != nil {
+				err = fmt.Errorf("%v: a comprehension that OPA's interpreter groups once and looks up then", t.Location)
+			}
+			return err != nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,394 @@
+package evaluator
+
+import (
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/ir"
+)
+
+// statement lowers one statement; nil means that there is nothing to do.
+func (l *lowering) statement(s ir.Stmt) statement {
+	switch s := s.(type) {
+	case *ir.NopStmt:
+		return nil
+	case *ir.BlockStmt:
+		return l.nested(s)
+	case *ir.BreakStmt:
+		leave := code(s.Index) + 1
+		return func(*machine, frame) code { return leave }
+	case *ir.ScanStmt:
+		return l.scan(s)
+	case *ir.NotStmt:
+		return l.not(s)
+	case *ir.WithStmt:
+		return l.with(s)
+	case *ir.CallStmt:
+		return l.call(s)
+	case *ir.CallDynamicStmt:
+		return l.callDynamic(s)
+	case *ir.DotStmt:
+		return l.dot(s)
+	case *ir.LenStmt:
+		return l.length(s)
+	case *ir.EqualStmt:
+		return l.equal(l.operand(s.A), l.operand(s.B))
+	case *ir.NotEqualStmt:
+		return l.notEqual(l.operand(s.A), l.operand(s.B))
+	case *ir.IsArrayStmt:
+		return l.isType(s.Source, func(v ast.Value) bool { _, ok := v.(*ast.Array); return ok })
+	case *ir.IsObjectStmt:
+		return l.isType(s.Source, func(v ast.Value) bool { _, ok := v.(ast.Object); return ok })
+	case *ir.IsSetStmt:
+		return l.isType(s.Source, func(v ast.Value) bool { _, ok := v.(ast.Set); return ok })
+	case *ir.IsDefinedStmt:
+		source := int(s.Source)
+		return func(_ *machine, f frame) code {
+			if f[source] == nil {
+				return undefined
+			}
+			return next
+		}
+	case *ir.IsUndefinedStmt:
+		source := int(s.Source)
+		return func(_ *machine, f frame) code {
+			if f[source] != nil {
+				return undefined
+			}
+			return next
+		}
+	case *ir.ReturnLocalStmt:
+		if int(s.Source) != l.function.result {
+			return l.refuse("another value is returned than the function's")
+		}
+		return nil // it is the last statement, and run reads the variable
+	case *ir.ResultSetAddStmt:
+		return l.resultSetAdd(s)
+	}
+	return l.assignment(s)
+}
+
+// assignment lowers the statements that set a variable or change its value.
+func (l *lowering) assignment(s ir.Stmt) statement {
+	switch s := s.(type) {
+	case *ir.AssignVarStmt:
+		return l.assign(s)
+	case *ir.AssignVarOnceStmt:
+		return l.assignOnce(s)
+	case *ir.AssignIntStmt:
+		return set(s.Target, ast.InternedTerm(s.Value))
+	case *ir.ResetLocalStmt:
+		return set(s.Target, nil)
+	case *ir.MakeNullStmt:
+		return set(s.Target, ast.NullTerm())
+	case *ir.MakeNumberIntStmt:
+		return set(s.Target, ast.InternedTerm(s.Value))
+	case *ir.MakeNumberRefStmt:
+		return set(s.Target, ast.NewTerm(ast.Number(string(l.string(s.Index).Value.(ast.String)))))
+	case *ir.MakeArrayStmt:
+		return l.make(s.Target, func() ast.Value { return ast.NewArray() })
+	case *ir.MakeObjectStmt:
+		return l.make(s.Target, func() ast.Value { return ast.NewObject() })
+	case *ir.MakeSetStmt:
+		return l.make(s.Target, func() ast.Value { return ast.NewSet() })
+	case *ir.ArrayAppendStmt:
+		return l.arrayAppend(s)
+	case *ir.SetAddStmt:
+		return l.setAdd(s)
+	case *ir.ObjectInsertStmt:
+		return l.objectInsert(s)
+	case *ir.ObjectInsertOnceStmt:
+		return l.objectInsertOnce(s)
+	case *ir.ObjectMergeStmt:
+		return l.objectMerge(s)
+	}
+	return l.refuse("statement %T is not known", s)
+}
+
+func set(target ir.Local, value *ast.Term) statement {
+	slot := int(target)
+	return func(_ *machine, f frame) code {
+		f[slot] = value
+		return next
+	}
+}
+
+func (l *lowering) nested(s *ir.BlockStmt) statement {
+	if c, known := same(s.Blocks); known {
+		if c == next {
+			return nil
+		}
+		return func(*machine, frame) code { return c }
+	}
+	var blocks []block
+	l.apart(func() { blocks = l.blocks(s.Blocks) })
+	if len(blocks) == 1 {
+		b := blocks[0]
+		return func(m *machine, f frame) code {
+			c := b.run(m, f)
+			switch {
+			case c <= undefined:
+				return next
+			case c >= found:
+				return c
+			}
+			return c - 1
+		}
+	}
+	return func(m *machine, f frame) code { return runBlocks(blocks, m, f) }
+}
+
+func (l *lowering) not(s *ir.NotStmt) statement {
+	var body block
+	l.apart(func() { body = l.block(s.Block, 1) })
+	// The plan of a negated body expects its condition to be unset before it.
+	bodied := false
+	if n := len(s.Block.Stmts); n > 0 {
+		var condition *ir.IsDefinedStmt
+		if condition, bodied = s.Block.Stmts[n-1].(*ir.IsDefinedStmt); bodied {
+			body = append(block{set(condition.Source, nil)}, body...)
+		}
+	}
+	if !bodied && !decided(s.Block) {
+		return l.refuse("a negation that goes on in a nested block")
+	}
+	return func(m *machine, f frame) code {
+		c := body.run(m, f)
+		switch {
+		case c == next:
+			return undefined
+		case c == undefined:
+			return next
+		case c >= found:
+			return c
+		}
+		return c - 1
+	}
+}
+
+func (l *lowering) dot(s *ir.DotStmt) statement {
+	if _, ok := s.Source.Value.(ir.Local); !ok {
+		return func(*machine, frame) code { return undefined } // a scalar has no parts
+	}
+	source, key, target := l.operand(s.Source), l.operand(s.Key), int(s.Target)
+	if l.base[s.Source.Value.(ir.Local)] {
+		if _, constant := s.Key.Value.(ir.StringIndex); !constant {
+			return dotBase(source, key, target)
+		}
+	}
+	if source.value == nil && key.value != nil {
+		from, name := source.slot, key.value
+		return func(_ *machine, f frame) code {
+			v := f[from]
+			if v == nil {
+				return undefined
+			}
+			v = part(v, name)
+			f[target] = v
+			if v == nil {
+				return undefined
+			}
+			return next
+		}
+	}
+	return func(_ *machine, f frame) code {
+		v, k := source.in(f), key.in(f)
+		if v == nil || k == nil {
+			return undefined
+		}
+		v = part(v, k)
+		f[target] = v
+		if v == nil {
+			return undefined
+		}
+		return next
+	}
+}
+
+// dotBase looks into a base document. OPA's interpreter reads a reference to
+// data as a path of strings, so that 2 finds "2" in an object, and "2" an
+// element of an array. This is left to it.
+func dotBase(source, key operand, target int) statement {
+	return func(m *machine, f frame) code {
+		v, k := source.in(f), key.in(f)
+		if v == nil || k == nil {
+			return undefined
+		}
+		switch composite := v.Value.(type) {
+		case *ast.Array:
+			if _, ok := k.Value.(ast.String); ok {
+				return m.fail(errUnplanned)
+			}
+		case ast.Object:
+			if n, ok := k.Value.(ast.Number); ok && composite.Get(ast.StringTerm(n.String())) != nil {
+				return m.fail(errUnplanned)
+			}
+		}
+		v = part(v, k)
+		f[target] = v
+		if v == nil {
+			return undefined
+		}
+		return next
+	}
+}
+
+// part is what composite holds under key, nil when there is none. A set holds
+// its elements under themselves.
+func part(composite, key *ast.Term) *ast.Term {
+	switch v := composite.Value.(type) {
+	case *ast.Array:
+		return v.Get(key)
+	case ast.Object:
+		return v.Get(key)
+	case ast.Set:
+		if v.Contains(key) {
+			return key
+		}
+	}
+	return nil
+}
+
+func (l *lowering) length(s *ir.LenStmt) statement {
+	source, target := l.operand(s.Source), int(s.Target)
+	return func(m *machine, f frame) code {
+		v := source.in(f)
+		if v == nil {
+			return undefined
+		}
+		n := 0
+		switch v := v.Value.(type) {
+		case *ast.Array:
+			n = v.Len()
+		case ast.Object:
+			n = v.Len()
+		case ast.Set:
+			n = v.Len()
+		default:
+			return m.fail(errUnplanned)
+		}
+		f[target] = ast.InternedTerm(n)
+		return next
+	}
+}
+
+func (l *lowering) equal(a, b operand) statement {
+	if a.value != nil {
+		a, b = b, a
+	}
+	if a.value == nil && b.value != nil {
+		slot, want := a.slot, b.value
+		if s, ok := want.Value.(ast.String); ok {
+			return func(_ *machine, f frame) code {
+				v := f[slot]
+				if v == nil {
+					return undefined
+				}
+				if got, ok := v.Value.(ast.String); ok && got == s {
+					return next
+				}
+				return undefined
+			}
+		}
+		return func(_ *machine, f frame) code {
+			if v := f[slot]; v == nil || !v.Equal(want) {
+				return undefined
+			}
+			return next
+		}
+	}
+	return func(_ *machine, f frame) code {
+		x, y := a.in(f), b.in(f)
+		if x == nil || y == nil || !x.Equal(y) {
+			return undefined
+		}
+		return next
+	}
+}
+
+func (l *lowering) notEqual(a, b operand) statement {
+	return func(_ *machine, f frame) code {
+		x, y := a.in(f), b.in(f)
+		if x == nil || y == nil || x.Equal(y) {
+			return undefined
+		}
+		return next
+	}
+}
+
+func (l *lowering) isType(source ir.Operand, is func(ast.Value) bool) statement {
+	o := l.operand(source)
+	return func(_ *machine, f frame) code {
+		if v := o.in(f); v == nil || !is(v.Value) {
+			return undefined
+		}
+		return next
+	}
+}
+
+func (l *lowering) assign(s *ir.AssignVarStmt) statement {
+	if _, ok := l.aliases[s.Target]; ok {
+		return nil
+	}
+	source, target := l.operand(s.Source), int(s.Target)
+	if depth, ok := l.conditions[s.Target]; ok && source.value != nil {
+		// Once holds for all that is asked, the way OPA's interpreter does it.
+		leave := code(l.depth-depth) + 1
+		value := source.value
+		return func(_ *machine, f frame) code {
+			f[target] = value
+			return leave
+		}
+	}
+	if source.value != nil {
+		return set(s.Target, source.value)
+	}
+	from := source.slot
+	return func(_ *machine, f frame) code {
+		f[target] = f[from]
+		return next
+	}
+}
+
+func (l *lowering) assignOnce(s *ir.AssignVarOnceStmt) statement {
+	source, target := l.operand(s.Source), int(s.Target)
+	if l.earlyExit && s.Target == l.value {
+		result := l.function.result
+		return func(m *machine, f frame) code {
+			v := source.in(f)
+			if v == nil {
+				return m.fail(errUnplanned)
+			}
+			f[result] = v
+			return found
+		}
+	}
+	return func(m *machine, f frame) code {
+		v := source.in(f)
+		if v == nil {
+			return m.fail(errUnplanned)
+		}
+		if before := f[target]; before == nil {
+			f[target] = v
+		} else if !before.Equal(v) {
+			return m.fail(errConflict)
+		}
+		return next
+	}
+}
+
+// resultSetAdd takes the entry rule's value out of the bindings of the query.
+func (l *lowering) resultSetAdd(s *ir.ResultSetAddStmt) statement {
+	value := int(s.Value)
+	name := ast.StringTerm(resultVar)
+	return func(m *machine, f frame) code {
+		bindings := f[value]
+		if bindings == nil {
+			return m.fail(errUnplanned)
+		}
+		result := part(bindings, name)
+		if result == nil || m.result != nil && !m.result.Equal(result) {
+			return m.fail(errUnplanned)
+		}
+		m.result = result
+		return next
+	}
+}

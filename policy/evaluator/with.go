@@ -1,0 +1,64 @@
+package evaluator
+
+import (
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/ir"
+)
+
+// with replaces input or data, or a part of them, for as long as its block runs.
+func (l *lowering) with(s *ir.WithStmt) statement {
+	if s.Local != ir.Input && s.Local != ir.Data {
+		return l.refuse("with replaces variable %d", s.Local)
+	}
+	slot, value := int(s.Local), l.operand(s.Value)
+	path := make([]*ast.Term, len(s.Path))
+	for i, name := range s.Path {
+		path[i] = l.string(name)
+	}
+	var body block
+	l.apart(func() { body = l.block(s.Block, 1) })
+	return func(m *machine, f frame) code {
+		saved, v := f[slot], value.in(f)
+		if v == nil {
+			return m.fail(errUnplanned)
+		}
+		if len(path) > 0 {
+			if v = replaced(saved, path, v); v == nil {
+				return m.fail(errUnplanned)
+			}
+		}
+		f[slot] = v
+		before, fresh := m.enter(f[ir.Input], f[ir.Data])
+		c := body.run(m, f)
+		m.leave(before, fresh)
+		f[slot] = saved
+		if c <= undefined || c >= found {
+			return c
+		}
+		return c - 1
+	}
+}
+
+// replaced is root with value at path; root itself stays as it is. It is nil
+// where something that is no object lies on the path.
+func replaced(root *ast.Term, path []*ast.Term, value *ast.Term) *ast.Term {
+	if len(path) == 0 {
+		return value
+	}
+	out := ast.NewObject()
+	var below *ast.Term
+	if root != nil {
+		object, ok := root.Value.(ast.Object)
+		if !ok {
+			return nil
+		}
+		below = object.Get(path[0])
+		object.Foreach(func(k, v *ast.Term) { out.Insert(k, v) })
+	}
+	inner := replaced(below, path[1:], value)
+	if inner == nil {
+		return nil
+	}
+	out.Insert(path[0], inner)
+	return ast.NewTerm(out)
+}
