@@ -17,6 +17,9 @@ type Inspection struct {
 	Rule string
 	// Defined says that a policy has the rule; the rest is zero where none has.
 	Defined bool
+	// Interpreted says why the rule is left to OPA's interpreter; "" when it is
+	// compiled.
+	Interpreted string
 	// Input and Data are the paths that are read, as Rego writes them, sorted.
 	Input, Data []string
 	// Cached says that a decision holds for as long as what it read stays the
@@ -61,6 +64,7 @@ func (r *Revision) Inspect() []Inspection {
 		}
 		inspection := Inspection{Rule: rule.path, Defined: rule.evaluator != nil}
 		if inspection.Defined {
+			inspection.Interpreted = rule.interpreted
 			inspection.fill(rule.footprint)
 		}
 		out = append(out, inspection)

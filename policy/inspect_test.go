@@ -53,17 +53,20 @@ score.zone := 3 if input.node.metadata.name == "a"
 		Input:  []string{"input.spec.user"},
 		Data:   []string{"data.duty.users"},
 		Cached: true, TTL: 30 * time.Second,
-		Varying: []InspectedUse{{"time.now_ns", "authorization.rego:7", 30 * time.Second}},
+		Interpreted: "it asks the clock, the network or chance",
+		Varying:     []InspectedUse{{"time.now_ns", "authorization.rego:7", 30 * time.Second}},
 	}, {
 		Rule:   "kubernetes.authorization.deny",
 		Input:  []string{"input.spec.url"},
 		Cached: true, TTL: 30 * time.Second,
-		Varying: []InspectedUse{{"http.send", "authorization.rego:10", 30 * time.Second}},
+		Interpreted: "it asks the clock, the network or chance",
+		Varying:     []InspectedUse{{"http.send", "authorization.rego:10", 30 * time.Second}},
 	}, {
 		Rule:   "kubernetes.scheduling.reject",
 		Input:  []string{"input.node", `input.pod.metadata.annotations["a/b"]`},
 		Cached: true, Timed: true,
-		Widenings: []InspectedWidening{{"input.node", "scheduling.rego:4"}},
+		Interpreted: "it asks the clock, the network or chance",
+		Widenings:   []InspectedWidening{{"input.node", "scheduling.rego:4"}},
 	}, {
 		Rule:   "kubernetes.scheduling.score",
 		Input:  []string{"input.node.metadata.name"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -43,7 +44,7 @@ policies.`,
 			if err != nil {
 				return err
 			}
-			return write(cmd.OutOrStdout(), revision)
+			return write(cmd.OutOrStdout(), revision, c.Cache)
 		},
 	}
 	set := command.Flags()
@@ -65,12 +66,12 @@ func compilePolicies(ctx context.Context, c *config.Configuration) (*policy.Revi
 	return policy.Compile(ctx, content, policyOptions(c))
 }
 
-var inspectionWriters = map[string]func(io.Writer, *policy.Revision) error{
+var inspectionWriters = map[string]func(io.Writer, *policy.Revision, config.Cache) error{
 	"text": writeInspectionText,
 	"json": writeInspectionJSON,
 }
 
-func writeInspectionText(w io.Writer, revision *policy.Revision) error {
+func writeInspectionText(w io.Writer, revision *policy.Revision, cache config.Cache) error {
 	var b strings.Builder
 	for i, rule := range revision.Inspect() {
 		if i > 0 {
@@ -82,12 +83,13 @@ func writeInspectionText(w io.Writer, revision *policy.Revision) error {
 			continue
 		}
 		column(&b, "reads", append(rule.Input, rule.Data...))
-		column(&b, "kept", lifetime(rule))
+		column(&b, "kept", lifetime(rule, cache))
 		var wide []string
 		for _, widening := range rule.Widenings {
 			wide = append(wide, fmt.Sprintf("%s, all of it: %s", widening.Path, widening.Location))
 		}
 		column(&b, "wide", wide)
+		column(&b, "run", []string{evaluatorOf(rule)})
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -101,10 +103,19 @@ func column(b *strings.Builder, heading string, lines []string) {
 	}
 }
 
+func evaluatorOf(rule policy.Inspection) string {
+	if rule.Interpreted == "" {
+		return "compiled"
+	}
+	return "by OPA's interpreter: " + rule.Interpreted
+}
+
 // lifetime says how long decisions are kept, and what is in the way of longer.
-func lifetime(rule policy.Inspection) []string {
+func lifetime(rule policy.Inspection, cache config.Cache) []string {
 	var out []string
 	switch {
+	case !cache.Enabled:
+		return []string{"never: cache.enabled is false"}
 	case !rule.Cached:
 		out = append(out, "never")
 		for _, use := range rule.Varying {
@@ -124,7 +135,18 @@ func lifetime(rule policy.Inspection) []string {
 	if rule.Timed {
 		out = append(out, "until data.lib.time.active changes at the latest")
 	}
+	if lifetimes := cache.Lifetimes; lifetimes != (config.Lifetimes{}) {
+		out = append(out, fmt.Sprintf("and cache.lifetimes: allow %s, deny %s, noOpinion %s",
+			limit(lifetimes.Allow), limit(lifetimes.Deny), limit(lifetimes.NoOpinion)))
+	}
 	return out
+}
+
+func limit(d time.Duration) string {
+	if d == 0 {
+		return "no limit"
+	}
+	return d.String()
 }
 
 // inspectedRule is an entry of the JSON output.
@@ -135,10 +157,20 @@ type inspectedRule struct {
 	Data    []string `json:"data,omitempty"`
 	Kept    bool     `json:"kept"`
 	// TTLSeconds is 0 for no limit.
-	TTLSeconds float64             `json:"ttlSeconds,omitempty"`
-	Timed      bool                `json:"timed,omitempty"`
-	Varying    []inspectedUse      `json:"varying,omitempty"`
-	Widenings  []inspectedWidening `json:"widenings,omitempty"`
+	TTLSeconds float64 `json:"ttlSeconds,omitempty"`
+	Timed      bool    `json:"timed,omitempty"`
+	// Interpreted says why OPA's interpreter runs the rule; absent where it is
+	// compiled.
+	Interpreted string              `json:"interpreted,omitempty"`
+	Varying     []inspectedUse      `json:"varying,omitempty"`
+	Widenings   []inspectedWidening `json:"widenings,omitempty"`
+}
+
+// inspectedLifetimes are cache.lifetimes; 0 for no limit.
+type inspectedLifetimes struct {
+	Allow     float64 `json:"allowSeconds"`
+	Deny      float64 `json:"denySeconds"`
+	NoOpinion float64 `json:"noOpinionSeconds"`
 }
 
 type inspectedUse struct {
@@ -152,15 +184,20 @@ type inspectedWidening struct {
 	Location string `json:"location"`
 }
 
-func writeInspectionJSON(w io.Writer, revision *policy.Revision) error {
+func writeInspectionJSON(w io.Writer, revision *policy.Revision, cache config.Cache) error {
 	out := struct {
-		Revision string          `json:"policyRevision"`
-		Rules    []inspectedRule `json:"rules"`
-	}{Revision: revision.ID()}
+		Revision  string             `json:"policyRevision"`
+		Cached    bool               `json:"cacheEnabled"`
+		Lifetimes inspectedLifetimes `json:"cacheLifetimes"`
+		Rules     []inspectedRule    `json:"rules"`
+	}{
+		Revision: revision.ID(), Cached: cache.Enabled,
+		Lifetimes: inspectedLifetimes{cache.Lifetimes.Allow.Seconds(), cache.Lifetimes.Deny.Seconds(), cache.Lifetimes.NoOpinion.Seconds()},
+	}
 	for _, rule := range revision.Inspect() {
 		inspected := inspectedRule{
 			Rule: rule.Rule, Defined: rule.Defined, Input: rule.Input, Data: rule.Data,
-			Kept: rule.Cached, TTLSeconds: rule.TTL.Seconds(), Timed: rule.Timed,
+			Kept: rule.Cached, TTLSeconds: rule.TTL.Seconds(), Timed: rule.Timed, Interpreted: rule.Interpreted,
 		}
 		for _, use := range rule.Varying {
 			inspected.Varying = append(inspected.Varying, inspectedUse{use.Builtin, use.Location, use.TTL.Seconds()})

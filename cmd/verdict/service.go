@@ -200,6 +200,7 @@ func policyOptions(c *config.Configuration) policy.Options {
 	return policy.Options{
 		Cache:              cache,
 		EvaluationTimeout:  max(c.Server.Timeouts.Decision, c.Scheduling.Timeout),
+		InterpreterOnly:    c.Policy.Evaluator == config.PolicyEvaluatorInterpreter,
 		Library:            builtin.Library(),
 		AllowedHosts:       c.Policy.AllowedHosts,
 		AllowedSystemNames: c.Authentication.AllowedSystemNames,

@@ -143,6 +143,7 @@ func (c *checker) policy() {
 	for i := range policy.Directories {
 		c.dir(item("policy.directories", i), &policy.Directories[i])
 	}
+	oneOf(c, "policy.evaluator", policy.Evaluator, PolicyEvaluatorAuto, PolicyEvaluatorInterpreter)
 	c.names("policy.allowedHosts", policy.AllowedHosts)
 	for i, host := range policy.AllowedHosts {
 		path := item("policy.allowedHosts", i)

@@ -118,7 +118,20 @@ type Policy struct {
 	// AllowedHosts are the hosts, without port, that http.send and the other
 	// builtins that use the network may reach.
 	AllowedHosts []string `yaml:"allowedHosts"`
+	// Evaluator is what runs the rules.
+	Evaluator PolicyEvaluator `yaml:"evaluator"`
 }
+
+// PolicyEvaluator is what runs the rules.
+type PolicyEvaluator string
+
+// The values of PolicyEvaluator.
+const (
+	// PolicyEvaluatorAuto compiles what can be compiled.
+	PolicyEvaluatorAuto PolicyEvaluator = "auto"
+	// PolicyEvaluatorInterpreter leaves everything to OPA's interpreter.
+	PolicyEvaluatorInterpreter PolicyEvaluator = "interpreter"
+)
 
 // Authentication configures the answers to TokenReviews.
 type Authentication struct {

@@ -52,6 +52,7 @@ shutdown: {drain: 0s, grace: 0}
 policy:
   directories: [policies, `+absolute+`]
   allowedHosts: [registry.example.com, 10.0.0.1]
+  evaluator: interpreter
 authentication:
   sources:
   - name: local
@@ -94,6 +95,7 @@ log: {level: debug, format: json}
 		},
 		Operations: Operations{Address: ":0"},
 		Policy: Policy{
+			Evaluator:    PolicyEvaluatorInterpreter,
 			Directories:  []string{filepath.Join(dir, "policies"), absolute},
 			AllowedHosts: []string{"registry.example.com", "10.0.0.1"},
 		},
