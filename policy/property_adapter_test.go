@@ -3,6 +3,7 @@ package policy_test
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,9 +42,15 @@ func newEngine(dropped ...droppedPath) *engine {
 			}
 			if drop.root == "input" {
 				f.Input = *f.Input.Without(drop.path)
-			} else {
-				f.Data = *f.Data.Without(drop.path)
+				continue
 			}
+			var kept footprint.Paths
+			for _, each := range f.Data.All() {
+				if len(each) < len(drop.path) || !slices.Equal(each[:len(drop.path)], drop.path) {
+					kept.Add(each...)
+				}
+			}
+			f.Data = kept
 		}
 	})
 	return &engine{policy.NewEngine(options, quiet{})}
@@ -52,14 +59,26 @@ func newEngine(dropped ...droppedPath) *engine {
 // nameOf is the last part of the path of an entry rule.
 func nameOf(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
 
-// footprints are the paths that the footprint of each entry rule holds.
+// footprints are the paths that the footprint of each entry rule holds, as far
+// as the engine uses them: of the cluster it goes by resources, and of data only
+// where decisions are kept.
 func (e *engine) footprints() []droppedPath {
 	var out []droppedPath
 	for path, f := range e.Revision().Footprints() {
 		for _, each := range f.Input.All() {
 			out = append(out, droppedPath{nameOf(path), "input", each})
 		}
+		if _, kept := f.Lifetime(); !kept {
+			continue
+		}
+		var data footprint.Paths
 		for _, each := range f.Data.All() {
+			if len(each) > 0 && each[0] == "cluster" {
+				each = each[:min(len(each), 2)]
+			}
+			data.Add(each...)
+		}
+		for _, each := range data.All() {
 			out = append(out, droppedPath{nameOf(path), "data", each})
 		}
 	}

@@ -305,6 +305,53 @@ func (p *point) near(r *rand.Rand, document map[string]any) map[string]any {
 	return out
 }
 
+// gaps are copies of document in which one field is absent and null.
+func (p *point) gaps(r *rand.Rand, document map[string]any) []map[string]any {
+	var out []map[string]any
+	l := p.leaves[r.IntN(len(p.leaves))]
+	absent := clone(document).(map[string]any)
+	remove(absent, l.path)
+	null := clone(document).(map[string]any)
+	put(null, l.path, nil)
+	for _, each := range []map[string]any{absent, null} {
+		if p.valid(each) {
+			out = append(out, each)
+		}
+	}
+	return out
+}
+
+// valid reports whether the wire lets document through.
+func (p *point) valid(document map[string]any) bool {
+	finished := clone(document).(map[string]any)
+	p.finish(rand.New(rand.NewPCG(4, 2)), finished)
+	return canonical(finished) == canonical(document)
+}
+
+// twin is document with its numbers written otherwise: it compares equal, and
+// a policy that prints a number tells it apart.
+func twin(document any) any {
+	switch v := document.(type) {
+	case map[string]any:
+		for name, item := range v {
+			v[name] = twin(item)
+		}
+	case []any:
+		for i, item := range v {
+			v[i] = twin(item)
+		}
+	case json.Number:
+		if other, ok := otherForms[v]; ok {
+			return other
+		}
+	}
+	return document
+}
+
+var otherForms = map[json.Number]json.Number{
+	"1": "1.0", "1.0": "1", "7": "7e0", "7e0": "7", "60": "6e1", "0": "-0", "-0": "0", "-3": "-3.0", "2.5": "25e-1",
+}
+
 func clone(value any) any {
 	switch v := value.(type) {
 	case map[string]any:

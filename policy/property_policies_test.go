@@ -508,6 +508,14 @@ func (w *policyWriter) someLeaf(k kind) leaf {
 // putting into a reason.
 func (w *policyWriter) condition(b *body) string {
 	l := w.point.leaves[w.r.IntN(len(w.point.leaves))]
+	switch w.r.IntN(36) {
+	case 0, 1, 2:
+		l = w.someLeaf(number)
+	case 3:
+		// Nothing may be kept of a policy that asks the clock.
+		w.use("the clock")
+		b.add("time.now_ns() > 0")
+	}
 	switch l.kind {
 	case texts:
 		return w.textsCondition(b, l)
@@ -564,8 +572,11 @@ func (w *policyWriter) textCondition(b *body, l leaf) string {
 	case 9:
 		w.use("builtin that may fault")
 		v := w.field(b, l)
+		if slices.Contains(l.pool, any("7")) {
+			b.add("to_number(%s) > %d", v, w.r.IntN(50))
+			return v
+		}
 		b.add("%s", pick(w.r,
-			fmt.Sprintf("to_number(%s) > %d", v, w.r.IntN(50)),
 			fmt.Sprintf("startswith(%s, %q)", v, pick(w.r, "a", "p", "d", "")),
 			fmt.Sprintf("lower(%s) != %s", v, w.of(l)),
 			fmt.Sprintf("regex.match(`^[a-k]`, %s)", v),
@@ -602,7 +613,7 @@ func (w *policyWriter) textCondition(b *body, l leaf) string {
 	case 14:
 		w.use("set operations")
 		v := w.field(b, l)
-		b.add("count({%s, %s} %s {%s, %s}) > 0", v, w.of(l), pick(w.r, "&", "-"), w.of(l), w.constant())
+		b.add("count({%s} %s {%s, %s}) > 0", v, pick(w.r, "&", "-"), w.of(l), w.of(l))
 		return w.constant()
 	case 15:
 		w.use("type test")
@@ -650,8 +661,9 @@ func (w *policyWriter) textCondition(b *body, l leaf) string {
 		one, two := w.name("t"), w.name("t")
 		w.write("table", fmt.Sprintf("%s := %s", one, w.of(l)))
 		w.write("table", fmt.Sprintf("%s := %s", two, w.dotted("input", w.someLeaf(text).path)))
-		b.add("some n in [%q, %q]", one, two)
-		b.add("data.table[n] == %s", v)
+		n := w.name("n")
+		b.add("some %s in [%q, %q]", n, one, two)
+		b.add("data.table[%s] == %s", n, v)
 		return v
 	}
 }
@@ -716,7 +728,7 @@ func (w *policyWriter) objectsCondition(b *body, l leaf) string {
 	name := field.path[0]
 	v := w.whole(b, l.path, 2)
 	x := w.name("x")
-	switch w.r.IntN(4) {
+	switch w.r.IntN(5) {
 	case 0:
 		b.add("some %s in %s", x, v)
 		b.add("%s.%s %s %s", x, name, pick(w.r, "==", "!="), w.of(field))
@@ -730,6 +742,10 @@ func (w *policyWriter) objectsCondition(b *body, l leaf) string {
 		b.add("%s := [y.%s | some y in %s]", x, name, v)
 		b.add("count(%s) > 0", x)
 		return x
+	case 3:
+		w.use("index")
+		b.add("%s[%s].%s != %s", v, pick(w.r, "0", "1", "_"), name, w.of(field))
+		return fmt.Sprintf("%s[0].%s", v, name)
 	default:
 		w.use("function of an element")
 		pkg, f := w.somePackage(), w.name("f")
@@ -759,6 +775,10 @@ func (w *policyWriter) numberCondition(b *body, l leaf) string {
 		w.use("printed number")
 		b.add(`sprintf("%%v", [%s]) != %q`, v, strings.Trim(w.of(l), `"`))
 	case 5:
+		if l.kind == boolean {
+			b.add("%s == %s", v, w.of(l))
+			break
+		}
 		w.use("builtin that may fault")
 		b.add("round(%s) < data.static.limits.high", v)
 	default:
@@ -773,7 +793,11 @@ func (w *policyWriter) dataCondition(b *body, l leaf) string {
 		v = w.variable(b, v)
 	}
 	n := w.r.IntN(5)
-	switch w.r.IntN(20) {
+	switch w.r.IntN(21) {
+	case 20:
+		w.use("static data, field")
+		b.add("count(data.static.allowed) > data.static.limits.low")
+		return pick(w.r, "data.static.limits.high", "count(data.static.limits)")
 	case 0:
 		w.use("static data, lookup")
 		b.add("data.static.names[%s] != %s", v, w.constant())
@@ -797,9 +821,10 @@ func (w *policyWriter) dataCondition(b *body, l leaf) string {
 		return fmt.Sprintf("object.get(data.access, %s, \"nobody\")", v)
 	case 5:
 		w.use("static data, iteration")
-		b.add("some role, x in data.static.roles")
-		b.add("%s in x.members", v)
-		return "role"
+		role, x := w.name("x"), w.name("x")
+		b.add("some %s, %s in data.static.roles", role, x)
+		b.add("%s in %s.members", v, x)
+		return role
 	case 6:
 		w.use("static data, helper")
 		pkg, name := w.somePackage(), w.name("h")
@@ -866,8 +891,9 @@ func (w *policyWriter) dataCondition(b *body, l leaf) string {
 		for _, name := range clusterResources {
 			w.resources["cluster."+name] = true
 		}
-		b.add("some x in data.cluster")
-		b.add("x[%s]", v)
+		x := w.name("x")
+		b.add("some %s in data.cluster", x)
+		b.add("%s[%s]", x, v)
 		return v
 	case 18:
 		w.use("with data.cluster.x as")
@@ -1002,29 +1028,67 @@ func (w *policyWriter) score(b *body) string {
 	}
 }
 
-// variant changes one thing of a policy: a name in one file, only a comment, a
-// file more, a file's order. The text may not compile.
+// variant changes one thing of a policy: a name, a field or a comparison in one
+// file, only a comment, a file more. The text may not compile.
 func variant(r *rand.Rand, p *point, files map[string]string) map[string]string {
 	out := maps.Clone(files)
 	names := slices.Sorted(maps.Keys(files))
-	name := names[r.IntN(len(names))]
-	switch r.IntN(5) {
+	r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	if r.IntN(2) == 0 {
+		// The files of helpers first: what an entry rule says changes, its own text doesn't.
+		slices.SortStableFunc(names, func(a, b string) int {
+			return strings.Count(a, p.pkg) - strings.Count(b, p.pkg)
+		})
+	}
+	switch r.IntN(6) {
 	case 0:
-		out[name] = "# touched\n" + out[name]
+		out[names[0]] = "# touched\n" + out[names[0]]
 	case 1:
 		rule := map[string]string{"authorization": "allow", "scheduling": "reject", "authentication": "deny"}[p.name]
-		out["more.rego"] = fmt.Sprintf("package %s\n\n%s contains \"more\" if %s == %s\n", p.pkg, rule,
-			"input"+access(p.leaves[0].path), canonical(p.leaves[0].pool[0]))
-	default:
-		old := strconv.Quote(universe[r.IntN(len(universe))])
-		for _, candidate := range names {
-			if strings.Contains(out[candidate], old) {
-				out[candidate] = strings.Replace(out[candidate], old, strconv.Quote(universe[r.IntN(len(universe))]), 1)
-				break
-			}
+		out["more.rego"] = fmt.Sprintf("package %s\n\n%s contains \"more\" if input%s == %s\n", p.pkg, rule,
+			access(p.leaves[0].path), canonical(p.leaves[0].pool[0]))
+	case 2:
+		replaceOne(r, out, names, []string{" == ", " != "}, []string{" == ", " != "})
+	case 3:
+		// Another field is read: the footprint changes.
+		var fields []string
+		for _, l := range p.leaves {
+			fields = append(fields, "."+l.path[len(l.path)-1])
 		}
+		replaceOne(r, out, names, fields, fields)
+	default:
+		var constants []string
+		for _, constant := range universe {
+			constants = append(constants, strconv.Quote(constant))
+		}
+		replaceOne(r, out, names, constants, constants)
 	}
 	return out
+}
+
+// replaceOne puts one of to where one of from is, in the first of names that
+// has any.
+func replaceOne(r *rand.Rand, files map[string]string, names, from, to []string) {
+	for _, name := range names {
+		found := slices.DeleteFunc(slices.Clone(from), func(text string) bool { return !strings.Contains(files[name], text) })
+		if len(found) > 0 {
+			files[name] = strings.Replace(files[name], pick(r, found...), pick(r, to...), 1)
+			return
+		}
+	}
+}
+
+// someStatic is a name under data.static, one that the policy reads if it
+// reads any.
+func (g generated) someStatic(r *rand.Rand) string {
+	all := []string{"names", "allowed", "limits", "keys", "roles"}
+	read := slices.DeleteFunc(slices.Clone(all), func(name string) bool {
+		return !strings.Contains(fmt.Sprint(g.files), "data.static."+name)
+	})
+	if len(read) == 0 {
+		read = all
+	}
+	return pick(r, read...)
 }
 
 func access(path []string) string {

@@ -86,22 +86,24 @@ func newWorld(tb testing.TB, p *point, seed uint64, seen *counts) *world {
 			w.variants = append(w.variants, next)
 		}
 	}
-	for range 2 {
-		w.static = append(w.static, p.data(w.random))
+	// The second differs from the first in little of each document, the
+	// third in all.
+	first, third := p.data(w.random), p.data(w.random)
+	second := p.data(w.random)
+	second.static = clone(first.static).(map[string]any)
+	name := w.policy.someStatic(w.random)
+	second.static[name] = p.staticValue(w.random, name)
+	second.access = clone(first.access).(map[string]any)
+	for range 4 {
+		second.access[universe[w.random.IntN(len(universe))]] = randomAccess(w.random)
 	}
-	// The second differs from the first in one place of each document.
-	w.static[1].static = clone(w.static[0].static).(map[string]any)
-	name := pick(w.random, "names", "allowed", "limits", "keys", "roles")
-	w.static[1].static[name] = p.staticValue(w.random, name)
-	w.static[1].access = clone(w.static[0].access).(map[string]any)
-	w.static[1].access[universe[w.random.IntN(len(universe))]] = randomAccess(w.random)
+	w.static = []randomData{first, second, third}
 
-	for range 10 {
+	for range 8 {
 		document := p.document(w.random)
-		w.inputs = append(w.inputs, document)
-		for range 2 {
-			w.inputs = append(w.inputs, p.near(w.random, document))
-		}
+		w.inputs = append(w.inputs, document, p.near(w.random, document), p.near(w.random, document),
+			twin(clone(document)).(map[string]any))
+		w.inputs = append(w.inputs, p.gaps(w.random, document)...)
 	}
 	for _, document := range w.inputs {
 		for range 1 + w.random.IntN(3) {
@@ -199,23 +201,28 @@ func (w *world) change(r *rand.Rand, s state) (next state, apply func(testing.TB
 		w.load(tb, e, s)
 	}
 	switch r.IntN(8) {
-	case 0, 1, 2, 3:
+	case 0, 1, 2:
 		i := r.IntN(len(clusterResources))
-		s.cluster[i] = 1 - s.cluster[i]
+		s.cluster[i] = w.other(r, s.cluster[i])
 		return s, func(tb testing.TB, e *engine) {
 			tb.Helper()
 			e.setCluster(tb, clusterResources[i], w.static[s.cluster[i]].cluster[clusterResources[i]])
 		}
+	case 3:
+		s.static = w.other(r, s.static)
 	case 4:
-		s.static = 1 - s.static
-	case 5:
-		s.access = 1 - s.access
-	case 6:
+		s.access = w.other(r, s.access)
+	case 5, 6:
 		s.variant = r.IntN(len(w.variants))
 	default:
 		// A reload of what is loaded already.
 	}
 	return s, load
+}
+
+// other is an index of static that is not n.
+func (w *world) other(r *rand.Rand, n int) int {
+	return (n + 1 + r.IntN(len(w.static)-1)) % len(w.static)
 }
 
 // ask puts one question to the engine.
@@ -328,7 +335,7 @@ func runWorld(t *testing.T, w *world, decisions int, seen *counts) {
 	want := w.reference(t, s)
 	outcomes := map[string]int{}
 	for n := 0; n < decisions; {
-		if n > 0 && w.random.IntN(80) == 0 {
+		if n > 0 && w.random.IntN(50) == 0 {
 			next, apply := w.change(w.random, s)
 			apply(t, e)
 			if s.cluster != next.cluster {

@@ -102,11 +102,11 @@ func company(bindings int) map[string]any {
 	}
 }
 
-func review(user string, groups []any, namespace, verb, resource string) ast.Value {
+func review(groups []any, namespace, verb, resource string) ast.Value {
 	return ast.MustInterfaceToValue(map[string]any{
 		"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
 		"spec": map[string]any{
-			"user": user, "groups": groups,
+			"user": "user-00001", "groups": groups,
 			"resourceAttributes": map[string]any{"namespace": namespace, "verb": verb, "resource": resource, "version": "v1", "name": "web"},
 		},
 	})
@@ -148,10 +148,10 @@ func BenchmarkStarter(b *testing.B) {
 		name, ref string
 		input     ast.Value
 	}{
-		{"allow", "data.kubernetes.authorization.allow", review("user-00001", groups, "team-007", "get", "pods")},
-		{"allow, not granted", "data.kubernetes.authorization.allow", review("user-00001", groups, "team-007", "delete", "leases")},
-		{"deny", "data.kubernetes.authorization.deny", review("user-00001", groups, "team-007", "get", "pods")},
-		{"deny, denied", "data.kubernetes.authorization.deny", review("user-00001", groups, "kube-system", "get", "secrets")},
+		{"allow", "data.kubernetes.authorization.allow", review(groups, "team-007", "get", "pods")},
+		{"allow, not granted", "data.kubernetes.authorization.allow", review(groups, "team-007", "delete", "leases")},
+		{"deny", "data.kubernetes.authorization.deny", review(groups, "team-007", "get", "pods")},
+		{"deny, denied", "data.kubernetes.authorization.deny", review(groups, "kube-system", "get", "secrets")},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			i, c := evaluatorsOf(b, compiler, data, ast.MustParseRef(bench.ref))
@@ -210,11 +210,10 @@ func BenchmarkShapes(b *testing.B) {
 		{"some, last", `r if { some x in input; x == 9999 }`, list(10_000, "%d")},
 		{"in, last", `r if 9999 in input`, list(10_000, "%d")},
 		{"every", `r if { every x in input { x >= 0 } }`, list(10_000, "%d")},
-		{"every, first fails", `r if not bad
+		{"every, first fails", `some_fails if { every x in input { some y in input; x == y + 1 } }
 
-bad if { every x in input { some y in input; x == y + 1 } }`, list(1000, "%d")},
+r if not some_fails`, list(1000, "%d")},
 		{"group by", `r[item.team] contains item.id if some item in input`, items},
-		{"group by with comprehension", "r[team] := ids if { some item in input; team := item.team; ids := {i.id | some i in input; i.team == team} }", items},
 		{"nested object", "r[item.team][item.id] := item if some item in input", items},
 		{"wide object of sets", `r[item.id] contains item.team if some item in input`, items},
 		{"helper, same argument", "r if { some x in input; not helper(\"a\") }\n\nhelper(s) if { some c in [\"b\", \"c\", \"a\"]; c == s }", list(10_000, "%d")},

@@ -13,6 +13,8 @@ func (l *lowering) combined(stmts []ir.Stmt) (s statement, used int) {
 	switch first := stmts[0].(type) {
 	case *ir.DotStmt:
 		return l.path(stmts)
+	case *ir.MakeObjectStmt:
+		return l.bindings(first, stmts)
 	case *ir.MakeArrayStmt:
 		return l.arrayLiteral(first, stmts)
 	case *ir.CallStmt:
@@ -60,10 +62,10 @@ func (l *lowering) condition(call *ir.CallStmt) statement {
 		return nil
 	}
 	a, b := args[0], args[1]
-	switch {
-	case call.Func == ast.Equal.Name:
+	switch call.Func {
+	case ast.Equal.Name:
 		return l.equal(a, b)
-	case call.Func == ast.NotEqual.Name:
+	case ast.NotEqual.Name:
 		return l.notEqual(a, b)
 	}
 	return func(m *machine, f frame) code {
@@ -117,26 +119,33 @@ func (l *lowering) hasKey(keys *ir.CallStmt, stmts []ir.Stmt) (s statement, used
 // sprintf that it is made for.
 func (l *lowering) arrayLiteral(array *ir.MakeArrayStmt, stmts []ir.Stmt) (s statement, used int) {
 	n := l.writes[array.Target] - 1
-	if n < 1 || len(stmts) < n+1 || l.constants[array.Target] != nil {
+	if n < 1 || l.constants[array.Target] != nil {
 		return nil, 0
 	}
-	elements := make([]operand, n)
-	for i := range n {
-		add, ok := stmts[i+1].(*ir.ArrayAppendStmt)
+	var elements []operand
+	for used = 1; len(elements) < n; used++ {
+		if used == len(stmts) {
+			return nil, 0
+		}
+		if l.makesConstant(stmts[used]) {
+			continue // its operand is the constant
+		}
+		add, ok := stmts[used].(*ir.ArrayAppendStmt)
 		if !ok || add.Array != array.Target || add.Value.Value == array.Target {
 			return nil, 0
 		}
-		elements[i] = l.operand(add.Value)
+		elements = append(elements, l.operand(add.Value))
 	}
-	if len(stmts) > n+1 {
-		if call, ok := stmts[n+1].(*ir.CallStmt); ok && call.Func == ast.Sprintf.Name && l.uses[array.Target] == n+1 {
+	after := stmts[used:]
+	if len(after) > 0 {
+		if call, ok := after[0].(*ir.CallStmt); ok && call.Func == ast.Sprintf.Name && l.uses[array.Target] == n+1 {
 			if s := l.sprintf(call, array.Target, elements); s != nil {
-				return s, n + 2
+				return s, used + 1
 			}
 		}
 	}
-	if s, used := l.sendLiteral(array.Target, elements, stmts[n+1:]); used > 0 {
-		return s, n + 1 + used
+	if s, more := l.sendLiteral(array.Target, elements, after); more > 0 {
+		return s, used + more
 	}
 	target := int(array.Target)
 	return func(m *machine, f frame) code {
@@ -146,7 +155,24 @@ func (l *lowering) arrayLiteral(array *ir.MakeArrayStmt, stmts []ir.Stmt) (s sta
 		}
 		f[target] = made
 		return next
-	}, n + 1
+	}, used
+}
+
+// makesConstant reports whether s does no more than make, or fill, a constant.
+func (l *lowering) makesConstant(s ir.Stmt) bool {
+	switch s := s.(type) {
+	case *ir.MakeNullStmt, *ir.MakeNumberIntStmt, *ir.MakeNumberRefStmt, *ir.MakeArrayStmt, *ir.MakeObjectStmt, *ir.MakeSetStmt:
+		constant := false
+		writes(s, func(v ir.Local) { constant = l.constants[v] != nil })
+		return constant
+	case *ir.ArrayAppendStmt:
+		return l.constants[s.Array] != nil
+	case *ir.SetAddStmt:
+		return l.constants[s.Set] != nil
+	case *ir.ObjectInsertStmt:
+		return l.constants[s.Object] != nil
+	}
+	return false
 }
 
 func makeArray(f frame, elements []operand) *ast.Term {
@@ -198,7 +224,11 @@ func (l *lowering) sprintf(call *ir.CallStmt, array ir.Local, elements []operand
 			f[slot] = ast.NewTerm(ast.NewArray(slices.Clone(b.operands)...))
 			return general(m, f)
 		}
-		f[result] = ast.StringTerm(string(out))
+		// Grants of one role, say, give the same text one after the other.
+		if last, ok := b.formatted.Value.(ast.String); !ok || string(last) != string(out) {
+			b.formatted = ast.StringTerm(string(out))
+		}
+		f[result] = b.formatted
 		return next
 	}
 }

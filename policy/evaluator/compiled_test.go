@@ -28,12 +28,12 @@ func TestStarterAgreement(t *testing.T) {
 		t.Run(ref, func(t *testing.T) {
 			i, c := evaluatorsOf(t, compiler, data, ast.MustParseRef(ref))
 			defined := 0
-			for range 2000 {
+			for range 500 {
 				input := randomRequest(random)
 				want, wantErr := i.Evaluate(t.Context(), input)
 				got, gotErr := c.run(t.Context(), input)
 				if gotErr == nil && wantErr != nil {
-					t.Fatalf("got %v and error %v, want %v and error %v for %v", got, gotErr, want, wantErr, input)
+					t.Fatalf("got %v, want error %v for %v", got, wantErr, input)
 				}
 				if gotErr == nil && !equalValues(got, want) {
 					t.Fatalf("got %v, want %v for %v", got, want, input)
@@ -232,6 +232,9 @@ func TestCompiledStopsInsideABuiltin(t *testing.T) {
 
 func TestNewCompiledRefuses(t *testing.T) {
 	for _, c := range []struct{ name, rules, reason string }{
+		{"rules that could change the input", "r[k] := v if some k, v in input\n\nr.a[x] := 1 if some x in input.names", "different depths"},
+		{"a negation that goes on after a computed name", "r if {\n\tnot data.p.q[input.name] == input.value\n}\n\nq.a := input.a\n\nq.b := 1", "negation"},
+		{"a comprehension with an index", "r contains [x.a, l] if {\n\tsome x in input.list\n\ta := x.a\n\tl := [y.b | some y in input.list; y.a == a]\n}", "groups once"},
 		{"an expression that is a comprehension", "r if {\n\t[to_number(x) | some x in input]\n}", "comprehension"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

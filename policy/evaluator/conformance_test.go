@@ -172,8 +172,7 @@ func equalValues(a, b ast.Value) bool {
 }
 
 func errorCode(err error) string {
-	var te *topdown.Error
-	if errors.As(err, &te) {
+	if te, ok := errors.AsType[*topdown.Error](err); ok {
 		return te.Code
 	}
 	if err != nil {
@@ -182,18 +181,15 @@ func errorCode(err error) string {
 	return ""
 }
 
-var errNoRule = errors.New("the query is no rule body")
-
 // entryRule makes a rule of a query: the set of its bindings.
 func entryRule(query string) (*ast.Module, error) {
 	body, err := ast.ParseBody(query)
 	if err != nil {
 		return nil, err
 	}
-	vars := ast.NewVarSet()
 	vis := ast.NewVarVisitor().WithParams(ast.VarVisitorParams{SkipRefCallHead: true, SkipClosures: true})
 	vis.Walk(body)
-	vars = vis.Vars()
+	vars := vis.Vars()
 	object := ast.NewObject()
 	for v := range vars.Diff(ast.ReservedVars) {
 		if v.IsWildcard() || v.IsGenerated() || strings.HasPrefix(string(v), "__") {

@@ -2,6 +2,7 @@ package evaluator
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/ir"
@@ -125,6 +126,12 @@ func (l *lowering) inline(s *ir.CallStmt, args []operand) statement {
 			return next
 		}
 	}
+	switch {
+	case s.Func == ast.Count.Name && len(args) == 1:
+		return values(args, result, func(v []*ast.Term) *ast.Term { return size(v[0]) })
+	case s.Func == ast.ObjectGet.Name && len(args) == 3:
+		return values(args, result, func(v []*ast.Term) *ast.Term { return objectGet(v[0], v[1], v[2]) })
+	}
 	if holds := predicates(s.Func); holds != nil && len(args) == 2 {
 		a, b := args[0], args[1]
 		return func(m *machine, f frame) code {
@@ -141,4 +148,60 @@ func (l *lowering) inline(s *ir.CallStmt, args []operand) statement {
 		}
 	}
 	return nil
+}
+
+// values lowers a function of defined arguments. It gives nil for those that it
+// leaves to OPA's own implementation.
+func values(args []operand, result int, apply func([]*ast.Term) *ast.Term) statement {
+	return func(m *machine, f frame) code {
+		b := &m.builtins
+		b.operands = b.operands[:0]
+		for _, a := range args {
+			v := a.in(f)
+			if v == nil {
+				return m.fail(errUnplanned)
+			}
+			b.operands = append(b.operands, v)
+		}
+		v := apply(b.operands)
+		if v == nil {
+			return m.fail(errUnplanned)
+		}
+		f[result] = v
+		return next
+	}
+}
+
+// size is count of OPA.
+func size(t *ast.Term) *ast.Term {
+	switch v := t.Value.(type) {
+	case *ast.Array:
+		return ast.InternedTerm(v.Len())
+	case ast.Object:
+		return ast.InternedTerm(v.Len())
+	case ast.Set:
+		return ast.InternedTerm(v.Len())
+	case ast.String:
+		return ast.InternedTerm(utf8.RuneCountInString(string(v)))
+	}
+	return nil
+}
+
+// objectGet is object.get of OPA, whose key may be a path.
+func objectGet(object, key, otherwise *ast.Term) *ast.Term {
+	if objectIn(object) == nil {
+		return nil
+	}
+	found := object
+	if path, ok := key.Value.(*ast.Array); ok {
+		for i, n := 0, path.Len(); i < n && found != nil; i++ {
+			found = found.Get(path.Elem(i))
+		}
+	} else {
+		found = found.Get(key)
+	}
+	if found == nil {
+		return otherwise
+	}
+	return found
 }

@@ -143,6 +143,9 @@ func (l *lowering) begin(f *function, blocks []*ir.Block) {
 }
 
 func (l *lowering) fill(fn *ir.Func) error {
+	if changesForeign(fn) {
+		return errors.New("rules that fill one object at different depths")
+	}
 	f := l.functions[fn.Name]
 	l.begin(f, fn.Blocks)
 	layout := l.layouts[fn.Name]
@@ -176,7 +179,7 @@ func (l *lowering) outermost(blocks []*ir.Block) []block {
 			l.refuse("data is read as a whole")
 		}
 		atOnce := l.filter(b)
-		lowered := l.block(b, 1)
+		lowered := l.block(b)
 		if atOnce != nil {
 			lowered = append(block{atOnce}, lowered...)
 		}
@@ -188,7 +191,7 @@ func (l *lowering) outermost(blocks []*ir.Block) []block {
 func (l *lowering) blocks(blocks []*ir.Block) []block {
 	out := make([]block, 0, len(blocks))
 	for _, b := range blocks {
-		out = append(out, l.block(b, 1))
+		out = append(out, l.block(b))
 	}
 	return out
 }
@@ -201,10 +204,10 @@ func (l *lowering) apart(lower func()) {
 	l.key = key
 }
 
-// block lowers b, which is entered through levels blocks.
-func (l *lowering) block(b *ir.Block, levels int) block {
-	l.depth += levels
-	defer func() { l.depth -= levels }()
+// block lowers b, which is one more block around its statements.
+func (l *lowering) block(b *ir.Block) block {
+	l.depth++
+	defer func() { l.depth-- }()
 	out := make(block, 0, len(b.Stmts))
 	for i := 0; i < len(b.Stmts); i++ {
 		if s, used := l.combined(b.Stmts[i:]); used > 0 {

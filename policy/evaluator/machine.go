@@ -50,6 +50,7 @@ const frameChunk = 1024
 func newMachinePool(p *program) *sync.Pool {
 	return &sync.Pool{New: func() any {
 		m := &machine{program: p, chunks: [][]*ast.Term{make([]*ast.Term, frameChunk)}}
+		m.builtins.formatted = noText
 		m.builtins.collect = m.builtins.receive
 		return m
 	}}

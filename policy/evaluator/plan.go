@@ -17,11 +17,11 @@ const planTarget = "verdict-plan"
 
 // OPA reads its list of targets without a lock, so ours is added before
 // anything runs.
-var _ = registerPlanTarget()
+var _ = planReceiver{}.registered()
 
-func registerPlanTarget() struct{} {
-	rego.RegisterPlugin(planTarget, planReceiver{})
-	return struct{}{}
+func (r planReceiver) registered() planReceiver {
+	rego.RegisterPlugin(planTarget, r)
+	return r
 }
 
 // planReceiver passes each plan to the caller that waits for it, which the
@@ -30,8 +30,10 @@ type planReceiver struct{}
 
 type planKey struct{}
 
+// IsTarget implements rego.TargetPlugin.
 func (planReceiver) IsTarget(name string) bool { return name == planTarget }
 
+// PrepareForEval implements rego.TargetPlugin. It keeps the plan.
 func (planReceiver) PrepareForEval(ctx context.Context, policy *ir.Policy, _ ...rego.PrepareOption) (rego.TargetPluginEval, error) {
 	into, ok := ctx.Value(planKey{}).(**ir.Policy)
 	if !ok {
@@ -44,6 +46,7 @@ func (planReceiver) PrepareForEval(ctx context.Context, policy *ir.Policy, _ ...
 // notEvaluated stands where package rego keeps what evaluates: we only plan.
 type notEvaluated struct{}
 
+// Eval implements rego.TargetPluginEval.
 func (notEvaluated) Eval(context.Context, *rego.EvalContext, ast.Value) (ast.Value, error) {
 	return nil, errors.New("this target plans and does not evaluate")
 }

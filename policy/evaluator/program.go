@@ -101,10 +101,10 @@ func (fn *function) run(m *machine, f frame) code {
 }
 
 func endOfFunction(m *machine, c code) code {
-	switch {
-	case c == found:
+	switch c {
+	case found:
 		return next
-	case c == failed:
+	case failed:
 		return failed
 	}
 	// No plan jumps out of a function; if one did, we would not know what it means.

@@ -12,7 +12,7 @@ const scanLevels = 2
 func (l *lowering) scan(s *ir.ScanStmt) statement {
 	condition, every := l.everyCondition(s.Block)
 	l.depth += scanLevels - 1
-	body := l.block(s.Block, 1)
+	body := l.block(s.Block)
 	if l.key >= 0 && (l.key == s.Key || l.key == s.Value) {
 		body = append(block{l.passOver(l.local(l.key))}, body...)
 	}

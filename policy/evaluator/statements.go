@@ -61,7 +61,7 @@ func (l *lowering) statement(s ir.Stmt) statement {
 		}
 		return nil // it is the last statement, and run reads the variable
 	case *ir.ResultSetAddStmt:
-		return l.resultSetAdd(s)
+		return l.refuse("results are added in another way")
 	}
 	return l.assignment(s)
 }
@@ -138,7 +138,7 @@ func (l *lowering) nested(s *ir.BlockStmt) statement {
 
 func (l *lowering) not(s *ir.NotStmt) statement {
 	var body block
-	l.apart(func() { body = l.block(s.Block, 1) })
+	l.apart(func() { body = l.block(s.Block) })
 	// The plan of a negated body expects its condition to be unset before it.
 	bodied := false
 	if n := len(s.Block.Stmts); n > 0 {
@@ -254,7 +254,7 @@ func (l *lowering) length(s *ir.LenStmt) statement {
 		if v == nil {
 			return undefined
 		}
-		n := 0
+		var n int
 		switch v := v.Value.(type) {
 		case *ast.Array:
 			n = v.Len()
@@ -375,20 +375,29 @@ func (l *lowering) assignOnce(s *ir.AssignVarOnceStmt) statement {
 	}
 }
 
-// resultSetAdd takes the entry rule's value out of the bindings of the query.
-func (l *lowering) resultSetAdd(s *ir.ResultSetAddStmt) statement {
-	value := int(s.Value)
-	name := ast.StringTerm(resultVar)
-	return func(m *machine, f frame) code {
-		bindings := f[value]
-		if bindings == nil {
-			return m.fail(errUnplanned)
-		}
-		result := part(bindings, name)
-		if result == nil || m.result != nil && !m.result.Equal(result) {
-			return m.fail(errUnplanned)
-		}
-		m.result = result
-		return next
+// bindings lowers how the query hands over the entry rule's value: an object
+// of its variables, of which there is one, is added to the results.
+func (l *lowering) bindings(object *ir.MakeObjectStmt, stmts []ir.Stmt) (s statement, used int) {
+	const length = 3
+	if len(stmts) < length {
+		return nil, 0
 	}
+	insert, ok1 := stmts[1].(*ir.ObjectInsertStmt)
+	add, ok2 := stmts[2].(*ir.ResultSetAddStmt)
+	if !ok1 || !ok2 || insert.Object != object.Target || add.Value != object.Target {
+		return nil, 0
+	}
+	name, ok := insert.Key.Value.(ir.StringIndex)
+	if !ok || l.string(int(name)).Value.Compare(ast.String(resultVar)) != 0 {
+		return nil, 0
+	}
+	value := l.operand(insert.Value)
+	return func(m *machine, f frame) code {
+		v := value.in(f)
+		if v == nil || m.result != nil && !m.result.Equal(v) {
+			return m.fail(errUnplanned)
+		}
+		m.result = v
+		return next
+	}, length
 }

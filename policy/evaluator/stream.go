@@ -49,12 +49,12 @@ func (l *lowering) stream(call *ir.CallStmt, stmts []ir.Stmt) (s statement, used
 	known := &scanner{source: operand{slot: int(call.Result)}, key: int(scan.Key), value: int(scan.Value)}
 	loop := &streamLoop{value: int(scan.Value)}
 	l.depth += scanLevels - 1
-	loop.body = l.block(scan.Block, 1)
+	loop.body = l.block(scan.Block)
 	if parts, rest, ok := l.takenApart(scan); ok {
 		for _, p := range parts {
 			loop.parts = append(loop.parts, int(p))
 		}
-		loop.rest = l.block(&ir.Block{Stmts: rest}, 1)
+		loop.rest = l.block(&ir.Block{Stmts: rest})
 	}
 	l.depth -= scanLevels - 1
 	known.body = loop.body

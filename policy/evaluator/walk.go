@@ -20,7 +20,7 @@ func (l *lowering) walkLoop(call *ir.CallStmt, stmts []ir.Stmt) (s statement, us
 		return nil, 0
 	}
 	l.depth += scanLevels - 1
-	body := l.block(&ir.Block{Stmts: rest}, 1)
+	body := l.block(&ir.Block{Stmts: rest})
 	l.depth -= scanLevels - 1
 	loop := &scanner{key: int(path), value: int(value), body: body}
 	root := l.operand(call.Args[0])

@@ -16,7 +16,7 @@ func (l *lowering) with(s *ir.WithStmt) statement {
 		path[i] = l.string(name)
 	}
 	var body block
-	l.apart(func() { body = l.block(s.Block, 1) })
+	l.apart(func() { body = l.block(s.Block) })
 	return func(m *machine, f frame) code {
 		saved, v := f[slot], value.in(f)
 		if v == nil {
