@@ -46,8 +46,9 @@ type options struct {
 	nodes              int
 	seed               uint64
 
-	// For the do-nothing server, which is this program again.
+	// For the do-nothing servers, which are this program again.
 	nothing, cert, key string
+	extender           string
 	answers            map[string]string
 }
 
@@ -70,6 +71,7 @@ func parse(arguments []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.nodes, "nodes", 500, "nodes in a scheduler call")
 	flags.Uint64Var(&o.seed, "seed", 1, "the same seed makes the same requests")
 	flags.StringVar(&o.nothing, "serve-nothing", "", "do nothing but answer on this `address` what the arguments, PATH=FILE, say")
+	flags.StringVar(&o.extender, "serve-extender", "", "be a do-nothing scheduler extender on this `address`")
 	flags.StringVar(&o.cert, "cert", "", "with -serve-nothing, the certificate `file`")
 	flags.StringVar(&o.key, "key", "", "with -serve-nothing, the certificate's key `file`")
 	if err := flags.Parse(arguments); err != nil {
@@ -103,6 +105,9 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	o, err := parse(arguments, stderr)
 	if err != nil {
 		return err
+	}
+	if o.extender != "" {
+		return servers.ServeExtender(ctx, o.extender)
 	}
 	if o.nothing != "" {
 		return servers.ServeNothing(ctx, o.nothing, o.cert, o.key, o.answers)

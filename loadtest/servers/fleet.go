@@ -102,11 +102,11 @@ func (f *Fleet) SetAnswer(path string, text []byte) error {
 
 // Start starts one server, with TLS or without.
 func (f *Fleet) Start(ctx context.Context, name string, secure bool) (*Process, error) {
-	address, err := freeAddress(ctx)
+	address, err := FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	operations, err := freeAddress(ctx)
+	operations, err := FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (f *Fleet) startVerdict(ctx context.Context, address, operations string, se
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, fmt.Errorf("writing verdict's configuration: %w", err)
 	}
-	return start(ctx, Verdict, address, "http://"+operations+"/readyz", exec.Command(f.verdict, "serve", "--config", file))
+	return Start(ctx, Verdict, address, "http://"+operations+"/readyz", exec.Command(f.verdict, "serve", "--config", file))
 }
 
 func (f *Fleet) startOPA(ctx context.Context, address, operations string, secure bool) (*Process, error) {
@@ -160,7 +160,7 @@ func (f *Fleet) startOPA(ctx context.Context, address, operations string, secure
 		arguments = append(arguments, "--tls-cert-file", f.pair.CertFile, "--tls-private-key-file", f.pair.KeyFile)
 	}
 	arguments = append(arguments, "--addr", scheme+address, f.files.OPA)
-	return start(ctx, OPA, address, "http://"+operations+"/health", exec.Command(f.opa, arguments...))
+	return Start(ctx, OPA, address, "http://"+operations+"/health", exec.Command(f.opa, arguments...))
 }
 
 func (f *Fleet) startNothing(ctx context.Context, address string, secure bool) (*Process, error) {
@@ -171,7 +171,7 @@ func (f *Fleet) startNothing(ctx context.Context, address string, secure bool) (
 	for path, file := range f.answers {
 		arguments = append(arguments, path+"="+file)
 	}
-	return start(ctx, Nothing, address, "", exec.Command(f.self, arguments...))
+	return Start(ctx, Nothing, address, "", exec.Command(f.self, arguments...))
 }
 
 // Stop ends every server that was started.

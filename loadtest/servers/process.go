@@ -34,9 +34,9 @@ type Process struct {
 	err     error // why it ended; set when exited is closed
 }
 
-// start runs command and waits until ready answers 200, or, when ready is
+// Start runs command and waits until ready answers 200, or, when ready is
 // empty, until address takes connections.
-func start(ctx context.Context, name, address, ready string, command *exec.Cmd) (*Process, error) {
+func Start(ctx context.Context, name, address, ready string, command *exec.Cmd) (*Process, error) {
 	p := &Process{Name: name, Address: address, command: command, output: new(bytes.Buffer), exited: make(chan struct{})}
 	command.Stdout, command.Stderr = p.output, p.output
 	if err := command.Start(); err != nil {
@@ -153,8 +153,8 @@ func parseResident(status string) (int64, error) {
 	return 0, errors.New("memory: no line VmRSS")
 }
 
-// freeAddress returns a loopback address that nothing listens on.
-func freeAddress(ctx context.Context) (string, error) {
+// FreeAddress returns a loopback address that nothing listens on.
+func FreeAddress(ctx context.Context) (string, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
