@@ -11,9 +11,10 @@ import (
 const (
 	// reviewCount is how many reviews a workload repeats.
 	reviewCount = 4096
-	// podCount likewise for scheduler calls, which take megabytes each.
-	podCount   = 6
-	namespaces = 200
+	// fewPods and manyPods likewise for scheduler calls: whole nodes take
+	// megabytes a pod.
+	fewPods, manyPods = 2, 6
+	namespaces        = 200
 )
 
 // scenario is one workload over one protocol, and what it has to reach.
@@ -45,7 +46,11 @@ func scenarios(o options) ([]scenario, *generate.Company, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	filter, prioritize, err := generate.Placements(o.nodes, podCount, o.seed)
+	filter, prioritize, err := generate.Placements(generate.Nodes(o.nodes/10, o.seed), generate.WholeNodes, generate.KnownSpecs, manyPods, o.seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	filterMany, prioritizeMany, err := generate.Placements(generate.Nodes(o.nodes, o.seed), generate.WholeNodes, generate.KnownSpecs, fewPods, o.seed)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -59,6 +64,8 @@ func scenarios(o options) ([]scenario, *generate.Company, error) {
 		{tokens, false, o.connections, nil},
 		{filter, false, 1, nil},
 		{prioritize, false, 1, nil},
+		{filterMany, false, 1, nil},
+		{prioritizeMany, false, 1, nil},
 	}
 	var chosen []scenario
 	for _, s := range all {

@@ -3,10 +3,13 @@ package generate_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
 
 	"github.com/verdict-dev/verdict/loadtest/generate"
@@ -67,11 +70,16 @@ func workloads(t *testing.T, c *generate.Company) []*generate.Workload {
 	if err != nil {
 		t.Fatal(err)
 	}
-	filter, prioritize, err := generate.Placements(20, 3, 1)
-	if err != nil {
-		t.Fatal(err)
+	made := append(access, tokens)
+	for count, form := range map[int]generate.Form{20: generate.WholeNodes, 30: generate.NodeNames} {
+		filter, prioritize, err := generate.Placements(generate.Nodes(count, 1), form, generate.KnownSpecs, 3, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, filter, prioritize)
 	}
-	return append(access, tokens, filter, prioritize)
+	slices.SortFunc(made, func(a, b *generate.Workload) int { return strings.Compare(a.Name, b.Name) })
+	return made
 }
 
 func TestWorkloads(t *testing.T) {
@@ -101,8 +109,10 @@ func TestWorkloads(t *testing.T) {
 				"SubjectAccessReview, mixed":       len(w.Samples) / 10,
 				"SubjectAccessReview, other bytes": len(w.Samples),
 				"SubjectAccessReview, never seen":  len(w.Samples),
-				"filter":                           len(w.Samples),
-				"prioritize":                       len(w.Samples),
+				"filter, 20 nodes":                 len(w.Samples),
+				"prioritize, 20 nodes":             len(w.Samples),
+				"filter, 30 nodes":                 len(w.Samples),
+				"prioritize, 30 nodes":             len(w.Samples),
 			}
 			if got, ok := want[w.Name]; !ok || got != unique {
 				t.Errorf("%d of %d samples are never the same, want %d", unique, len(w.Samples), got)
@@ -135,7 +145,7 @@ func TestAccessReviewsAreSkewed(t *testing.T) {
 }
 
 func TestPlacementsVaryInWhatThePolicyReads(t *testing.T) {
-	filter, _, err := generate.Placements(500, 1, 1)
+	filter, _, err := generate.Placements(generate.Nodes(500, 1), generate.WholeNodes, generate.KnownSpecs, 1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,22 +156,52 @@ func TestPlacementsVaryInWhatThePolicyReads(t *testing.T) {
 	if !strings.HasSuffix(args.Pod.Name, "-000000000007") || args.NodeNames != nil || len(args.Nodes.Items) != 500 {
 		t.Errorf("pod %s, names %v, %d nodes", args.Pod.Name, args.NodeNames, len(args.Nodes.Items))
 	}
-	var tenant, cordoned, tainted int
+	classes, hosts := map[string]bool{}, map[string]bool{}
 	for _, node := range args.Nodes.Items {
-		if node.Labels["verdict.dev/tenant"] != "" {
-			tenant++
-		}
-		if node.Labels["verdict.dev/cordoned"] != "" {
-			cordoned++
-		}
-		if len(node.Spec.Taints) > 0 {
-			tainted++
-		}
+		hosts[node.Labels["kubernetes.io/hostname"]] = true
+		classes[fmt.Sprint(node.Labels["verdict.dev/tenant"], node.Labels["verdict.dev/cordoned"], node.Spec.Taints)] = true
 	}
-	if tenant < 100 || cordoned == 0 || tainted < 10 || tainted > 250 {
-		t.Errorf("of 500 nodes %d have a tenant, %d are cordoned, %d tainted", tenant, cordoned, tainted)
+	if len(classes) != generate.NodeClasses || len(hosts) != 500 {
+		t.Errorf("500 nodes are of %d classes and have %d hostnames; want %d, 500", len(classes), len(hosts), generate.NodeClasses)
 	}
 	if perNode := filter.MeanBytes() / 500; perNode < 3000 || perNode > 30000 {
 		t.Errorf("%d bytes a node; want 3000 to 30000, as real ones have", perNode)
+	}
+}
+
+func TestNewSpecsDifferBeyondTheName(t *testing.T) {
+	for specs, differ := range map[generate.Specs]bool{generate.KnownSpecs: false, generate.NewSpecs: true} {
+		filter, _, err := generate.Placements(generate.Nodes(2, 1), generate.NodeNames, specs, 1, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var first, second extenderv1.ExtenderArgs
+		for n, args := range []*extenderv1.ExtenderArgs{&first, &second} {
+			if err := json.Unmarshal(filter.Body(nil, uint64(n)), args); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if first.NodeNames == nil || len(*first.NodeNames) != 2 || first.Nodes != nil || first.Pod.Name == second.Pod.Name {
+			t.Errorf("%s: names %v, pods %s and %s", specs, first.NodeNames, first.Pod.Name, second.Pod.Name)
+		}
+		if differs := !equality.Semantic.DeepEqual(first.Pod.Spec, second.Pod.Spec); differs != differ {
+			t.Errorf("%s: specs differ is %v", specs, differs)
+		}
+	}
+}
+
+func TestDecisionsAreEverybodys(t *testing.T) {
+	c := company(t)
+	first, second := generate.NewDecisions(c, 1), generate.NewDecisions(c, 1)
+	users := map[string]int{}
+	for range 500 {
+		review := first.Next()
+		if !equality.Semantic.DeepEqual(review, second.Next()) {
+			t.Fatal("the same seed draws other reviews")
+		}
+		users[review.Spec.User]++
+	}
+	if len(users) != len(c.People) {
+		t.Errorf("%d of %d people ask", len(users), len(c.People))
 	}
 }

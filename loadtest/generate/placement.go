@@ -12,30 +12,74 @@ import (
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
 )
 
-// tenants own a part of the nodes each; "" is everybody's.
-var tenants = []string{"", "", "", "payments", "search"}
+// tenants and taints are those of ten nodes in turn each; "" is everybody's.
+var (
+	tenants = []string{"", "", "", "", "", "", "payments", "search", "checkout", "data"}
+	taints  = []string{"", "", "", "", "", "", "spot", "gpu", "batch", "edge"}
+)
 
 const (
 	zones = 3
 	// imagesPerNode is what a kubelet reports at most by default.
 	imagesPerNode = 50
-	// cordoned and tainted are one in so many nodes.
-	cordoned, tainted = 40, 10
+	// NodeClasses are how many kinds of node there are, from 200 nodes on, in what
+	// the policy for filter reads: 5 tenants × 5 taints × cordoned or not.
+	NodeClasses = 50
 )
 
-// Placements returns the filter and the prioritize workload: whole nodes, and
-// pods whose names are new in every call, drawn from podCount specs.
-func Placements(nodeCount, podCount int, seed uint64) (filter, prioritize *Workload, err error) {
+// Nodes makes so many nodes. Each has a hostname label of its own.
+func Nodes(count int, seed uint64) []corev1.Node {
 	random := rand.New(rand.NewPCG(seed, 4))
-	nodes := &corev1.NodeList{}
-	for i := range nodeCount {
-		nodes.Items = append(nodes.Items, node(random, i))
+	nodes := make([]corev1.Node, count)
+	for i := range nodes {
+		nodes[i] = node(random, i)
 	}
-	about := fmt.Sprintf("%d whole nodes, label and taint policy, the pod's name new in every call", nodeCount)
-	filter = &Workload{Name: "filter", About: about, Path: "/scheduler/filter", Rule: "loadtest/filter"}
-	prioritize = &Workload{Name: "prioritize", About: about, Path: "/scheduler/prioritize", Rule: "loadtest/prioritize"}
+	return nodes
+}
+
+// Form is how a scheduler tells of nodes.
+type Form string
+
+// The forms.
+const (
+	WholeNodes Form = "whole nodes"
+	NodeNames  Form = "names"
+)
+
+// Specs says whether pods are like earlier ones. Names and UIDs never are.
+type Specs string
+
+// The kinds of pods.
+const (
+	// KnownSpecs are drawn from a few, as replicas are.
+	KnownSpecs Specs = "pod specs seen before"
+	// NewSpecs differ in what the policy reads, in every call.
+	NewSpecs Specs = "pod specs never seen before"
+)
+
+// Placements returns the filter and the prioritize workload over nodes, for pods
+// whose names are new in every call, drawn from podCount specs.
+func Placements(nodes []corev1.Node, form Form, specs Specs, podCount int, seed uint64) (filter, prioritize *Workload, err error) {
+	random := rand.New(rand.NewPCG(seed, 5))
+	about := fmt.Sprintf("%d %s, label and taint policy, %s, the pod's name new in every call", len(nodes), form, specs)
+	suffix := fmt.Sprintf(", %d nodes", len(nodes))
+	filter = &Workload{Name: "filter" + suffix, About: about, Path: "/scheduler/filter", Rule: "loadtest/filter"}
+	prioritize = &Workload{Name: "prioritize" + suffix, About: about, Path: "/scheduler/prioritize", Rule: "loadtest/prioritize"}
+	args := extenderv1.ExtenderArgs{Nodes: &corev1.NodeList{Items: nodes}}
+	if form == NodeNames {
+		names := make([]string, len(nodes))
+		for i := range nodes {
+			names[i] = nodes[i].Name
+		}
+		args = extenderv1.ExtenderArgs{NodeNames: &names}
+	}
 	for i := range podCount {
-		sample, err := newSample(extenderv1.ExtenderArgs{Pod: pod(random, i), Nodes: nodes})
+		args.Pod = pod(random, i)
+		if specs == NewSpecs {
+			args.Pod.Spec.Tolerations = append(args.Pod.Spec.Tolerations, corev1.Toleration{Key: "example.com/job", Operator: corev1.TolerationOpEqual, Value: hole})
+			args.Pod.Spec.Containers[0].Image += "-" + hole
+		}
+		sample, err := newSample(args)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -81,7 +125,7 @@ func pod(random *rand.Rand, i int) *corev1.Pod {
 		Status: corev1.PodStatus{Phase: corev1.PodPending, QOSClass: corev1.PodQOSBurstable},
 	}
 	if i%2 == 0 {
-		p.Spec.Tolerations = append(p.Spec.Tolerations, corev1.Toleration{Key: "example.com/spot", Operator: corev1.TolerationOpExists})
+		p.Spec.Tolerations = append(p.Spec.Tolerations, corev1.Toleration{Key: taintPrefix + "spot", Operator: corev1.TolerationOpExists})
 	}
 	return p
 }
@@ -103,6 +147,9 @@ func imageName(i int) string {
 	return fmt.Sprintf("registry.example.com/shop/service-%02d:v1.%d.0", i, i%7)
 }
 
+// taintPrefix begins the keys of taints.
+const taintPrefix = "example.com/"
+
 func node(random *rand.Rand, i int) corev1.Node {
 	name := fmt.Sprintf("worker-%05d", i)
 	zone := fmt.Sprintf("eu-1%c", 'a'+rune(i%zones))
@@ -115,10 +162,10 @@ func node(random *rand.Rand, i int) corev1.Node {
 		corev1.LabelInstanceTypeStable: []string{"m.large", "m.xlarge", "c.xlarge"}[random.IntN(3)],
 		"node.example.com/pool":        fmt.Sprintf("pool-%d", i%5),
 	}
-	if tenant := tenants[random.IntN(len(tenants))]; tenant != "" {
+	if tenant := tenants[i%10]; tenant != "" {
 		labels["verdict.dev/tenant"] = tenant
 	}
-	if random.IntN(cordoned) == 0 {
+	if (i/100)%20 == 1 { // the second hundred, and 1 in 20
 		labels["verdict.dev/cordoned"] = "true"
 	}
 	n := corev1.Node{
@@ -148,8 +195,8 @@ func node(random *rand.Rand, i int) corev1.Node {
 			},
 		},
 	}
-	if random.IntN(tainted) == 0 {
-		n.Spec.Taints = []corev1.Taint{{Key: "example.com/spot", Value: "true", Effect: corev1.TaintEffectNoSchedule}}
+	if taint := taints[i/10%10]; taint != "" {
+		n.Spec.Taints = []corev1.Taint{{Key: taintPrefix + taint, Value: "true", Effect: corev1.TaintEffectNoSchedule}}
 	}
 	for _, kind := range []corev1.NodeConditionType{corev1.NodeMemoryPressure, corev1.NodeDiskPressure, corev1.NodePIDPressure, corev1.NodeReady} {
 		status := corev1.ConditionFalse

@@ -21,6 +21,18 @@ reject contains "node(s) with a taint that the pod does not tolerate" if {
 }
 `
 
+// hostnamePolicy reads a label that no two nodes share, which makes each node a
+// class of its own.
+const hostnamePolicy = `package kubernetes.scheduling
+
+reject contains "node(s) that the pod keeps off" if {
+	input.node.metadata.labels["kubernetes.io/hostname"] == input.pod.metadata.annotations["example.com/keep-off"]
+}
+`
+
+// HostnamePolicy joins PolicyFiles where each node is to be decided by itself.
+func HostnamePolicy() File { return File{Path: "hostname.rego", Text: []byte(hostnamePolicy)} }
+
 // questions is what OPA's server is asked. Each rule evaluates what verdict
 // evaluates and nothing else: asking for data.kubernetes.authorization would
 // return, and so evaluate, every helper rule of the package. Tokens are looked
@@ -54,6 +66,29 @@ prioritize[name] := score if {
 }
 `
 
+// File is a policy or data file.
+type File struct {
+	Path string // relative to the folder of the policies
+	Text []byte
+	Data bool // JSON and not Rego
+}
+
+// PolicyFiles are the starter policies, the rule for taints, and the data of c.
+func PolicyFiles(c *Company) ([]File, error) {
+	access, err := json.Marshal(map[string]any{"access": c.Access, "scheduling": map[string]any{"sharedNamespaces": []string{}}})
+	if err != nil {
+		return nil, fmt.Errorf("marshalling data: %w", err)
+	}
+	files := []File{{Path: DataFile, Text: access, Data: true}, {Path: "taints.rego", Text: []byte(taintPolicy)}}
+	for _, module := range builtin.Starter().Modules {
+		files = append(files, File{Path: strings.TrimPrefix(module.Path, "rego/"), Text: module.Source})
+	}
+	return files, nil
+}
+
+// DataFile is the file of PolicyFiles that holds the data.
+const DataFile = "data.json"
+
 // Files are where the policies and the data of a run are.
 type Files struct {
 	Verdict   string // a folder for policy.directories
@@ -68,17 +103,9 @@ func WriteFiles(dir string, c *Company) (Files, error) {
 		OPA:       filepath.Join(dir, "opa"),
 		TokenFile: filepath.Join(dir, "tokens.yaml"),
 	}
-	access, err := json.Marshal(map[string]any{"access": c.Access, "scheduling": map[string]any{"sharedNamespaces": []string{}}})
+	shared, err := PolicyFiles(c)
 	if err != nil {
-		return f, fmt.Errorf("marshalling data: %w", err)
-	}
-	type file struct {
-		path string
-		text []byte
-	}
-	shared := []file{{"data.json", access}, {"taints.rego", []byte(taintPolicy)}}
-	for _, module := range builtin.Starter().Modules {
-		shared = append(shared, file{strings.TrimPrefix(module.Path, "rego/"), module.Source})
+		return f, err
 	}
 
 	byHash := map[string]Person{}
@@ -99,18 +126,22 @@ func WriteFiles(dir string, c *Company) (Files, error) {
 		return f, fmt.Errorf("marshalling tokens: %w", err)
 	}
 
-	all := []file{{f.TokenFile, tokenFile}, {filepath.Join(f.OPA, "tokens", "data.json"), tokens}, {filepath.Join(f.OPA, "questions.rego"), []byte(questions)}}
+	all := []File{
+		{Path: f.TokenFile, Text: tokenFile},
+		{Path: filepath.Join(f.OPA, "tokens", "data.json"), Text: tokens},
+		{Path: filepath.Join(f.OPA, "questions.rego"), Text: []byte(questions)},
+	}
 	for _, module := range builtin.Library().Modules {
-		all = append(all, file{filepath.Join(f.OPA, strings.TrimPrefix(module.Path, "rego/")), module.Source})
+		all = append(all, File{Path: filepath.Join(f.OPA, strings.TrimPrefix(module.Path, "rego/")), Text: module.Source})
 	}
 	for _, s := range shared {
-		all = append(all, file{filepath.Join(f.Verdict, s.path), s.text}, file{filepath.Join(f.OPA, s.path), s.text})
+		all = append(all, File{Path: filepath.Join(f.Verdict, s.Path), Text: s.Text}, File{Path: filepath.Join(f.OPA, s.Path), Text: s.Text})
 	}
 	for _, each := range all {
-		if err := os.MkdirAll(filepath.Dir(each.path), 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Dir(each.Path), 0o700); err != nil {
 			return f, fmt.Errorf("writing policies: %w", err)
 		}
-		if err := os.WriteFile(each.path, each.text, 0o600); err != nil {
+		if err := os.WriteFile(each.Path, each.Text, 0o600); err != nil {
 			return f, fmt.Errorf("writing policies: %w", err)
 		}
 	}

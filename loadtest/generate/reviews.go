@@ -86,16 +86,20 @@ func (a *accessReviews) next() authorizationv1.SubjectAccessReview {
 	case a.random.IntN(inKubeSystem) == 0:
 		attributes.Namespace = "kube-system"
 	}
-	return authorizationv1.SubjectAccessReview{
+	review := authorizationv1.SubjectAccessReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: authorizationv1.SchemeGroupVersion.String(), Kind: "SubjectAccessReview"},
-		Spec: authorizationv1.SubjectAccessReviewSpec{
-			User:               person.Name,
-			UID:                person.UID,
-			Groups:             person.Groups,
-			Extra:              map[string]authorizationv1.ExtraValue{"authentication.kubernetes.io/credential-id": {"X509SHA256=" + person.SHA256}},
-			ResourceAttributes: attributes,
-		},
+		Spec:     authorizationv1.SubjectAccessReviewSpec{ResourceAttributes: attributes},
 	}
+	a.identify(&review, person)
+	return review
+}
+
+// identify makes the review person's.
+func (*accessReviews) identify(review *authorizationv1.SubjectAccessReview, person Person) {
+	review.Spec.User = person.Name
+	review.Spec.UID = person.UID
+	review.Spec.Groups = person.Groups
+	review.Spec.Extra = map[string]authorizationv1.ExtraValue{"authentication.kubernetes.io/credential-id": {"X509SHA256=" + person.SHA256}}
 }
 
 // stranger makes the review somebody's who was never seen before and belongs

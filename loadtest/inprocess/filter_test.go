@@ -1,0 +1,31 @@
+package inprocess
+
+import (
+	"testing"
+	"time"
+
+	"github.com/verdict-dev/verdict/loadtest/generate"
+)
+
+func TestFilterAnswersAreThePolicys(t *testing.T) {
+	var cases []FilterCase
+	for _, c := range []FilterCase{
+		{Name: "known", Form: generate.NodeNames, Specs: generate.KnownSpecs},
+		{Name: "new", Form: generate.NodeNames, Specs: generate.NewSpecs},
+		{Name: "unique", Form: generate.NodeNames, Specs: generate.NewSpecs, Unique: true},
+		{Name: "whole", Form: generate.WholeNodes, Specs: generate.KnownSpecs, DecodeOnly: true},
+	} {
+		c.Nodes = 300
+		cases = append(cases, c)
+	}
+	results, err := MeasureFilter(t.Context(), cases, Turns{Rounds: 1, Duration: time.Millisecond}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range results {
+		if r.Name != cases[i].Name || r.Verdict.Median <= 0 || r.JSON.Median <= 0 || r.BodyBytes == 0 {
+			t.Errorf("%+v: something is missing", r)
+		}
+		t.Logf("%s: verdict %.0f json %.0f", r.Name, r.Verdict.Median, r.JSON.Median)
+	}
+}

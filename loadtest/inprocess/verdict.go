@@ -1,0 +1,111 @@
+// Package inprocess measures verdict's packages beside their rivals in one
+// process, where HTTP and the network hide nothing.
+package inprocess
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+
+	"go.uber.org/zap"
+
+	"github.com/verdict-dev/verdict/handlers"
+	"github.com/verdict-dev/verdict/loadtest/generate"
+	"github.com/verdict-dev/verdict/policy"
+	builtin "github.com/verdict-dev/verdict/rego"
+)
+
+// This file alone knows verdict's Go API.
+
+// revision is a compiled policy. It is what handlers.Revisions asks for.
+type revision struct{ compiled *policy.Revision }
+
+// Revision implements handlers.Revisions.
+func (r revision) Revision() *policy.Revision { return r.compiled }
+
+// compile compiles policy files and data as `verdict serve` does.
+func compile(ctx context.Context, files []generate.File) (revision, error) {
+	var content policy.Content
+	for _, f := range files {
+		if f.Data {
+			content.Documents = append(content.Documents, policy.Document{Path: f.Path, Content: f.Text})
+		} else {
+			content.Modules = append(content.Modules, policy.Module{Path: f.Path, Source: f.Text})
+		}
+	}
+	compiled, err := policy.Compile(ctx, content, policy.Options{Library: builtin.Library()})
+	if err != nil {
+		return revision{}, fmt.Errorf("compiling: %w", err)
+	}
+	return revision{compiled}, nil
+}
+
+// review is a decoded SubjectAccessReview.
+type review struct{ decoded policy.Object }
+
+func decodeReview(document any) (review, error) {
+	text, err := json.Marshal(document)
+	if err != nil {
+		return review{}, fmt.Errorf("marshalling a review: %w", err)
+	}
+	decoded, err := policy.DecodeObject(text)
+	return review{decoded}, err
+}
+
+// authorize decides anew: no cache stands before it.
+func (r revision) authorize(ctx context.Context, v review) (policy.AuthorizationOutcome, error) {
+	decision, err := r.compiled.Authorize(ctx, v.decoded)
+	return decision.Outcome, err
+}
+
+// memoryNodes are the cluster's nodes without a cluster.
+type memoryNodes map[string]policy.Object
+
+// newMemoryNodes decodes nodes as the node informer does.
+func newMemoryNodes(nodes []corev1.Node) (memoryNodes, error) {
+	known := make(memoryNodes, len(nodes))
+	for i := range nodes {
+		node := nodes[i]
+		node.APIVersion, node.Kind = "v1", "Node"
+		text, err := json.Marshal(node)
+		if err != nil {
+			return nil, fmt.Errorf("marshalling a node: %w", err)
+		}
+		if known[node.Name], err = policy.DecodeObject(text); err != nil {
+			return nil, fmt.Errorf("decoding node %s: %w", node.Name, err)
+		}
+	}
+	return known, nil
+}
+
+// Node implements scheduling.Nodes.
+func (m memoryNodes) Node(name string) (policy.Object, bool) {
+	node, ok := m[name]
+	return node, ok
+}
+
+// Ready implements scheduling.Nodes.
+func (memoryNodes) Ready() error { return nil }
+
+// newHandler is verdict's webhook handler with the defaults of its configuration.
+func newHandler(r revision, nodes memoryNodes) http.Handler {
+	return handlers.New(handlers.Options{
+		Revisions:         r,
+		Nodes:             nodes,
+		Metrics:           handlers.NewMetrics(prometheus.NewRegistry()),
+		Log:               zap.NewNop(),
+		OnError:           handlers.OnErrorDeny,
+		OnUnavailable:     handlers.OnUnavailable503,
+		CacheBytes:        64 << 20,
+		MaxInFlight:       1024,
+		ReviewBytes:       1 << 20,
+		SchedulingBytes:   1 << 30, // the growth curves go beyond the default
+		DecisionTimeout:   30 * time.Second,
+		SchedulingTimeout: 5 * time.Minute,
+	})
+}
