@@ -25,9 +25,6 @@ func (r *Report) Markdown(w io.Writer) error {
 		"kibi":     func(bytes int) string { return number(float64(bytes) / (1 << 10)) },
 		"keys":     sortedKeys[string],
 		"date":     func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
-		"isSlower": func(s Scenario) bool {
-			return Ratio(s.Of(r.Service).PerSecond, s.Of(r.Alternative).PerSecond).Median < 1
-		},
 	}).Parse(text)
 	if err != nil {
 		return fmt.Errorf("reading the report's template: %w", err)

@@ -85,7 +85,9 @@ func (s Scenario) Of(server string) Measurement {
 type Memory struct {
 	Server string `json:"server"`
 	Idle   int64  `json:"idleBytes"` // ready, before the first request
-	Loaded int64  `json:"loadedBytes"`
+	// Reviewed is after all workloads of reviews, Loaded after all.
+	Reviewed int64 `json:"reviewedBytes"`
+	Loaded   int64 `json:"loadedBytes"`
 }
 
 // Target is a ratio that is to be reached.
@@ -132,6 +134,11 @@ type Report struct {
 	Targets     []Target   `json:"targets"`
 	Scenarios   []Scenario `json:"scenarios"`
 	Memory      []Memory   `json:"memory"`
+	// Comparisons are what else was compared; Curves how it grows.
+	Comparisons []Comparison `json:"comparisons"`
+	Curves      []Curve      `json:"curves"`
+	// Left are the parts that this run left out, or that failed.
+	Left []string `json:"left"`
 }
 
 // sortedKeys lists a map's keys in order.

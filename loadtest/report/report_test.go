@@ -61,6 +61,18 @@ func TestMarkdownSaysWhatIsSlower(t *testing.T) {
 			{Name: "slow", Servers: []report.Measurement{measured("ours", 50), measured("floor", 1000), measured("theirs", 100)}},
 		},
 	}
+	entry := func(name string, v float64) report.Entry {
+		return report.Entry{Name: name, Figure: report.NewFigure([]float64{v})}
+	}
+	r.Comparisons = []report.Comparison{
+		{Section: "Aside", Name: "More", Unit: "µs", Entries: []report.Entry{entry("ours", 4), entry("theirs", 2)}},
+		{Section: "Aside", Name: "Less", Unit: "µs", Entries: []report.Entry{entry("ours", 1), entry("theirs", 2)}},
+		{Section: "Aside", Name: "Faster", Unit: "pods/s", HigherIsBetter: true, Entries: []report.Entry{entry("ours", 4), entry("theirs", 2)}},
+	}
+	r.Curves = []report.Curve{{Name: "Growth of it", X: "size", Unit: "µs", Series: []report.Series{
+		{Name: "ours", Points: []report.Point{{X: 100, Y: report.NewFigure([]float64{5})}}}, {Name: "theirs"},
+	}}}
+	r.Left = []string{"a part"}
 	var out strings.Builder
 	if err := r.Markdown(&out); err != nil {
 		t.Fatal(err)
@@ -68,14 +80,22 @@ func TestMarkdownSaysWhatIsSlower(t *testing.T) {
 	for _, want := range []string{
 		"| quick |  | **0.25** (0.25–0.25) | **3.00** (3.00–3.00) | unknown | unknown |",
 		"| a distant aim | **0.123** (0.123–0.123) | ≥ 0.90 | **not reached** |",
-		"- slow () is slower than theirs.",
+		"- slow (): ours answers 0.50 times as many requests as theirs.",
+		"- A target that was missed: a distant aim, 0.123 where ≥ 0.90 is wanted.",
+		"- More: ours has 2.00 times the µs of theirs.",
+		"| theirs | 2.00 (2.00–2.00) | **2.00** (2.00–2.00) |",
+		"![Growth of it](performance/growth-of-it.svg)",
+		"| 100 | 5.00 (5.00–5.00) | unknown |",
+		"- Not in this run: a part.",
 		"make bench",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no line %q in:\n%s", want, out.String())
 		}
 	}
-	if strings.Contains(out.String(), "- quick") {
-		t.Error("quick is said to be slower")
+	for _, not := range []string{"- quick", "- Less", "- Faster"} {
+		if strings.Contains(out.String(), not) {
+			t.Errorf("there is a line %q though it is not slower", not)
+		}
 	}
 }
