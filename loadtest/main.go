@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/verdict-dev/verdict/loadtest/chart"
 	"github.com/verdict-dev/verdict/loadtest/report"
 	"github.com/verdict-dev/verdict/loadtest/servers"
 )
@@ -43,7 +44,7 @@ type options struct {
 	connections        int
 	share              float64
 	users, bindings    int
-	nodes              int
+	nodes, pods        int
 	seed               uint64
 
 	// For the do-nothing servers, which are this program again.
@@ -57,18 +58,19 @@ func parse(arguments []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("loadtest", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.root, "root", "..", "the checkout to build from")
-	flags.StringVar(&o.report, "report", "", "write the report to this `file`, in Markdown; empty: standard output")
+	flags.StringVar(&o.report, "report", "", "write the report to this `file`, in Markdown, and its curves to the folder beside it that is called so without extension; empty: standard output, and the curves go beside -json")
 	flags.StringVar(&o.json, "json", filepath.Join(".cache", "performance.json"), "write every figure to this `file`, in JSON")
-	flags.StringVar(&o.only, "only", "", "run only workloads whose name contains this `text`")
+	flags.StringVar(&o.only, "only", "", "run only what has this `text` in its name: a workload over HTTP, or one of the parts "+partNames())
 	flags.IntVar(&o.rounds, "rounds", 5, "rounds, of which the median is reported")
 	flags.DurationVar(&o.duration, "duration", time.Second, "how long one server is asked in one round, twice: in a closed loop and at a constant rate")
 	flags.DurationVar(&o.warmup, "warmup", 200*time.Millisecond, "how long a server is asked before a workload is measured; repeated requests are asked once each, however long that takes")
-	flags.DurationVar(&o.timeout, "timeout", 15*time.Minute, "give up after this time")
+	flags.DurationVar(&o.timeout, "timeout", time.Hour, "give up after this time")
 	flags.IntVar(&o.connections, "connections", 8, "connections to a server, for reviews; scheduler calls come over one, as the scheduler's do")
 	flags.Float64Var(&o.share, "share", 0.5, "the constant rate, as a part of what the slowest server does in the closed loop")
 	flags.IntVar(&o.users, "users", 1000, "users in the token file")
 	flags.IntVar(&o.bindings, "bindings", 10000, "role bindings, half of them cluster-wide")
-	flags.IntVar(&o.nodes, "nodes", 500, "nodes in a scheduler call")
+	flags.IntVar(&o.nodes, "nodes", 5000, "nodes in a scheduler call; over HTTP a tenth of them too")
+	flags.IntVar(&o.pods, "pods", 1500, "pods that kube-scheduler binds in each round with each extender")
 	flags.Uint64Var(&o.seed, "seed", 1, "the same seed makes the same requests")
 	flags.StringVar(&o.nothing, "serve-nothing", "", "do nothing but answer on this `address` what the arguments, PATH=FILE, say")
 	flags.StringVar(&o.extender, "serve-extender", "", "be a do-nothing scheduler extender on this `address`")
@@ -91,14 +93,22 @@ func parse(arguments []string, stderr io.Writer) (options, error) {
 	switch {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case o.rounds < 1 || o.connections < 1 || o.nodes < 1:
-		return o, errors.New("-rounds, -connections and -nodes have to be 1 or more")
+	case o.rounds < 1 || o.connections < 1 || o.nodes < 10 || o.pods < 1:
+		return o, errors.New("-rounds, -connections and -pods have to be 1 or more, -nodes 10 or more")
 	case o.duration <= 0 || o.warmup <= 0:
 		return o, errors.New("-duration and -warmup have to be above 0")
 	case o.share <= 0 || o.share > 1:
 		return o, errors.New("-share has to be above 0 and at most 1")
 	}
 	return o, nil
+}
+
+func partNames() string {
+	names := make([]string, len(parts))
+	for i, p := range parts {
+		names[i] = fmt.Sprintf("%q", p.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
@@ -115,10 +125,10 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	made, err := benchmark(ctx, o, stderr)
-	if err != nil {
+	if made == nil {
 		return err
 	}
-	return write(made, o, stdout)
+	return errors.Join(err, write(made, o, stdout))
 }
 
 func write(made *report.Report, o options, stdout io.Writer) error {
@@ -131,6 +141,15 @@ func write(made *report.Report, o options, stdout io.Writer) error {
 	}
 	if err := os.WriteFile(o.json, append(text, '\n'), 0o644); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
+	}
+	curves := filepath.Join(filepath.Dir(o.json), "performance")
+	if o.report != "" {
+		curves = strings.TrimSuffix(o.report, filepath.Ext(o.report)) // performance.md: performance/
+	}
+	for _, curve := range made.Curves {
+		if err := chart.Write(curves, curve); err != nil {
+			return err
+		}
 	}
 	if o.report == "" {
 		return made.Markdown(stdout)

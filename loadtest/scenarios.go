@@ -32,27 +32,28 @@ func (s scenario) protocol() string {
 	return "HTTP/1.1"
 }
 
-// scenarios returns what is measured, and the company it is about.
-func scenarios(o options) ([]scenario, *generate.Company, error) {
-	company, err := generate.NewCompany(generate.Size{Users: o.users, Bindings: o.bindings, Namespaces: namespaces}, o.seed)
+// scenarios returns what is measured over HTTP, what -only leaves out, and the
+// company it is about.
+func scenarios(o options) (chosen, left []scenario, company *generate.Company, err error) {
+	company, err = generate.NewCompany(generate.Size{Users: o.users, Bindings: o.bindings, Namespaces: namespaces}, o.seed)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	tokens, err := generate.TokenReviews(company, reviewCount, o.seed)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	access, err := generate.SubjectAccessReviews(company, reviewCount, o.seed)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	filter, prioritize, err := generate.Placements(generate.Nodes(o.nodes/10, o.seed), generate.WholeNodes, generate.KnownSpecs, manyPods, o.seed)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	filterMany, prioritizeMany, err := generate.Placements(generate.Nodes(o.nodes, o.seed), generate.WholeNodes, generate.KnownSpecs, fewPods, o.seed)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	repeated, mixed, otherBytes, neverSeen := access[0], access[1], access[2], access[3]
 	all := []scenario{
@@ -67,13 +68,14 @@ func scenarios(o options) ([]scenario, *generate.Company, error) {
 		{filterMany, false, 1, nil},
 		{prioritizeMany, false, 1, nil},
 	}
-	var chosen []scenario
 	for _, s := range all {
 		if strings.Contains(s.Name, o.only) {
 			chosen = append(chosen, s)
+		} else {
+			left = append(left, s)
 		}
 	}
-	return chosen, company, nil
+	return chosen, left, company, nil
 }
 
 func named(s report.Scenario, what string) string {

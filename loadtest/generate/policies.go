@@ -147,3 +147,18 @@ func WriteFiles(dir string, c *Company) (Files, error) {
 	}
 	return f, nil
 }
+
+// MorePolicyFiles are so many small policies, as teams add them.
+func MorePolicyFiles(count int) []File {
+	files := make([]File, count)
+	for i := range files {
+		files[i] = File{Path: fmt.Sprintf("more/freeze_%04d.rego", i), Text: fmt.Appendf(nil, `package kubernetes.authorization
+
+deny contains "freeze %[1]d: nothing is deleted here" if {
+	input.spec.resourceAttributes.namespace == "frozen-%04[1]d"
+	input.spec.resourceAttributes.verb in {"delete", "deletecollection"}
+}
+`, i)}
+	}
+	return files
+}

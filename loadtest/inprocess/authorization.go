@@ -28,7 +28,7 @@ const (
 	bindingsPerPerson = 4
 	namespaces        = 200
 	// decisions are how many different ones are made in turn.
-	decisions = 256
+	decisions = 64
 )
 
 // MeasureAuthorization decides requests of companies with so many bindings,

@@ -80,6 +80,20 @@ func build(ctx context.Context, dir, output, what string) error {
 	return nil
 }
 
+// Over returns a fleet of the same programs over other policies and data, that
+// writes to dir. Each is to be stopped by itself.
+func (f *Fleet) Over(dir string, files generate.Files) *Fleet {
+	other := *f
+	other.dir, other.files, other.started, other.answers = dir, files, nil, map[string]string{}
+	return &other
+}
+
+// VerdictProgram is the file of verdict.
+func (f *Fleet) VerdictProgram() string { return f.verdict }
+
+// Self is this program's file.
+func (f *Fleet) Self() string { return f.self }
+
 // Versions are what the programs say of themselves, by server.
 func (f *Fleet) Versions() map[string]string { return f.versions }
 
@@ -122,6 +136,7 @@ func (f *Fleet) Start(ctx context.Context, name string, secure bool) (*Process, 
 	if err != nil {
 		return nil, err
 	}
+	p.Operations = "http://" + operations
 	f.started = append(f.started, p)
 	return p, nil
 }

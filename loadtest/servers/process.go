@@ -28,10 +28,13 @@ const (
 type Process struct {
 	Name    string
 	Address string // host:port of what is measured
-	command *exec.Cmd
-	output  *bytes.Buffer
-	exited  chan struct{}
-	err     error // why it ended; set when exited is closed
+	// Operations is the URL below which it answers for health and metrics; empty
+	// where it does not.
+	Operations string
+	command    *exec.Cmd
+	output     *bytes.Buffer
+	exited     chan struct{}
+	err        error // why it ended; set when exited is closed
 }
 
 // Start runs command and waits until ready answers 200, or, when ready is
