@@ -18,7 +18,10 @@ import (
 	"github.com/verdict-dev/verdict/loadtest/report"
 )
 
-const width, height = 16 * vg.Centimeter, 10 * vg.Centimeter
+const (
+	width, height = 16 * vg.Centimeter, 10 * vg.Centimeter
+	margin        = 10 // points
+)
 
 // colours tell the series apart, for the colour-blind too (Okabe and Ito).
 var colours = []color.Color{
@@ -41,7 +44,7 @@ func Write(folder string, curve report.Curve) error {
 		return fmt.Errorf("drawing %s: %w", curve.Name, err)
 	}
 	canvas := vgsvg.New(width, height)
-	p.Draw(draw.New(canvas))
+	p.Draw(draw.Crop(draw.New(canvas), margin, -margin, margin, -margin))
 	file, err := os.Create(filepath.Join(folder, curve.File()))
 	if err != nil {
 		return fmt.Errorf("drawing %s: %w", curve.Name, err)

@@ -84,7 +84,7 @@ type secure struct {
 func NewTLS(address, path string, roots *x509.CertPool, version int) Client {
 	transport := &http.Transport{
 		TLSClientConfig:    &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		ForceAttemptHTTP2:  true,
+		ForceAttemptHTTP2:  version == 2,
 		DisableCompression: true,
 	}
 	return &secure{

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -33,6 +34,9 @@ var (
 	without    = flag.String("without-verdict", "", "test cases whose names begin so run without verdict")
 )
 
+// roundTimeout is for one round of pods, however slow an extender is.
+const roundTimeout = 20 * time.Minute
+
 func TestMain(m *testing.M) {
 	if err := perf.InitTests(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -45,7 +49,8 @@ func BenchmarkPerfScheduling(b *testing.B) {
 	if *testCases == "" {
 		b.Skip("run by the load generator")
 	}
-	perf.RunBenchmarkPerfScheduling(b, *testCases, "loadtest", nil, perf.WithPrepareFn(startVerdict))
+	perf.RunBenchmarkPerfScheduling(b, *testCases, "loadtest", nil,
+		perf.WithPrepareFn(startVerdict), perf.WithPodsSchedulingTimeout(roundTimeout))
 }
 
 // startVerdict connects verdict to the API server that was just started, for as
