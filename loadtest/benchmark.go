@@ -77,7 +77,7 @@ func benchmark(ctx context.Context, o options, progress io.Writer) (_ *report.Re
 	made.Versions["Go"] = runtime.Version()
 	made.Left = left
 	for _, s := range leftScenarios {
-		made.Left = append(made.Left, s.Name+" ("+s.protocol()+")")
+		made.Left = append(made.Left, s.Name+" ("+string(s.protocol)+")")
 	}
 	// What was measured before something fails is worth a report too.
 	var failures []error
@@ -105,7 +105,7 @@ func (b *bench) overHTTP(ctx context.Context, chosen []scenario, made *report.Re
 	for i, s := range chosen {
 		measured, err := b.measure(ctx, s)
 		if err != nil {
-			return fmt.Errorf("%s over %s: %w", s.Name, s.protocol(), err)
+			return fmt.Errorf("%s over %s: %w", s.Name, s.protocol, err)
 		}
 		measured.Outcomes = outcomes[i]
 		made.Scenarios = append(made.Scenarios, measured)
@@ -147,7 +147,7 @@ func quotient(over, under int64) report.Figure {
 func (b *bench) start(ctx context.Context, chosen []scenario) (idle map[string]int64, outcomes []map[string]int, err error) {
 	secure := map[bool]bool{false: true} // memory is compared among the plain ones
 	for _, s := range chosen {
-		secure[s.secure] = true
+		secure[s.secure()] = true
 	}
 	for _, name := range []string{servers.Verdict, servers.OPA} {
 		for tls := range secure {
@@ -205,15 +205,18 @@ func (b *bench) resident() (map[string]int64, error) {
 
 // connect opens the scenario's connections to one server.
 func (b *bench) connect(ctx context.Context, s scenario, name string, count int) ([]load.Client, error) {
-	path, version := s.Path, 2
+	path, version := s.Path, 1
+	if s.protocol == secureTwo {
+		version = 2
+	}
 	if name == servers.OPA {
 		version = 1 // with TLS, OPA's server does not offer HTTP/2
 		path = "/v1/data/" + s.Rule
 	}
-	address := b.running[s.secure][name].Address
+	address := b.running[s.secure()][name].Address
 	var clients []load.Client
 	for range count {
-		if s.secure {
+		if s.secure() {
 			clients = append(clients, load.NewTLS(address, path, b.fleet.Certificate().Roots, version))
 			continue
 		}
@@ -283,7 +286,7 @@ func (b *bench) compare(ctx context.Context, s scenario) (_ map[string]int, answ
 // at a rate that each server can hold.
 func (b *bench) measure(ctx context.Context, s scenario) (measured report.Scenario, err error) {
 	measured = report.Scenario{
-		Name: s.Name, About: s.About, Protocol: s.protocol(),
+		Name: s.Name, About: s.About, Protocol: string(s.protocol),
 		Connections: s.connections, BodyBytes: s.MeanBytes(),
 	}
 	clients := map[string][]load.Client{}
@@ -299,14 +302,14 @@ func (b *bench) measure(ctx context.Context, s scenario) (measured report.Scenar
 
 	perSecond, cpu := map[string][]float64{}, map[string][]float64{}
 	err = b.rounds(func(name string) error {
-		before, err := b.running[s.secure][name].CPU()
+		before, err := b.running[s.secure()][name].CPU()
 		known := err == nil
 		result, err := load.Closed(ctx, clients[name], bodies(s, name), &b.next, b.duration)
 		if err != nil {
 			return err
 		}
 		perSecond[name] = append(perSecond[name], result.PerSecond())
-		if after, err := b.running[s.secure][name].CPU(); known && err == nil && result.Requests > 0 {
+		if after, err := b.running[s.secure()][name].CPU(); known && err == nil && result.Requests > 0 {
 			cpu[name] = append(cpu[name], float64((after-before).Microseconds())/float64(result.Requests))
 		}
 		return nil
@@ -345,7 +348,7 @@ func (b *bench) measure(ctx context.Context, s scenario) (measured report.Scenar
 			P50: report.NewFigure(latencies[name][50]), P99: report.NewFigure(latencies[name][99]),
 			P999: report.NewFigure(latencies[name][99.9]), Unsent: unsent[name],
 		})
-		fmt.Fprintf(b.progress, "%s, %s: %s %.0f/s\n", s.Name, s.protocol(), name, report.NewFigure(perSecond[name]).Median)
+		fmt.Fprintf(b.progress, "%s, %s: %s %.0f/s\n", s.Name, string(s.protocol), name, report.NewFigure(perSecond[name]).Median)
 	}
 	return measured, nil
 }

@@ -59,7 +59,7 @@ func (b *bench) measureReloads(ctx context.Context, made *report.Report) (err er
 	if err != nil {
 		return err
 	}
-	r.asked = scenario{Workload: access[1], connections: b.connections} // mixed
+	r.asked = scenario{Workload: access[1], protocol: plain, connections: b.connections} // mixed
 	r.fleet = b.fleet.Over(r.dir, r.files)
 	defer func() { err = errors.Join(err, r.fleet.Stop()) }()
 	rate := 0.0

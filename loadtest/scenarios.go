@@ -20,17 +20,22 @@ const (
 // scenario is one workload over one protocol, and what it has to reach.
 type scenario struct {
 	*generate.Workload
-	secure      bool
+	protocol    protocol
 	connections int
 	targets     func(s report.Scenario) []report.Target
 }
 
-func (s scenario) protocol() string {
-	if s.secure {
-		return "HTTP/2, TLS"
-	}
-	return "HTTP/1.1"
-}
+// protocol is how requests are sent.
+type protocol string
+
+const (
+	plain     protocol = "HTTP/1.1"
+	secure    protocol = "HTTP/1.1, TLS"
+	secureTwo protocol = "HTTP/2, TLS"
+)
+
+// secure reports whether the servers speak TLS.
+func (s scenario) secure() bool { return s.protocol != plain }
 
 // scenarios returns what is measured over HTTP, what -only leaves out, and the
 // company it is about.
@@ -57,16 +62,17 @@ func scenarios(o options) (chosen, left []scenario, company *generate.Company, e
 	}
 	repeated, mixed, otherBytes, neverSeen := access[0], access[1], access[2], access[3]
 	all := []scenario{
-		{repeated, false, o.connections, repeatedTargets},
-		{repeated, true, o.connections, repeatedTargets},
-		{otherBytes, false, o.connections, otherBytesTargets},
-		{neverSeen, false, o.connections, neverSeenTargets},
-		{mixed, false, o.connections, nil},
-		{tokens, false, o.connections, nil},
-		{filter, false, 1, nil},
-		{prioritize, false, 1, nil},
-		{filterMany, false, 1, nil},
-		{prioritizeMany, false, 1, nil},
+		{repeated, plain, o.connections, repeatedTargets},
+		{repeated, secureTwo, o.connections, repeatedTargets},
+		{repeated, secure, o.connections, nil},
+		{otherBytes, plain, o.connections, otherBytesTargets},
+		{neverSeen, plain, o.connections, neverSeenTargets},
+		{mixed, plain, o.connections, nil},
+		{tokens, plain, o.connections, nil},
+		{filter, plain, 1, nil},
+		{prioritize, plain, 1, nil},
+		{filterMany, plain, 1, nil},
+		{prioritizeMany, plain, 1, nil},
 	}
 	for _, s := range all {
 		if strings.Contains(s.Name, o.only) {
