@@ -22,11 +22,20 @@ import (
 
 // This file alone knows verdict's Go API.
 
-// revision is a compiled policy. It is what handlers.Revisions asks for.
-type revision struct{ compiled *policy.Revision }
+// revision is a compiled policy.
+type revision struct {
+	engine *policy.Engine // it keeps what it decided
+	alone  *policy.View   // it decides anew each time
+}
 
-// Revision implements handlers.Revisions.
-func (r revision) Revision() *policy.Revision { return r.compiled }
+type quiet struct{}
+
+func (quiet) RevisionLoaded(*policy.Revision, time.Duration) {}
+func (quiet) RevisionRefused(error)                          {}
+
+// cacheBytes is cache.maxBytes of verdict's default configuration, of which
+// decisions get three eighths.
+const cacheBytes, cacheEntries = 128 << 20, 200_000
 
 // compile compiles policy files and data as `verdict serve` does.
 func compile(ctx context.Context, files []generate.File) (revision, error) {
@@ -38,35 +47,41 @@ func compile(ctx context.Context, files []generate.File) (revision, error) {
 			content.Modules = append(content.Modules, policy.Module{Path: f.Path, Source: f.Text})
 		}
 	}
-	compiled, err := policy.Compile(ctx, content, policy.Options{Library: builtin.Library()})
-	if err != nil {
+	engine := policy.NewEngine(policy.Options{
+		Library: builtin.Library(),
+		Cache:   policy.CacheOptions{Bytes: cacheBytes * 3 / 8, Entries: cacheEntries},
+	}, quiet{})
+	if err := engine.Load(ctx, content); err != nil {
 		return revision{}, fmt.Errorf("compiling: %w", err)
 	}
-	return revision{compiled}, nil
+	return revision{engine, engine.Revision().View()}, nil
 }
 
-// review is a decoded SubjectAccessReview.
-type review struct{ decoded policy.Object }
+// review is a SubjectAccessReview that was read already.
+type review struct{ decoded policy.Value }
 
 func decodeReview(document any) (review, error) {
 	text, err := json.Marshal(document)
 	if err != nil {
 		return review{}, fmt.Errorf("marshalling a review: %w", err)
 	}
-	decoded, err := policy.DecodeObject(text)
-	return review{decoded}, err
+	parsed, err := policy.ParseObject(text)
+	if err != nil {
+		return review{}, err
+	}
+	return review{parsed.Root()}, nil
 }
 
 // authorize decides anew: no cache stands before it.
 func (r revision) authorize(ctx context.Context, v review) (policy.AuthorizationOutcome, error) {
-	decision, err := r.compiled.Authorize(ctx, v.decoded)
+	decision, err := r.alone.Authorize(ctx, v.decoded)
 	return decision.Outcome, err
 }
 
 // memoryNodes are the cluster's nodes without a cluster.
-type memoryNodes map[string]policy.Object
+type memoryNodes map[string]*policy.Node
 
-// newMemoryNodes decodes nodes as the node informer does.
+// newMemoryNodes reads nodes as the node informer does.
 func newMemoryNodes(nodes []corev1.Node) (memoryNodes, error) {
 	known := make(memoryNodes, len(nodes))
 	for i := range nodes {
@@ -76,17 +91,18 @@ func newMemoryNodes(nodes []corev1.Node) (memoryNodes, error) {
 		if err != nil {
 			return nil, fmt.Errorf("marshalling a node: %w", err)
 		}
-		if known[node.Name], err = policy.DecodeObject(text); err != nil {
-			return nil, fmt.Errorf("decoding node %s: %w", node.Name, err)
+		if known[node.Name], err = policy.NewNode(text); err != nil {
+			return nil, fmt.Errorf("reading node %s: %w", node.Name, err)
 		}
 	}
 	return known, nil
 }
 
-// Node implements scheduling.Nodes.
-func (m memoryNodes) Node(name string) (policy.Object, bool) {
-	node, ok := m[name]
-	return node, ok
+// Find implements scheduling.Nodes.
+func (m memoryNodes) Find(names [][]byte, nodes []*policy.Node) {
+	for i, name := range names {
+		nodes[i] = m[string(name)]
+	}
 }
 
 // Ready implements scheduling.Nodes.
@@ -95,13 +111,14 @@ func (memoryNodes) Ready() error { return nil }
 // newHandler is verdict's webhook handler with the defaults of its configuration.
 func newHandler(r revision, nodes memoryNodes) http.Handler {
 	return handlers.New(handlers.Options{
-		Revisions:         r,
+		Revisions:         r.engine,
 		Nodes:             nodes,
 		Metrics:           handlers.NewMetrics(prometheus.NewRegistry()),
 		Log:               zap.NewNop(),
 		OnError:           handlers.OnErrorDeny,
 		OnUnavailable:     handlers.OnUnavailable503,
-		CacheBytes:        64 << 20,
+		Cache:             handlers.CacheOptions{Bytes: cacheBytes * 5 / 8, Entries: cacheEntries},
+		ReadTimeout:       30 * time.Second,
 		MaxInFlight:       1024,
 		ReviewBytes:       1 << 20,
 		SchedulingBytes:   1 << 30, // the growth curves go beyond the default
