@@ -394,3 +394,17 @@ func (l *lowering) aliasesIn(b *ir.Block) map[ir.Local]ir.Local {
 	})
 	return out
 }
+
+// enumerates reports whether blocks go through the names of a package, its
+// rules first and its data after that. OPA's interpreter has another order.
+func enumerates(blocks []*ir.Block) bool {
+	found := false
+	walk(blocks, func(s ir.Stmt) {
+		if not, ok := s.(*ir.NotStmt); ok && len(not.Block.Stmts) == 1 {
+			// Data under the name of a rule is passed over.
+			_, ok := not.Block.Stmts[0].(*ir.DotStmt)
+			found = found || ok
+		}
+	})
+	return found
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -17,12 +18,18 @@ import (
 // interpreter evaluates again and its answer is the one given: errors are rare,
 // and so code, message and location are always OPA's own. For this to be exact,
 // a program evaluates all that the interpreter would, in the same order, and
-// stops early only where the interpreter does.
+// stops early only where the interpreter does. What an error costs is a second
+// evaluation, and a second call of builtins such as http.send.
+//
+// The interpreter takes a function's result for 1 also for 1.0, once it is
+// known; a program tells them apart where it does not have to remember.
 type Compiled struct {
 	program     *program
 	values      cache.InterQueryValueCache
 	interpreter *Interpreter
 	machines    *sync.Pool
+	// failures counts the evaluations in a row that the program met an error in.
+	failures atomic.Uint32
 }
 
 // NewCompiled plans and compiles the rule at ref, such as
@@ -47,15 +54,31 @@ func NewCompiled(ctx context.Context, compiler *ast.Compiler, ref ast.Ref, value
 
 // Evaluate implements Evaluator.
 func (c *Compiled) Evaluate(ctx context.Context, query Query) (Result, error) {
+	if n := c.failures.Load(); n >= hopeless && c.failures.Add(1)%retryEvery != 0 {
+		return c.interpreter.Evaluate(ctx, query)
+	}
 	value, err := c.run(ctx, query)
 	switch {
 	case err == nil:
+		if c.failures.Load() > 0 {
+			c.failures.Store(0)
+		}
 		return Result{Value: value}, nil
 	case topdown.IsCancel(err):
 		return Result{}, err
 	}
+	c.failures.Add(1)
 	return c.interpreter.Evaluate(ctx, query)
 }
+
+const (
+	// hopeless is the number of failures in a row after which a program is not
+	// run but now and then, so that a policy that always fails takes no longer
+	// than it does in the interpreter.
+	hopeless = 32
+	// retryEvery is how often it then gets another chance.
+	retryEvery = 64
+)
 
 var errPanicked = errors.New("the program panicked")
 

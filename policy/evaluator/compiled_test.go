@@ -235,6 +235,7 @@ func TestNewCompiledRefuses(t *testing.T) {
 		{"rules that could change the input", "r[k] := v if some k, v in input\n\nr.a[x] := 1 if some x in input.names", "different depths"},
 		{"a negation that goes on after a computed name", "r if {\n\tnot data.p.q[input.name] == input.value\n}\n\nq.a := input.a\n\nq.b := 1", "negation"},
 		{"a comprehension with an index", "r contains [x.a, l] if {\n\tsome x in input.list\n\ta := x.a\n\tl := [y.b | some y in input.list; y.a == a]\n}", "groups once"},
+		{"a function in the place of a value", "r if t with data.names as data.p.f\n\nt if data.names\n\nf(x) := x", "function"},
 		{"an expression that is a comprehension", "r if {\n\t[to_number(x) | some x in input]\n}", "comprehension"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -248,5 +249,43 @@ func TestNewCompiledRefuses(t *testing.T) {
 				t.Errorf("got error %v, want one about %q", err, c.reason)
 			}
 		})
+	}
+}
+
+// OPA's interpreter reads data by a path of strings, in its index as well.
+func TestNumbersAsKeysOfData(t *testing.T) {
+	for _, key := range []string{`nested[2]`, `nested[input.n]`, `list["1"]`, `list[input.s]`, `list[1]`, `nested["2"]`, `deep.list["1"].a`, `deep.nested[2].a`} {
+		for _, definitions := range []int{1, 2 * indexFrom} {
+			t.Run(fmt.Sprintf("%s of %d", key, definitions), func(t *testing.T) {
+				var rules strings.Builder
+				for i := range definitions {
+					fmt.Fprintf(&rules, "r contains %d if data.%s == \"c%d\"\n\n", i, key, i)
+				}
+				data := `{"nested": {"2": "c0"}, "list": ["a", "c0"], "deep": {"list": [1, {"a": "c0"}], "nested": {"2": {"a": "c0"}}}}`
+				each(t, rules.String(), data, func(t *testing.T, e overData) {
+					got, err := e.Evaluate(t.Context(), ast.MustParseTerm(`{"n": 2, "s": "1"}`).Value)
+					if want := ast.MustParseTerm(`{0}`).Value; err != nil || got.Compare(want) != 0 {
+						t.Errorf("got %v and error %v, want %v", got, err, want)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestCompiledRecoversFromFailures(t *testing.T) {
+	_, c := evaluators(t, "r := to_number(input)", `{}`)
+	for range 3 * retryEvery {
+		if _, err := c.Evaluate(t.Context(), ast.String("x")); errorCode(err) != topdown.BuiltinErr {
+			t.Fatalf("got error %v", err)
+		}
+	}
+	for range 2 * retryEvery {
+		if got, err := c.Evaluate(t.Context(), ast.String("7")); err != nil || got.Compare(ast.Number("7")) != 0 {
+			t.Fatalf("got %v and error %v", got, err)
+		}
+	}
+	if n := c.failures.Load(); n != 0 {
+		t.Errorf("the program counts %d failures after it gave values", n)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,7 +36,6 @@ func TestConformance(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			var ran, erred, skipped, rerun int
 			refused := map[string]int{}
-			differences := 0
 			for _, c := range suite(t, version) {
 				t.Run(c.Note, func(t *testing.T) {
 					outcome := runCase(t, c, rego)
@@ -63,9 +63,6 @@ func TestConformance(t *testing.T) {
 			t.Logf("%d cases ran, %d ended in an error of the interpreter, %d were left to it, %d more were run again by it, %d are no single rule", ran, erred, n, rerun, skipped)
 			if n*100 > ran*maxFallback {
 				t.Errorf("%d of %d cases were left to the interpreter, want at most %d%%", n, ran, maxFallback)
-			}
-			if differences > 0 {
-				t.Errorf("%d differences", differences)
 			}
 		})
 	}
@@ -210,9 +207,9 @@ func entryRule(query string) (*ast.Module, error) {
 // moduleDir is where the go command keeps a module.
 func moduleDir(t *testing.T, path string) string {
 	t.Helper()
-	dir, err := goList(t, path)
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", path).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return dir
+	return strings.TrimSpace(string(out))
 }

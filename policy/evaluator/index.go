@@ -89,7 +89,7 @@ func (l *lowering) layout(fn *ir.Func) layout {
 		}
 		out.definitions = append(out.definitions, g.blocks)
 	}
-	out.single, out.earlyExit = single, single && sameConstant(rules)
+	out.single, out.earlyExit = single, single && sameConstant(rules) && !enumerates(fn.Blocks)
 	if definitions >= indexFrom {
 		ref := l.refOf(fn)
 		if index := l.compiler.RuleIndex(ref); index != nil {
@@ -265,7 +265,6 @@ func (r *ruleResolver) clear() { *r = ruleResolver{} }
 
 // Resolve implements ast.ValueResolver. A value that is not there is nil.
 func (r *ruleResolver) Resolve(ref ast.Ref) (ast.Value, error) {
-	var root *ast.Term
 	switch {
 	case ref[0].Equal(ast.FunctionArgRootDocument):
 		if n, ok := ref[1].Value.(ast.Number); ok {
@@ -273,20 +272,21 @@ func (r *ruleResolver) Resolve(ref ast.Ref) (ast.Value, error) {
 				return r.args[i].Value, nil
 			}
 		}
-		return nil, ast.UnknownValueErr{}
 	case ref[0].Equal(ast.InputRootDocument):
-		root = r.input
+		if r.input == nil {
+			return nil, nil
+		}
+		v, err := r.input.Value.Find(ref[1:])
+		if err != nil {
+			return nil, nil //nolint:nilerr // what is not found is undefined
+		}
+		return v, nil
 	case ref[0].Equal(ast.DefaultRootDocument):
-		root = r.data
-	default:
-		return nil, ast.UnknownValueErr{}
+		// The interpreter reads data by other rules where a key is no string.
+		// What is not found here is left to the definitions.
+		if v, err := r.data.Value.Find(ref[1:]); err == nil {
+			return v, nil
+		}
 	}
-	if root == nil {
-		return nil, nil
-	}
-	v, err := root.Value.Find(ref[1:])
-	if err != nil {
-		return nil, nil //nolint:nilerr // what is not found is undefined
-	}
-	return v, nil
+	return nil, ast.UnknownValueErr{}
 }

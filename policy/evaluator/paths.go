@@ -49,6 +49,9 @@ func (l *lowering) path(stmts []ir.Stmt) (s statement, used int) {
 				if v == nil {
 					break
 				}
+				if isData && foundByName(v, k) {
+					return m.fail(errUnplanned)
+				}
 				v = part(v, k)
 			}
 			known.known, known.value = true, v

@@ -32,6 +32,11 @@ func reachable(compiler *ast.Compiler, ref ast.Ref) []*ast.Rule {
 	return out
 }
 
+func isFunction(compiler *ast.Compiler, t *ast.Term) bool {
+	ref, ok := t.Value.(ast.Ref)
+	return ok && compiler.GetArity(ref) > 0
+}
+
 // unsuitable finds what a program would do worse than the interpreter, or not
 // at all.
 func unsuitable(compiler *ast.Compiler, ref ast.Ref) error {
@@ -45,6 +50,11 @@ func unsuitable(compiler *ast.Compiler, ref ast.Ref) error {
 					err = fmt.Errorf("%v: an expression that is a comprehension", term.Location)
 					return true
 				})
+			}
+			for _, w := range e.With {
+				if err == nil && isFunction(compiler, w.Value) && !isFunction(compiler, w.Target) {
+					err = fmt.Errorf("%v: a function takes the place of a value", w.Location)
+				}
 			}
 			return err != nil
 		})

@@ -1,6 +1,8 @@
 package evaluator
 
 import (
+	"strconv"
+
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/ir"
 )
@@ -170,9 +172,7 @@ func (l *lowering) dot(s *ir.DotStmt) statement {
 	}
 	source, key, target := l.operand(s.Source), l.operand(s.Key), int(s.Target)
 	if l.base[s.Source.Value.(ir.Local)] {
-		if _, constant := s.Key.Value.(ir.StringIndex); !constant {
-			return dotBase(source, key, target)
-		}
+		return dotBase(source, key, target)
 	}
 	if source.value == nil && key.value != nil {
 		from, name := source.slot, key.value
@@ -203,24 +203,15 @@ func (l *lowering) dot(s *ir.DotStmt) statement {
 	}
 }
 
-// dotBase looks into a base document. OPA's interpreter reads a reference to
-// data as a path of strings, so that 2 finds "2" in an object, and "2" an
-// element of an array. This is left to it.
+// dotBase looks into a base document.
 func dotBase(source, key operand, target int) statement {
 	return func(m *machine, f frame) code {
 		v, k := source.in(f), key.in(f)
 		if v == nil || k == nil {
 			return undefined
 		}
-		switch composite := v.Value.(type) {
-		case *ast.Array:
-			if _, ok := k.Value.(ast.String); ok {
-				return m.fail(errUnplanned)
-			}
-		case ast.Object:
-			if n, ok := k.Value.(ast.Number); ok && composite.Get(ast.StringTerm(n.String())) != nil {
-				return m.fail(errUnplanned)
-			}
+		if foundByName(v, k) {
+			return m.fail(errUnplanned)
 		}
 		v = part(v, k)
 		f[target] = v
@@ -229,6 +220,25 @@ func dotBase(source, key operand, target int) statement {
 		}
 		return next
 	}
+}
+
+// foundByName reports whether a reference to data finds more under key than the
+// value of the key says: OPA's interpreter reads it as a path of strings, so
+// that 2 finds "2" in an object, and "2" an element of an array.
+func foundByName(composite, key *ast.Term) bool {
+	switch v := composite.Value.(type) {
+	case *ast.Array:
+		name, ok := key.Value.(ast.String)
+		if !ok {
+			return false
+		}
+		i, err := strconv.Atoi(string(name))
+		return err == nil && i >= 0 && i < v.Len()
+	case ast.Object:
+		n, ok := key.Value.(ast.Number)
+		return ok && v.Get(ast.StringTerm(n.String())) != nil
+	}
+	return false
 }
 
 // part is what composite holds under key, nil when there is none. A set holds
