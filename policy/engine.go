@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,12 +67,35 @@ func (e *Engine) Load(ctx context.Context, content Content) error {
 	if old := e.current.Load(); old != nil && old.id == revision.id {
 		return nil
 	}
+	cluster := e.readCluster(revision)
 	e.swap(func(old *View) *View {
 		e.shareClasses(revision, old)
-		return e.newView(revision, old.cluster, old, "")
+		resources := maps.Clone(cluster)
+		for name, value := range old.cluster {
+			// What nobody reads is not kept up to date either.
+			if _, given := e.options.Cluster[name]; !given || revision.readsCluster(name) {
+				resources[name] = value
+			}
+		}
+		return e.newView(revision, resources, old, "")
 	})
 	e.observer.RevisionLoaded(revision, time.Since(began))
 	return nil
+}
+
+// readCluster gets what the revision reads of the cluster and the running one
+// did not.
+func (e *Engine) readCluster(revision *Revision) map[string]ast.Object {
+	out := map[string]ast.Object{}
+	for name, current := range e.options.Cluster {
+		if current == nil || !revision.readsCluster(name) || e.ReadsCluster(name) {
+			continue
+		}
+		if value := current(); !value.IsZero() {
+			out[name] = value.value
+		}
+	}
+	return out
 }
 
 // SetCluster replaces data.cluster.<resource>, also before the first Load; the
@@ -91,15 +115,11 @@ func (e *Engine) SetCluster(resource string, value Object) {
 // data.cluster.<resource>.
 func (e *Engine) ReadsCluster(resource string) bool {
 	view := e.View()
-	if view == nil {
-		return false
-	}
-	for _, r := range view.rules {
-		if r.readsCluster(resource) {
-			return true
-		}
-	}
-	return false
+	return view != nil && view.readsCluster(resource)
+}
+
+func (r *Revision) readsCluster(resource string) bool {
+	return slices.ContainsFunc(r.rules, func(rule *rule) bool { return rule.readsCluster(resource) })
 }
 
 // swap replaces the current view. next is given what came before, never nil.

@@ -16,7 +16,8 @@ type Node struct {
 	name string
 	// text is the JSON of the node: it takes a fraction of what its values
 	// would, and is read only when a rule sees the node for the first time.
-	text []byte
+	text   []byte
+	object atomic.Pointer[Object]
 	// classes remembers the class of the node for each rule.
 	classes [ruleCount]atomic.Pointer[nodeClass]
 }
@@ -68,9 +69,14 @@ var errNodeName = errors.New("metadata.name: every node needs a name of its own"
 // Name is metadata.name, never empty.
 func (n *Node) Name() string { return n.name }
 
-// Object is the whole node as policies see it.
+// Object is the whole node as policies see it. It is made once.
 func (n *Node) Object() Object {
-	return Object{value: n.project(allOf).(ast.Object)}
+	if made := n.object.Load(); made != nil {
+		return *made
+	}
+	made := Object{value: n.project(allOf).(ast.Object)}
+	n.object.Store(&made)
+	return made
 }
 
 // Text is the JSON that the node was read from. It must not be changed.

@@ -84,6 +84,15 @@ func kindOf(v ast.Value) string {
 	return fmt.Sprintf("%T", v)
 }
 
+// ObjectsByName is an object of objects. It keeps none of the map.
+func ObjectsByName(objects map[string]Object) Object {
+	pairs := make([][2]*ast.Term, 0, len(objects))
+	for name, object := range objects {
+		pairs = append(pairs, [2]*ast.Term{ast.StringTerm(name), ast.NewTerm(object.value)})
+	}
+	return Object{value: ast.NewObject(pairs...)}
+}
+
 // ObjectOf wraps a value that nobody will change any more.
 func ObjectOf(value ast.Object) Object { return Object{value: value} }
 

@@ -35,6 +35,10 @@ type Options struct {
 	// when the caller that began it gives up. Default 30 s.
 	EvaluationTimeout time.Duration
 
+	// Cluster gives data.cluster.<resource> as it is when a revision that reads it
+	// is loaded; SetCluster tells of later changes. A nil function or the zero
+	// Object is no data.
+	Cluster map[string]func() Object
 	// InterpreterOnly leaves every rule to OPA's interpreter.
 	InterpreterOnly bool
 

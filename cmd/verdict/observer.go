@@ -14,6 +14,7 @@ import (
 // observer logs and counts how loading policies, certificates and tokens goes.
 type observer struct {
 	running     atomic.Bool // there is a revision that stays when a change is refused
+	loaded      func()      // is told of each new revision; may be nil
 	log         *zap.Logger
 	revision    *prometheus.GaugeVec
 	loads       prometheus.Counter
@@ -54,6 +55,9 @@ func newObserver(log *zap.Logger, registerer prometheus.Registerer) *observer {
 // RevisionLoaded implements policy.Observer.
 func (o *observer) RevisionLoaded(revision *policy.Revision, took time.Duration) {
 	o.running.Store(true)
+	if o.loaded != nil {
+		o.loaded()
+	}
 	o.revision.Reset()
 	o.revision.WithLabelValues(revision.ID()).Set(1)
 	o.loads.Inc()

@@ -21,6 +21,7 @@ import (
 
 	"github.com/verdict-dev/verdict/handlers"
 	"github.com/verdict-dev/verdict/internal/certs"
+	"github.com/verdict-dev/verdict/internal/cluster"
 	"github.com/verdict-dev/verdict/internal/config"
 	"github.com/verdict-dev/verdict/internal/identity"
 	"github.com/verdict-dev/verdict/internal/source"
@@ -37,6 +38,10 @@ type service struct {
 	verifier   *identity.Chain
 	tokenFiles []*identity.TokenFile // those behind verifier
 	stopping   atomic.Bool
+
+	// nodes are the cluster's, nil without one.
+	nodes        atomic.Pointer[cluster.Nodes[*policy.Node]]
+	nodesChanged wakeup
 
 	webhooks, operations            *http.Server
 	webhookListen, operationsListen net.Listener
@@ -58,7 +63,7 @@ func newService(ctx context.Context, c *config.Configuration, withExample bool, 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s := &service{config: c, log: log, observer: newObserver(log, registry)}
+	s := &service{config: c, log: log, observer: newObserver(log, registry), nodesChanged: newWakeup()}
 	ctx, s.stop = context.WithCancel(ctx)
 	if err := s.prepare(ctx, registry, withExample); err != nil {
 		s.close()
@@ -168,7 +173,11 @@ func engineShare(total int64) int64 { return total * 3 / 8 }
 
 func (s *service) loadPolicies(ctx context.Context) error {
 	c := s.config
-	s.engine = policy.NewEngine(policyOptions(c), s.observer)
+	options := policyOptions(c)
+	options.Cluster = map[string]func() policy.Object{nodesResource: s.clusterNodes}
+	// What changed while the revision was compiled is caught up with.
+	s.observer.loaded = s.nodesChanged.now
+	s.engine = policy.NewEngine(options, s.observer)
 	if len(c.Policy.Directories) == 0 {
 		return s.engine.Load(ctx, builtin.Starter())
 	}
