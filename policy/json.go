@@ -353,16 +353,24 @@ func (v Value) CheckStrings(name string) (int, error) {
 }
 
 func (v Value) strings(name string, visit func(raw []byte)) (count int, err error) {
-	member := v.Get(name)
-	if member.IsNull() {
+	if count, err = v.Get(name).listOfStrings(visit); err != nil {
+		err = fmt.Errorf("%s%w", name, err)
+	}
+	return count, err
+}
+
+// listOfStrings visits the raw texts of a list of strings. What an error says
+// goes on from the name of the list.
+func (v Value) listOfStrings(visit func(raw []byte)) (count int, err error) {
+	if v.IsNull() {
 		return 0, nil
 	}
-	if member.node().kind != '[' {
-		return 0, fmt.Errorf("%s: must be a list of strings, not %s", name, member.kind())
+	if v.node().kind != '[' {
+		return 0, fmt.Errorf(": must be a list of strings, not %s", v.kind())
 	}
-	member.each(func(_ []byte, item Value) bool {
+	v.each(func(_ []byte, item Value) bool {
 		if item.node().kind != '"' {
-			err = fmt.Errorf("%s[%d]: must be a string, not %s", name, count, item.kind())
+			err = fmt.Errorf("[%d]: must be a string, not %s", count, item.kind())
 			return false
 		}
 		visit(item.Raw())
@@ -379,9 +387,9 @@ func (v Value) CheckStringLists(name string) error {
 	if err != nil || lists.Absent() {
 		return err
 	}
-	lists.each(func(key []byte, _ Value) bool {
-		if _, err = lists.CheckStrings(string(key)); err != nil {
-			err = fmt.Errorf("%s.%w", name, err)
+	lists.each(func(key []byte, list Value) bool {
+		if _, err = list.listOfStrings(func([]byte) {}); err != nil {
+			err = fmt.Errorf("%s.%s%w", name, key, err)
 		}
 		return err == nil
 	})
