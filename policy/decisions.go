@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/verdict-dev/verdict/policy/cache"
 	"github.com/verdict-dev/verdict/policy/evaluator"
@@ -114,12 +115,17 @@ func after(now time.Time, ttl time.Duration) Expiry {
 	if ttl <= 0 {
 		return Never
 	}
-	return Expiry(now.Add(ttl).UnixNano())
+	return ExpiryOf(now.Add(ttl))
 }
 
-func expiryOf(instant time.Time) Expiry {
-	if instant.IsZero() {
+// ExpiryOf is instant as an Expiry. The zero time is never, and so is what lies
+// beyond the reach of an Expiry, in the year 2262.
+func ExpiryOf(instant time.Time) Expiry {
+	switch {
+	case instant.IsZero(), instant.After(time.Unix(0, int64(Never))):
 		return Never
+	case instant.Before(time.Unix(0, 0)):
+		return AtOnce
 	}
 	return Expiry(instant.UnixNano())
 }
@@ -175,25 +181,31 @@ func flightKey(generation *Generation, key string) string {
 }
 
 // once runs decide, or waits for one that runs already for the same key. It
-// goes on when this caller gives up: others may wait for it.
+// goes on when this caller gives up: others may wait for it. One that began
+// earlier may have stopped holding before this caller asked, and is not for it.
 func (v *View) once(ctx context.Context, key string, decide func(context.Context) (decision, error)) (decision, error) {
 	if ctx.Err() != nil {
 		return decision{}, ErrTimeout
 	}
-	result := v.engine.flights.DoChan(key, func() (any, error) {
-		// Nothing of the caller's context may be held on to, either.
-		ctx, cancel := context.WithTimeout(context.Background(), v.engine.options.evaluationTimeout())
-		defer cancel()
-		return decide(ctx)
-	})
-	select {
-	case r := <-result:
-		if r.Err != nil {
-			return decision{}, r.Err
+	asked := time.Now()
+	for again := false; ; again = true {
+		result := v.engine.flights.DoChan(key, func() (any, error) {
+			// Nothing of the caller's context may be held on to, either.
+			ctx, cancel := context.WithTimeout(context.Background(), v.engine.options.evaluationTimeout())
+			defer cancel()
+			return decide(ctx)
+		})
+		select {
+		case r := <-result:
+			if r.Err != nil {
+				return decision{}, r.Err
+			}
+			if d := r.Val.(decision); again || !d.expires.passed(asked) {
+				return d, nil
+			}
+		case <-ctx.Done():
+			return decision{}, ErrTimeout
 		}
-		return r.Val.(decision), nil
-	case <-ctx.Done():
-		return decision{}, ErrTimeout
 	}
 }
 
@@ -207,8 +219,14 @@ func (o *Options) evaluationTimeout() time.Duration {
 	return defaultEvaluationTimeout
 }
 
-// evaluate runs the rule on what it reads of an input.
-func (v *View) evaluate(ctx context.Context, r *rule, projected ast.Value) (decision, error) {
+// evaluate runs the rule on what it reads of an input. A panic is an error: in
+// the goroutines that decide, it would end the process.
+func (v *View) evaluate(ctx context.Context, r *rule, projected ast.Value) (d decision, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			d, err = decision{}, &EvaluationError{Rule: r.path, Code: topdown.InternalErr, Message: fmt.Sprintf("deciding panicked: %v", cause)}
+		}
+	}()
 	if projected == nil {
 		projected = ast.NewObject()
 	}
@@ -221,9 +239,9 @@ func (v *View) evaluate(ctx context.Context, r *rule, projected ast.Value) (deci
 	if err != nil {
 		return decision{}, err
 	}
-	d := decision{generation: v.generations[r.index], value: value}
+	d = decision{generation: v.generations[r.index], value: value}
 	if r.cached {
-		d.expires = min(after(now, r.ttl), expiryOf(result.Until), after(now, v.engine.kept.lifetimes.of(r, value)))
+		d.expires = min(after(now, r.ttl), ExpiryOf(result.Until), after(now, v.engine.kept.lifetimes.of(r, value)))
 	}
 	return d, nil
 }
@@ -238,7 +256,10 @@ func (l Lifetimes) of(r *rule, value any) time.Duration {
 		return d
 	}
 	reasons, isReasons := value.([]string)
+	user, isUser := value.(*User)
 	switch {
+	case isUser && (user == nil || user.Username == ""):
+		return l.Deny
 	case r.point == authorizationPoint && r.denies && len(reasons) == 0:
 		if least := min(none(l.Allow), none(l.NoOpinion)); least != maximum {
 			return least

@@ -91,12 +91,15 @@ type nodeClass struct {
 	value ast.Value
 }
 
+// classOverhead is about what a class costs beyond its key, in bytes.
+const classOverhead = 160
+
 // nodeClasses interns the classes of nodes for one rule: for one selection of a
 // node's fields.
 type nodeClasses struct {
 	id     uint64     // unique within an engine
 	reads  *selection // of a node; nil for nothing
-	most   int        // bytes of keys
+	most   int        // bytes of keys and classOverhead
 	number func() uint64
 
 	mutex sync.RWMutex
@@ -138,11 +141,12 @@ func (c *nodeClasses) intern(key string, node *Node) *nodeClass {
 	if other, ok := c.byKey[key]; ok {
 		return other
 	}
-	if c.bytes += len(key); c.bytes > c.most {
+	size := len(key) + classOverhead
+	if c.bytes += size; c.bytes > c.most {
 		// Classes that nodes remember stay what they are; those that are made
 		// from now on are shared with fewer of them for a while.
 		clear(c.byKey)
-		c.bytes = len(key)
+		c.bytes = size
 	}
 	c.byKey[key] = class
 	return class

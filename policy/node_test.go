@@ -1,0 +1,232 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// namedNode is a v1 Node with these members of its metadata.
+func namedNode(tb testing.TB, name, members string) *Node {
+	tb.Helper()
+	n, err := NewNode(fmt.Appendf(nil, `{"metadata":{"name":%q,%s}}`, name, members))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}
+
+// decidePlacement asks as package scheduling does.
+func decidePlacement(tb testing.TB, v *View, which SchedulingRule, pod Value, n *Node) Placed {
+	tb.Helper()
+	placer := v.Placer(which, pod)
+	class := placer.Class(n)
+	if placed, ok := placer.Kept(class, time.Now()); ok {
+		return placed
+	}
+	placed, err := placer.Decide(tb.Context(), n, class)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return placed
+}
+
+const byZone = sched + `reject contains input.node.metadata.labels.zone if input.pod.zone != input.node.metadata.labels.zone
+`
+
+func TestNodesThatARuleCannotTellApart(t *testing.T) {
+	for name, test := range map[string]struct {
+		rules   string
+		members []string // of metadata, one for each node
+		classes int
+	}{
+		"labels that are not read":   {byZone, []string{`"labels":{"zone":"a","host":"1"}`, `"labels":{"host":"2","zone":"a"}`, `"x":1,"labels":{"zone":"a"}`}, 1},
+		"labels that are read":       {byZone, []string{`"labels":{"zone":"a"}`, `"labels":{"zone":"b"}`, `"labels":{"zone":"a"}`}, 2},
+		"absent, null, empty, false": {byZone, []string{`"labels":{}`, `"labels":{"zone":null}`, `"labels":{"zone":""}`, `"labels":{"zone":false}`, `"labels":{"zone":{}}`, `"labels":{"zone":[]}`}, 6},
+		"nothing above it":           {byZone, []string{`"labels":null`, `"labels":{}`, `"x":1`, `"labels":[]`, `"labels":""`}, 5},
+		"names":                      {sched + `reject contains "x" if startswith(input.node.metadata.name, "z")`, []string{`"x":1`, `"x":1`, `"x":2`}, 3},
+		"the pod alone":              {sched + `reject contains "x" if input.pod.full`, []string{`"x":1`, `"labels":{"zone":"a"}`}, 1},
+		"everything":                 {sched + `reject contains "x" if count(input.node) > 9`, []string{`"x":1`, `"x":1`}, 2},
+		"no rule at all":             {authz + `allow contains "x"`, []string{`"x":1`, `"x":2`}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := loaded(t, Options{Cache: roomy}, test.rules)
+			placer := e.View().Placer(Reject, object(t, `{}`))
+			classes := map[Class]bool{}
+			for i, members := range test.members {
+				n := namedNode(t, fmt.Sprintf("n%d", i), members)
+				class := placer.Class(n)
+				classes[class] = true
+				if again := placer.Class(n); again != class {
+					t.Error("a node has two classes")
+				}
+			}
+			if len(classes) != test.classes {
+				t.Errorf("%d classes, want %d", len(classes), test.classes)
+			}
+		})
+	}
+}
+
+// TestKindAndVersionAreNoPartOfANode: nodes that come in calls have none.
+func TestKindAndVersionAreNoPartOfANode(t *testing.T) {
+	e := loaded(t, Options{Cache: roomy}, sched+`reject contains "x" if count(input.node) == 1`)
+	with, err := NewNode([]byte(`{"apiVersion":"v1","kind":"Node","metadata":{"name":"a"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, err := NewNode([]byte(`{"metadata":{"name":"a"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	placer := e.View().Placer(Reject, object(t, `{}`))
+	if placer.Class(with) != placer.Class(without) {
+		t.Error("they are of different classes")
+	}
+	for _, n := range []*Node{with, without} {
+		equal(t, "reasons", decidePlacement(t, e.View(), Reject, object(t, `{}`), n).Reasons(), []string{"x"})
+	}
+}
+
+func TestClassesAreBounded(t *testing.T) {
+	const most = 10_000
+	reads := newSelectionOf(t, "name")
+	var last uint64
+	number := func() uint64 { last++; return last }
+	classes := newNodeClasses(reads, most, number)
+	kept := map[string]*nodeClass{}
+	for i := range 2000 {
+		n, err := NewNode(fmt.Appendf(nil, `{"metadata":{"name":"n"},"name":"node-%06d"}`, i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		class := classes.of(n, rejectRule)
+		if classes.of(n, rejectRule) != class {
+			t.Fatal("a node's class changed although it was remembered")
+		}
+		kept[class.value.String()] = class
+		if classes.bytes > most {
+			t.Fatalf("%d bytes are kept, the bound is %d", classes.bytes, most)
+		}
+		if most/classOverhead < classes.count() {
+			t.Fatalf("%d classes are kept: their own size is not counted", classes.count())
+		}
+	}
+	if len(kept) != 2000 {
+		t.Errorf("%d classes for 2000 nodes that differ", len(kept))
+	}
+	ids := map[uint64]bool{}
+	for _, class := range kept {
+		ids[class.id] = true
+	}
+	if len(ids) != 2000 {
+		t.Errorf("%d numbers for 2000 classes", len(ids))
+	}
+
+	huge, err := NewNode(fmt.Appendf(nil, `{"metadata":{"name":"n"},"name":%q}`, strings.Repeat("a", 2*most)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		classes.of(huge, rejectRule)
+		huge = &Node{name: huge.name, text: huge.text}
+	}
+	if classes.count() > 1 {
+		t.Errorf("%d classes are kept beside one that is larger than the bound", classes.count())
+	}
+}
+
+// TestANodeForgetsItsClassWhenMoreIsRead reloads a policy that tells nodes
+// apart which were one class before, and takes it back.
+func TestANodeForgetsItsClassWhenMoreIsRead(t *testing.T) {
+	byRack := strings.ReplaceAll(byZone, "zone", "rack")
+	e := loaded(t, Options{Cache: roomy}, byZone)
+	pod := object(t, `{"zone":"a","rack":"1"}`)
+	nodes := []*Node{
+		namedNode(t, "n0", `"labels":{"zone":"a","rack":"1"}`),
+		namedNode(t, "n1", `"labels":{"zone":"a","rack":"2"}`),
+		namedNode(t, "n2", `"labels":{"zone":"b","rack":"1"}`),
+	}
+	for _, step := range []struct {
+		source string
+		want   [3][]string
+	}{
+		{byZone, [3][]string{nil, nil, {"b"}}},
+		{byRack, [3][]string{nil, {"2"}, nil}},
+		{byZone, [3][]string{nil, nil, {"b"}}},
+		{byZone + "\n# Nothing else.\n", [3][]string{nil, nil, {"b"}}},
+		{sched + `reject contains "none"`, [3][]string{{"none"}, {"none"}, {"none"}}},
+	} {
+		if err := e.Load(t.Context(), content(step.source)); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			for i, n := range nodes {
+				equal(t, n.Name(), decidePlacement(t, e.View(), Reject, pod, n).Reasons(), step.want[i])
+			}
+		}
+	}
+}
+
+// TestPodsOfOneKeyUnderTwoPolicies: both policies read one label of a pod and
+// nothing of nodes, so that the keys of both are the same bytes.
+func TestPodsOfOneKeyUnderTwoPolicies(t *testing.T) {
+	const reading, refusing = sched + `reject contains "x" if input.pod.a == "yes"`, sched + `reject contains "x" if input.pod.b != "yes"`
+	e := loaded(t, Options{Cache: roomy}, reading)
+	n := namedNode(t, "n", `"x":1`)
+	a, b := object(t, `{"a":"yes","b":"no"}`), object(t, `{"a":"no","b":"yes"}`)
+	for range 2 {
+		for _, source := range []string{reading, refusing} {
+			if err := e.Load(t.Context(), content(source)); err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "a by "+source, decidePlacement(t, e.View(), Reject, a, n).Reasons(), []string{"x"})
+			equal(t, "b by "+source, decidePlacement(t, e.View(), Reject, b, n).Reasons(), nil)
+		}
+	}
+}
+
+// TestClassesOfManyAtOnce decides, by several rules and goroutines, of the same
+// nodes while policies change; the race detector looks on.
+func TestClassesOfManyAtOnce(t *testing.T) {
+	sources := []string{byZone, strings.ReplaceAll(byZone, "zone", "rack")}
+	e := loaded(t, Options{Cache: roomy}, sources[0])
+	nodes := make([]*Node, 50)
+	for i := range nodes {
+		nodes[i] = namedNode(t, fmt.Sprintf("n%d", i), fmt.Sprintf(`"labels":{"zone":"%d","rack":"%d"}`, i%3, i%2))
+	}
+	pod := object(t, `{"zone":"0","rack":"0"}`)
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	for range 3 {
+		group.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				view := e.View()
+				for i, n := range nodes {
+					got := decidePlacement(t, view, Reject, pod, n).Reasons()
+					zone, rack := fmt.Sprint(i%3), fmt.Sprint(i%2)
+					byZone := len(got) == 0 && zone == "0" || len(got) == 1 && got[0] == zone
+					byRack := len(got) == 0 && rack == "0" || len(got) == 1 && got[0] == rack
+					if !byZone && !byRack {
+						t.Errorf("node %d: %v", i, got)
+						return
+					}
+				}
+			}
+		})
+	}
+	for i := range 20 {
+		if err := e.Load(t.Context(), content(sources[i%2])); err != nil {
+			t.Error(err)
+		}
+	}
+	close(done)
+	group.Wait()
+}
