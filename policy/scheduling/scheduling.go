@@ -156,16 +156,27 @@ func decide(ctx context.Context, placer *policy.Placer, nodes []*policy.Node, re
 }
 
 // each calls do for 0 to n-1 over the available processors and stops at the
-// first error.
+// first error. A panic of do is one of the caller's goroutine, which knows what
+// to answer then.
 func each(ctx context.Context, n int, do func(i int) error) error {
 	var (
 		next  atomic.Int64
 		once  sync.Once
 		first error
+		cause any
 		group sync.WaitGroup
 	)
+	stop := func(err error, panicked any) {
+		once.Do(func() { first, cause = err, panicked })
+		next.Store(int64(n))
+	}
 	for range min(n, runtime.GOMAXPROCS(0)) {
 		group.Go(func() {
+			defer func() {
+				if panicked := recover(); panicked != nil {
+					stop(nil, panicked)
+				}
+			}()
 			for {
 				i := int(next.Add(1)) - 1
 				if i >= n {
@@ -176,13 +187,15 @@ func each(ctx context.Context, n int, do func(i int) error) error {
 					err = policy.ErrTimeout
 				}
 				if err != nil {
-					once.Do(func() { first = err })
-					next.Store(int64(n))
+					stop(err, nil)
 					return
 				}
 			}
 		})
 	}
 	group.Wait()
+	if cause != nil {
+		panic(cause)
+	}
 	return first
 }

@@ -298,3 +298,19 @@ func BenchmarkFilter(b *testing.B) {
 		})
 	}
 }
+
+// TestAPanicReachesTheCaller: one in a goroutine of its own ends the process.
+func TestAPanicReachesTheCaller(t *testing.T) {
+	defer func() {
+		if cause := recover(); cause != "a defect" {
+			t.Errorf("recovered %v, want the panic of the one that decides", cause)
+		}
+	}()
+	err := each(t.Context(), 100, func(i int) error {
+		if i == 3 {
+			panic("a defect")
+		}
+		return nil
+	})
+	t.Errorf("got error %v and no panic", err)
+}
