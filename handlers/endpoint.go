@@ -48,6 +48,7 @@ type call struct {
 	body     []byte
 	buffer   []byte // behind body, or for an answer; used again
 	code     int
+	lost     bool // a write failed: whoever writes may still read the buffer
 }
 
 var calls = sync.Pool{New: func() any { return new(call) }}
@@ -98,11 +99,11 @@ func (e *endpoint) finish(c *call) {
 		}
 		e.Metrics.durationOf(e.point, e.verb, c.code).Observe(took)
 	}
-	// Nothing of one request may be found by the next.
-	clear(c.buffer)
-	buffer := c.buffer[:0]
-	if cap(buffer) > maxPooled {
-		buffer = nil
+	var buffer []byte
+	if !c.lost && cap(c.buffer) <= maxPooled {
+		// Nothing of one request may be found by the next.
+		clear(c.buffer)
+		buffer = c.buffer[:0]
 	}
 	*c = call{buffer: buffer}
 	calls.Put(c)
@@ -112,6 +113,14 @@ func (e *endpoint) finish(c *call) {
 func (c *call) WriteHeader(code int) {
 	c.code = code
 	c.ResponseWriter.WriteHeader(code)
+}
+
+// Write implements http.ResponseWriter. A write to an HTTP/2 stream that ends
+// meanwhile returns before the connection is done with the bytes.
+func (c *call) Write(b []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(b)
+	c.lost = c.lost || err != nil
+	return n, err
 }
 
 // Unwrap is for http.ResponseController.
