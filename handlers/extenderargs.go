@@ -167,9 +167,9 @@ func (s *scanner) object(wanted []string, visit func(name string) error) error {
 			return err
 		}
 		written := string(unquoted(raw.of(s.text)))
-		name := strings.ToLower(written)
-		if !slices.Contains(wanted, name) {
-			name = written
+		name := written
+		if i := slices.IndexFunc(wanted, func(w string) bool { return strings.EqualFold(w, written) }); i >= 0 {
+			name = wanted[i]
 		}
 		if seen[name] {
 			return fmt.Errorf("invalid JSON: duplicate name in object (/%s)", printable(written))
@@ -259,7 +259,9 @@ func (s *scanner) nodeNames() ([]item, error) {
 		return nil, at("NodeNames", err)
 	}
 	text := s.text[:list.end-1]
-	names := make([]item, 0, bytes.Count(list.of(s.text), []byte{','})+1)
+	// Commas in names count too, so they reserve no more than this much.
+	const most = 1 << 14
+	names := make([]item, 0, min(bytes.Count(list.of(s.text), []byte{','})+1, most))
 	for next := list.start + 1; ; {
 		inner := scanner{text: text, next: next}
 		switch b := inner.peek(); b {
