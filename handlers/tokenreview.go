@@ -119,10 +119,7 @@ func (h *handler) authenticate(ctx context.Context, view *policy.View, review po
 		h.failed(Authentication, "review", err)
 		return authenticationv1.TokenReviewStatus{Error: authenticationFault(err)}, "error", policy.AtOnce
 	}
-	expires := decision.Expires
-	if !identity.Expires.IsZero() {
-		expires = min(expires, policy.Expiry(identity.Expires.UnixNano()))
-	}
+	expires := min(decision.Expires, policy.ExpiryOf(identity.Expires))
 	if decision.User == nil {
 		h.Log.Info("token refused by policy", zap.String("source", identity.Source),
 			zap.String("subject", identity.Subject), zap.Strings("reasons", decision.Reasons))
