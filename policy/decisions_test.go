@@ -178,6 +178,10 @@ score.a := 1 if input.node.a
 		value any
 		want  time.Duration
 	}{
+		"a grant":             {allowRule, []string{"yes"}, allow},
+		"no grant":            {allowRule, []string(nil), time.Hour},
+		"a denial":            {denyRule, []string{"no"}, deny},
+		"no denial":           {denyRule, []string(nil), allow},
 		"a user":              {userRule, &User{Username: "a"}, allow},
 		"no user":             {userRule, (*User)(nil), deny},
 		"a user without name": {userRule, &User{UID: "1"}, deny},

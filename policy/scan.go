@@ -7,11 +7,9 @@ import "errors"
 func NextValue(text []byte) (int, error) {
 	t := newTokenizer(text)
 	defer t.release()
-	raw, err := t.decoder.ReadValue()
-	if err != nil {
+	if _, err := t.decoder.ReadValue(); err != nil {
 		return 0, NewSyntaxError(err, t.decoder.InputOffset())
 	}
-	_ = raw
 	return int(t.decoder.InputOffset()), nil
 }
 
