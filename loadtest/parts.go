@@ -3,11 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
-
-	"os"
 
 	"github.com/verdict-dev/verdict/loadtest/generate"
 	"github.com/verdict-dev/verdict/loadtest/inprocess"

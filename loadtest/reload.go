@@ -147,7 +147,7 @@ type reloaded struct {
 }
 
 func (r *reloads) reload(ctx context.Context, name string, rate float64) (reloaded, error) {
-	swap, err := r.prepare(name)
+	swap, err := r.prepare(ctx, name)
 	if err != nil {
 		return reloaded{}, err
 	}
@@ -185,7 +185,7 @@ func milliseconds(nanoseconds int64) float64 { return float64(nanoseconds) / flo
 
 // prepare returns what replaces the data of a server by data it has not had yet,
 // and returns when the server answers by it.
-func (r *reloads) prepare(name string) (func(context.Context) error, error) {
+func (r *reloads) prepare(ctx context.Context, name string) (func(context.Context) error, error) {
 	r.version++
 	r.company.Access.GuardRails["kubeSystem"] = generate.Trusted{Groups: []string{"platform-oncall", fmt.Sprint("version-", r.version)}}
 	if name == servers.OPA {
@@ -205,7 +205,7 @@ func (r *reloads) prepare(name string) (func(context.Context) error, error) {
 	if err := os.WriteFile(beside, files[0].Text, 0o600); err != nil {
 		return nil, fmt.Errorf("writing data: %w", err)
 	}
-	before, err := r.revision(context.Background())
+	before, err := r.revision(ctx)
 	if err != nil {
 		return nil, err
 	}

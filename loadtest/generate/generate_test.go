@@ -70,7 +70,7 @@ func workloads(t *testing.T, c *generate.Company) []*generate.Workload {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made := append(access, tokens)
+	made := slices.Concat(access, []*generate.Workload{tokens})
 	for count, form := range map[int]generate.Form{20: generate.WholeNodes, 30: generate.NodeNames} {
 		filter, prioritize, err := generate.Placements(generate.Nodes(count, 1), form, generate.KnownSpecs, 3, 1)
 		if err != nil {

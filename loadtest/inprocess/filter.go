@@ -157,6 +157,11 @@ type response struct {
 	body   *bytes.Buffer
 }
 
-func (r *response) Header() http.Header                { return r.header }
-func (r *response) WriteHeader(status int)             { r.status = status }
-func (r *response) Write(text []byte) (n int, _ error) { return r.body.Write(text) }
+// Header implements http.ResponseWriter.
+func (r *response) Header() http.Header { return r.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (r *response) WriteHeader(status int) { r.status = status }
+
+// Write implements http.ResponseWriter.
+func (r *response) Write(text []byte) (int, error) { return r.body.Write(text) }

@@ -10,9 +10,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	corev1 "k8s.io/api/core/v1"
-
 	"go.uber.org/zap"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/verdict-dev/verdict/handlers"
 	"github.com/verdict-dev/verdict/loadtest/generate"
