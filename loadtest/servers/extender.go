@@ -35,7 +35,8 @@ func ServeExtender(ctx context.Context, address string) error {
 		}
 		return scores
 	}))
-	server := &http.Server{Addr: address, Handler: router, ReadHeaderTimeout: 5 * time.Second}
+	// scheduler_perf waits for idle connections to end before it does.
+	server := &http.Server{Addr: address, Handler: router, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 3 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
