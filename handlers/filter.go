@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
@@ -40,40 +39,31 @@ func (h *handler) filter(c *call) {
 // writeFiltered writes k8s.io/kube-scheduler/extender/v1 ExtenderFilterResult,
 // whose nodes go back as the bytes that came, and returns how many those are.
 func (h *handler) writeFiltered(c *call, e *extenderCall, decided []scheduling.Filtered) int {
-	counts := map[string]int{}
-	var accepted []item
+	known := refusals{}
+	accepted := make([]item, 0, len(decided))
 	var firstError error
 	var failed, unresolvable []byte
 	for i := range decided {
-		d := &decided[i]
+		refused := known.of(&decided[i])
 		switch {
-		case d.Err == nil && len(d.Unresolvable) == 0 && len(d.Reject) == 0:
+		case refused == nil:
 			accepted = append(accepted, e.items[i])
-		case d.Err == scheduling.ErrUnknownNode: //nolint:errorlint // it is never wrapped, and there may be thousands
-			counts["unknown"]++
-			failed = e.appendReason(failed, c.body, i, d.Err.Error())
-		case d.Err != nil:
-			counts["error"]++
-			if firstError == nil {
-				firstError = d.Err
-			}
-			failed = e.appendReason(failed, c.body, i, "policy error: "+d.Err.Error())
-		case len(d.Unresolvable) > 0:
-			counts["unresolvable"]++
-			reasons := d.Unresolvable
-			if len(d.Reject) > 0 {
-				reasons = append(append([]string{}, reasons...), d.Reject...)
-			}
-			unresolvable = e.appendReason(unresolvable, c.body, i, strings.Join(reasons, "; "))
+		case refused.outcome == nodeUnresolvable:
+			unresolvable = e.appendReason(unresolvable, c.body, i, refused.quoted)
 		default:
-			counts["rejected"]++
-			failed = e.appendReason(failed, c.body, i, strings.Join(d.Reject, "; "))
+			failed = e.appendReason(failed, c.body, i, refused.quoted)
+		}
+		if refused != nil && refused.outcome == nodeError && firstError == nil {
+			firstError = decided[i].Err
 		}
 	}
-	counts["accepted"] = len(accepted)
 	if firstError != nil {
 		// One line a call: the same policy tends to fail for every node.
 		h.failed(Scheduling, "filter", firstError)
+	}
+	counts := map[string]int{nodeAccepted: len(accepted)}
+	for _, refused := range known {
+		counts[refused.outcome] += refused.nodes
 	}
 	h.countNodes("filter", counts)
 
@@ -89,16 +79,26 @@ func (h *handler) writeFiltered(c *call, e *extenderCall, decided []scheduling.F
 }
 
 // appendReason appends the member of a FailedNodesMap for node i.
-func (e *extenderCall) appendReason(b, body []byte, i int, reason string) []byte {
-	if len(b) > 0 {
+func (e *extenderCall) appendReason(b, body []byte, i int, quoted []byte) []byte {
+	if b == nil {
+		// About what is to come, if the other nodes go the same way.
+		b = make([]byte, 0, (len(e.items)-i)*(len(quoted)+nameRoom))
+	} else {
 		b = append(b, ',')
 	}
+	b = append(e.appendName(b, body, i), ':')
+	return append(b, quoted...)
+}
+
+// nameRoom is about how long the name of a node is, with what stands around it.
+const nameRoom = 24
+
+// appendName appends the name of node i as a JSON string.
+func (e *extenderCall) appendName(b, body []byte, i int) []byte {
 	if e.whole {
-		b = appendQuoted(b, e.nodes[i].Name())
-	} else {
-		b = append(b, e.items[i].of(body)...)
+		return appendQuoted(b, e.nodes[i].Name())
 	}
-	return appendQuoted(append(b, ':'), reason)
+	return append(b, e.items[i].of(body)...)
 }
 
 // runs joins items that stand side by side, with nothing but one comma between

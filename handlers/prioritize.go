@@ -41,9 +41,9 @@ func (h *handler) prioritize(c *call) {
 		case d.Err == nil:
 			counts["scored"]++
 		case d.Err == scheduling.ErrUnknownNode: //nolint:errorlint // it is never wrapped, and there may be thousands
-			counts["unknown"]++
+			counts[nodeUnknown]++
 		default:
-			counts["error"]++
+			counts[nodeError]++
 			if firstError == nil {
 				firstError = d.Err
 			}
@@ -64,11 +64,7 @@ func (e *extenderCall) appendScore(b, body []byte, i int, score int64) []byte {
 		b = append(b, ',')
 	}
 	b = append(b, `{"Host":`...)
-	if e.whole {
-		b = appendQuoted(b, e.nodes[i].Name())
-	} else {
-		b = append(b, e.items[i].of(body)...)
-	}
+	b = e.appendName(b, body, i)
 	b = strconv.AppendInt(append(b, `,"Score":`...), score, 10)
 	return append(b, '}')
 }
