@@ -101,8 +101,9 @@ func newSealer() *sealer {
 // seal appends the key of request to b.
 func (s *sealer) seal(b, request []byte) []byte {
 	mac := s.macs.Get().(hash.Hash)
-	defer s.macs.Put(mac)
-	mac.Reset()
 	_, _ = mac.Write(request) // a hash never fails
-	return mac.Sum(b)
+	b = mac.Sum(b)
+	mac.Reset() // it holds the end of the request
+	s.macs.Put(mac)
+	return b
 }

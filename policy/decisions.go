@@ -190,6 +190,11 @@ func (v *View) once(ctx context.Context, key string, decide func(context.Context
 	asked := time.Now()
 	for again := false; ; again = true {
 		result := v.engine.flights.DoChan(key, func() (any, error) {
+			if v.engine.evaluating.Add(1) > v.engine.options.maxEvaluations() {
+				v.engine.evaluating.Add(-1)
+				return nil, ErrBusy
+			}
+			defer v.engine.evaluating.Add(-1)
 			// Nothing of the caller's context may be held on to, either.
 			ctx, cancel := context.WithTimeout(context.Background(), v.engine.options.evaluationTimeout())
 			defer cancel()
@@ -207,6 +212,16 @@ func (v *View) once(ctx context.Context, key string, decide func(context.Context
 			return decision{}, ErrTimeout
 		}
 	}
+}
+
+// defaultMaxEvaluations is the default of Options.MaxEvaluations.
+const defaultMaxEvaluations = 1024
+
+func (o *Options) maxEvaluations() int64 {
+	if o.MaxEvaluations > 0 {
+		return int64(o.MaxEvaluations)
+	}
+	return defaultMaxEvaluations
 }
 
 // defaultEvaluationTimeout bounds an evaluation that several may wait for.

@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -668,4 +669,35 @@ func TestAPanicIsAnError(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAbandonedEvaluationsAreBounded lets callers give up on slow decisions,
+// which go on: no more of them than may be are under way at once.
+func TestAbandonedEvaluationsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 3
+		e := loaded(t, Options{Cache: roomy, MaxEvaluations: most}, threeWays)
+		open := make(chan struct{})
+		evaluations := count(e, allowRule)
+		evaluations.gate = func(context.Context) { <-open }
+		ask := func(user string) error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := e.View().Authorize(ctx, object(t, `{"spec":{"user":"`+user+`"}}`))
+			return err
+		}
+		for i := range most {
+			if err := ask(fmt.Sprint("slow-", i)); !errors.Is(err, ErrTimeout) || errors.Is(err, ErrBusy) {
+				t.Fatalf("caller %d got error %v, want ErrTimeout", i, err)
+			}
+		}
+		if err := ask("one-too-many"); !errors.Is(err, ErrBusy) || !errors.Is(err, ErrTimeout) {
+			t.Errorf("got error %v, want ErrBusy, which is an ErrTimeout", err)
+		}
+		close(open)
+		synctest.Wait()
+		if err := ask("one-too-many"); err != nil {
+			t.Errorf("with room again: %v", err)
+		}
+	})
 }

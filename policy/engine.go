@@ -27,9 +27,10 @@ type Engine struct {
 	parsed  parsedDocuments
 
 	// swapping serialises changes of current.
-	swapping sync.Mutex
-	numbers  atomic.Uint64 // of generations and classes
-	flights  singleflight.Group
+	swapping   sync.Mutex
+	numbers    atomic.Uint64 // of generations and classes
+	flights    singleflight.Group
+	evaluating atomic.Int64 // in flights
 }
 
 // Observer is told how loading goes.

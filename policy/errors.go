@@ -19,6 +19,10 @@ var ErrNoRevision = errors.New("no policy revision loaded yet")
 // ErrTimeout says that the deadline passed before the policy had an answer.
 var ErrTimeout = errors.New("the deadline passed before the policy had an answer")
 
+// ErrBusy is the ErrTimeout of a decision that was not begun, since as many
+// evaluations as may be are under way already: slow ones that callers gave up on.
+var ErrBusy = fmt.Errorf("too many evaluations are under way: %w", ErrTimeout)
+
 // EvaluationError is a fault of the policy at run time: a builtin that got an
 // odd operand, two rules that conflict, a value of the wrong shape.
 type EvaluationError struct {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +36,9 @@ type Options struct {
 	// when the caller that began it gives up. Default 30 s.
 	EvaluationTimeout time.Duration
 
+	// MaxEvaluations bounds the evaluations under way of decisions that are
+	// kept: they outlive callers that give up. Default 1,024.
+	MaxEvaluations int
 	// Cluster gives data.cluster.<resource> as it is when a revision that reads it
 	// is loaded; SetCluster tells of later changes. A nil function or the zero
 	// Object is no data.
@@ -233,9 +237,10 @@ func contentID(content Content, options Options) string {
 			lines = append(lines, "m\x00"+string(m.Source))
 		}
 		for _, d := range set.Documents {
-			lines = append(lines, "d\x00"+strings.Join(d.Prefix, "/")+"\x00"+string(d.Content))
+			lines = append(lines, "d\x00"+filepath.Ext(d.Path)+"\x00"+strings.Join(d.Prefix, "/")+"\x00"+string(d.Content))
 		}
-		// Where files lie differs between replicas; what they say does not.
+		// Where files lie differs between replicas; what they say does not. YAML
+		// and JSON may read one text differently.
 		slices.Sort(lines)
 		write(lines...)
 	}

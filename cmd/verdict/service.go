@@ -208,6 +208,7 @@ func policyOptions(c *config.Configuration) policy.Options {
 	}
 	return policy.Options{
 		Cache:              cache,
+		MaxEvaluations:     c.Server.MaxInFlight,
 		EvaluationTimeout:  max(c.Server.Timeouts.Decision, c.Scheduling.Timeout),
 		InterpreterOnly:    c.Policy.Evaluator == config.PolicyEvaluatorInterpreter,
 		Library:            builtin.Library(),

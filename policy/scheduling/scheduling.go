@@ -100,6 +100,9 @@ type group struct {
 	err    error
 }
 
+// lookEvery is how many nodes are told apart between two looks at the clock.
+const lookEvery = 256
+
 // decide asks one rule about every node and reports what it says of each.
 func decide(ctx context.Context, placer *policy.Placer, nodes []*policy.Node, report func(i int, placed policy.Placed, err error)) (Sharing, error) {
 	var (
@@ -114,6 +117,9 @@ func decide(ctx context.Context, placer *policy.Placer, nodes []*policy.Node, re
 		return sharing, policy.ErrTimeout
 	}
 	for i, node := range nodes {
+		if i%lookEvery == lookEvery-1 && ctx.Err() != nil {
+			return sharing, policy.ErrTimeout
+		}
 		if node == nil {
 			of[i] = -1
 			continue
