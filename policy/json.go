@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // JSON is one JSON document that was checked whole (see DecodeValue for
@@ -35,7 +34,6 @@ type node struct {
 	// below it was hidden, renamed or replaced.
 	edited bool
 	hidden bool
-	depth  uint8
 	name   span // of a member, without quotes and escapes
 	raw    span
 	next   uint32
@@ -147,8 +145,8 @@ func (d *JSON) value(json *jsontext.Decoder, name span, depth int) error {
 		if _, err := json.ReadToken(); err != nil {
 			return err
 		}
-		start := uint32(json.InputOffset() - 1)                                      //nolint:gosec // bounded by maxDocument
-		d.nodes = append(d.nodes, node{kind: kind, depth: uint8(depth), name: name}) //nolint:gosec // bounded by maxDepth
+		start := uint32(json.InputOffset() - 1) //nolint:gosec // bounded by maxDocument
+		d.nodes = append(d.nodes, node{kind: kind, name: name})
 		for {
 			next := json.PeekKind()
 			if next == ']' || next == '}' {
@@ -181,7 +179,7 @@ func (d *JSON) value(json *jsontext.Decoder, name span, depth int) error {
 		}
 		end := uint32(json.InputOffset()) //nolint:gosec // bounded by maxDocument
 		d.nodes = append(d.nodes, node{
-			kind: kind, depth: uint8(depth), name: name, //nolint:gosec // bounded by maxDepth
+			kind: kind, name: name,
 			raw: span{start: end - uint32(len(raw)), end: end}, //nolint:gosec // bounded by maxDocument
 		})
 	}
@@ -238,310 +236,4 @@ func (d *JSON) bytes(s span) []byte {
 		return d.extra[s.start:s.end]
 	}
 	return d.text[s.start:s.end]
-}
-
-// Root is the whole document.
-func (d *JSON) Root() Value { return Value{document: d, index: 0} }
-
-// Value is one value of a JSON document. The zero Value is an absent one.
-type Value struct {
-	document *JSON
-	index    uint32
-}
-
-func (v Value) node() *node { return &v.document.nodes[v.index] }
-
-// Absent reports whether there is no value.
-func (v Value) Absent() bool { return v.document == nil }
-
-// IsNull reports whether the value is absent or null.
-func (v Value) IsNull() bool { return v.document == nil || v.node().kind == 'n' }
-
-// IsObject reports whether the value is an object.
-func (v Value) IsObject() bool { return v.document != nil && v.node().kind == '{' }
-
-// Raw is the text of the value as it was written. It must not be changed.
-func (v Value) Raw() []byte { return v.document.bytes(v.node().raw) }
-
-// Get returns the member called name; absent where there is none, or where the
-// value is no object.
-func (v Value) Get(name string) Value {
-	if !v.IsObject() {
-		return Value{}
-	}
-	nodes := v.document.nodes
-	for i := v.index + 1; i < nodes[v.index].next; i = nodes[i].next {
-		if n := &nodes[i]; !n.hidden && string(v.document.bytes(n.name)) == name {
-			return Value{document: v.document, index: i}
-		}
-	}
-	return Value{}
-}
-
-// each calls visit for every member or item in order, until it returns false.
-func (v Value) each(visit func(name []byte, value Value) bool) {
-	nodes := v.document.nodes
-	for i := v.index + 1; i < nodes[v.index].next; i = nodes[i].next {
-		if n := &nodes[i]; !n.hidden && !visit(v.document.bytes(n.name), Value{document: v.document, index: i}) {
-			return
-		}
-	}
-}
-
-// Object returns the object at name; absent when it is absent or null.
-func (v Value) Object(name string) (Value, error) {
-	member := v.Get(name)
-	switch {
-	case member.IsNull():
-		return Value{}, nil
-	case member.IsObject():
-		return member, nil
-	}
-	return Value{}, fmt.Errorf("%s: must be an object, not %s", name, member.kind())
-}
-
-// String returns the string at name, "" when it is absent or null.
-func (v Value) String(name string) (string, error) {
-	raw, err := v.text(name)
-	if err != nil || raw == nil {
-		return "", err
-	}
-	return unquote(raw), nil
-}
-
-// CheckString is String without a result.
-func (v Value) CheckString(name string) error {
-	_, err := v.text(name)
-	return err
-}
-
-// text returns the raw text of the string at name, nil when it is absent or null.
-func (v Value) text(name string) ([]byte, error) {
-	member := v.Get(name)
-	switch {
-	case member.IsNull():
-		return nil, nil
-	case member.node().kind == '"':
-		return member.Raw(), nil
-	}
-	return nil, fmt.Errorf("%s: must be a string, not %s", name, member.kind())
-}
-
-// Is reports whether the member called name is the string want.
-func (v Value) Is(name, want string) bool {
-	member := v.Get(name)
-	if member.Absent() || member.node().kind != '"' {
-		return false
-	}
-	raw := member.Raw()
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw[1:len(raw)-1]) == want
-	}
-	return unquote(raw) == want
-}
-
-// Strings returns the list of strings at name, nil when it is absent or null.
-func (v Value) Strings(name string) ([]string, error) {
-	var out []string
-	_, err := v.strings(name, func(raw []byte) { out = append(out, unquote(raw)) })
-	return out, err
-}
-
-// CheckStrings is Strings with only the number of strings as its result.
-func (v Value) CheckStrings(name string) (int, error) {
-	return v.strings(name, func([]byte) {})
-}
-
-func (v Value) strings(name string, visit func(raw []byte)) (count int, err error) {
-	if count, err = v.Get(name).listOfStrings(visit); err != nil {
-		err = fmt.Errorf("%s%w", name, err)
-	}
-	return count, err
-}
-
-// listOfStrings visits the raw texts of a list of strings. What an error says
-// goes on from the name of the list.
-func (v Value) listOfStrings(visit func(raw []byte)) (count int, err error) {
-	if v.IsNull() {
-		return 0, nil
-	}
-	if v.node().kind != '[' {
-		return 0, fmt.Errorf(": must be a list of strings, not %s", v.kind())
-	}
-	v.each(func(_ []byte, item Value) bool {
-		if item.node().kind != '"' {
-			err = fmt.Errorf("[%d]: must be a string, not %s", count, item.kind())
-			return false
-		}
-		visit(item.Raw())
-		count++
-		return true
-	})
-	return count, err
-}
-
-// CheckStringLists checks that name, when present, maps names to lists of
-// strings, as the `extra` of a Kubernetes user does.
-func (v Value) CheckStringLists(name string) error {
-	lists, err := v.Object(name)
-	if err != nil || lists.Absent() {
-		return err
-	}
-	lists.each(func(key []byte, list Value) bool {
-		if _, err = list.listOfStrings(func([]byte) {}); err != nil {
-			err = fmt.Errorf("%s.%s%w", name, key, err)
-		}
-		return err == nil
-	})
-	return err
-}
-
-// Objects checks that name, when present, is a list of objects, and returns them.
-func (v Value) Objects(name string) ([]Value, error) {
-	member := v.Get(name)
-	if member.IsNull() {
-		return nil, nil
-	}
-	if member.node().kind != '[' {
-		return nil, fmt.Errorf("%s: must be a list of objects, not %s", name, member.kind())
-	}
-	var out []Value
-	var err error
-	member.each(func(_ []byte, item Value) bool {
-		if !item.IsObject() {
-			err = fmt.Errorf("%s[%d]: must be an object, not %s", name, len(out), item.kind())
-			return false
-		}
-		out = append(out, item)
-		return true
-	})
-	return out, err
-}
-
-// Hide takes the member called name away: nobody who reads the document finds
-// it, and no text or key made of it holds it.
-func (v Value) Hide(name string) {
-	if member := v.Get(name); !member.Absent() {
-		member.node().hidden = true
-		v.markEdited()
-	}
-}
-
-// Rename calls the member from by another name, to. Nothing changes where it is absent.
-func (v Value) Rename(from, to string) {
-	if member := v.Get(from); !member.Absent() {
-		start := len(v.document.extra)
-		v.document.extra = append(v.document.extra, to...)
-		member.node().name = v.document.extraSpan(start)
-		v.markEdited()
-	}
-}
-
-// Replace gives the member called name, which has to be there, a string as its value.
-func (v Value) Replace(name, value string) {
-	if v.Is(name, value) {
-		return
-	}
-	member := v.Get(name)
-	start := len(v.document.extra)
-	v.document.extra, _ = jsontext.AppendQuote(v.document.extra, value) // fails on invalid UTF-8 alone
-	n := member.node()
-	n.kind, n.raw = '"', v.document.extraSpan(start)
-	v.markEdited()
-}
-
-// markEdited marks v and everything it is in.
-func (v Value) markEdited() {
-	nodes := v.document.nodes
-	for i := range nodes[:v.index+1] {
-		if nodes[i].next > v.index {
-			nodes[i].edited = true
-		}
-	}
-}
-
-// kind names the JSON type for messages.
-func (v Value) kind() string {
-	if v.document == nil {
-		return "undefined"
-	}
-	switch v.node().kind {
-	case 'n':
-		return "null"
-	case 't', 'f':
-		return "a boolean"
-	case '0':
-		return "a number"
-	case '"':
-		return "a string"
-	case '[':
-		return "a list"
-	}
-	return "an object"
-}
-
-// appendText appends the value's JSON text with all edits.
-func (v Value) appendText(b []byte) []byte {
-	n := v.node()
-	if !n.edited {
-		return append(b, v.Raw()...)
-	}
-	closing := byte('}')
-	if n.kind == '[' {
-		closing = ']'
-	}
-	b = append(b, byte(n.kind))
-	first := true
-	v.each(func(name []byte, value Value) bool {
-		if !first {
-			b = append(b, ',')
-		}
-		first = false
-		if n.kind == '{' {
-			b, _ = jsontext.AppendQuote(b, name) // names are valid UTF-8
-			b = append(b, ':')
-		}
-		b = value.appendText(b)
-		return true
-	})
-	return append(b, closing)
-}
-
-// decode builds the form OPA evaluates. It does not alias the document.
-func (v Value) decode() ast.Value {
-	n := v.node()
-	switch n.kind {
-	case 'n':
-		return ast.Null{}
-	case 't':
-		return ast.Boolean(true)
-	case 'f':
-		return ast.Boolean(false)
-	case '"':
-		return ast.String(unquote(v.Raw()))
-	case '0':
-		return ast.Number(v.Raw())
-	case '[':
-		items := make([]*ast.Term, 0, 8)
-		v.each(func(_ []byte, item Value) bool {
-			items = append(items, ast.NewTerm(item.decode()))
-			return true
-		})
-		return ast.NewArray(items...)
-	}
-	pairs := make([][2]*ast.Term, 0, 8)
-	v.each(func(name []byte, value Value) bool {
-		pairs = append(pairs, [2]*ast.Term{ast.StringTerm(string(name)), ast.NewTerm(value.decode())})
-		return true
-	})
-	return ast.NewObject(pairs...)
-}
-
-// unquote decodes a JSON string that was checked before.
-func unquote(raw []byte) string {
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw[1 : len(raw)-1])
-	}
-	text, _ := jsontext.AppendUnquote(nil, raw)
-	return string(text)
 }

@@ -92,9 +92,3 @@ func ObjectsByName(objects map[string]Object) Object {
 	}
 	return Object{value: ast.NewObject(pairs...)}
 }
-
-// ObjectOf wraps a value that nobody will change any more.
-func ObjectOf(value ast.Object) Object { return Object{value: value} }
-
-// Value returns what o wraps, nil when it is absent. It must not be changed.
-func (o Object) Value() ast.Object { return o.value }
