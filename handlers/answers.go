@@ -81,7 +81,7 @@ func (a *answers) keep(request []byte, answer keptAnswer) {
 		return
 	}
 	hash := maphash.Bytes(a.seed, request)
-	mark := uint32(hash>>32) | 1 //nolint:gosec // a part of it
+	mark := uint32(hash>>32) | 1
 	if a.asked[hash%recentRequests].Swap(mark) == mark {
 		a.kept.Set(string(request), answer)
 	}

@@ -94,7 +94,7 @@ func checkNodes(nodes []*policy.Node) error {
 	seen := make(map[string]bool, len(nodes))
 	for i, node := range nodes {
 		if seen[node.Name()] {
-			return fmt.Errorf("Nodes.items[%d].metadata.name: every node needs a name of its own", i)
+			return fmt.Errorf("%s[%d].metadata.name: every node needs a name of its own", nodeItems, i)
 		}
 		seen[node.Name()] = true
 	}

@@ -192,15 +192,17 @@ func (s *scanner) object(wanted []string, visit func(name string) error) error {
 	return nil
 }
 
+// nodeItems is where whole nodes are in a call.
+const nodeItems = "Nodes.items"
+
 // nodes goes past a list of nodes, and returns where they are and what they
 // are. A null list has none.
 func (s *scanner) nodes(known *knownNodes) ([]item, []*policy.Node, error) {
-	const where = "Nodes.items"
 	if s.null() {
 		return nil, nil, s.skip()
 	}
 	if b := s.peek(); b != '[' && b != 0 {
-		return nil, nil, at(where, errors.New("must be a list of nodes"))
+		return nil, nil, at(nodeItems, errors.New("must be a list of nodes"))
 	}
 	if err := s.take('['); err != nil {
 		return nil, nil, err
@@ -222,7 +224,7 @@ func (s *scanner) nodes(known *knownNodes) ([]item, []*policy.Node, error) {
 			if _, syntax := errors.AsType[*policy.SyntaxError](err); syntax {
 				between = ": "
 			}
-			return nil, nil, fmt.Errorf("%s[%d]%s%w", where, len(items), between, err)
+			return nil, nil, fmt.Errorf("%s[%d]%s%w", nodeItems, len(items), between, err)
 		}
 		items, nodes = append(items, place), append(nodes, node)
 	}
@@ -304,7 +306,7 @@ func checkNames(body []byte, names []item) error {
 		if len(text) == 0 || slots[at] != 0 {
 			return fmt.Errorf("NodeNames[%d]: every node needs a name of its own", i)
 		}
-		slots[at] = int32(i + 1) //nolint:gosec // no more names than bytes in a body
+		slots[at] = int32(i + 1)
 	}
 	return nil
 }

@@ -37,15 +37,15 @@ func (h *handler) prioritize(c *call) {
 	list := append(make([]byte, 0, 64+48*len(decided)), '[')
 	for i := range decided {
 		list = e.appendScore(list, c.body, i, decided[i].Score)
-		switch d := &decided[i]; {
-		case d.Err == nil:
+		switch err := decided[i].Err; err {
+		case nil:
 			counts["scored"]++
-		case d.Err == scheduling.ErrUnknownNode: //nolint:errorlint // it is never wrapped, and there may be thousands
+		case scheduling.ErrUnknownNode: //nolint:errorlint // it is never wrapped, and there may be thousands
 			counts[nodeUnknown]++
 		default:
 			counts[nodeError]++
 			if firstError == nil {
-				firstError = d.Err
+				firstError = err
 			}
 		}
 	}

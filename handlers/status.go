@@ -68,16 +68,6 @@ func writeHeader(w http.ResponseWriter, code, length int) {
 	w.WriteHeader(code)
 }
 
-// answer writes v with status 200.
-func answer(w http.ResponseWriter, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		writeStatus(w, http.StatusServiceUnavailable, "encoding the answer: "+err.Error())
-		return
-	}
-	writeJSON(w, http.StatusOK, body)
-}
-
 // printable keeps what a caller chose short and on one line.
 func printable(s string) string {
 	const longest = 64

@@ -189,7 +189,7 @@ func (v *View) once(ctx context.Context, key string, decide func(context.Context
 	}
 	asked := time.Now()
 	for again := false; ; again = true {
-		result := v.engine.flights.DoChan(key, func() (any, error) {
+		result := v.engine.flights.DoChan(key, func() (any, error) { //nolint:contextcheck // it outlives the caller
 			if v.engine.evaluating.Add(1) > v.engine.options.maxEvaluations() {
 				v.engine.evaluating.Add(-1)
 				return nil, ErrBusy

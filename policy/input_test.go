@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -254,9 +255,7 @@ func FuzzKeys(f *testing.F) {
 			if r.IntN(2) == 0 {
 				// Like the other but for one member.
 				values[1] = map[string]any{}
-				for name, member := range values[0] {
-					values[1][name] = member
-				}
+				maps.Copy(values[1], values[0])
 				values[1][fewNames[r.IntN(len(fewNames))]] = r.value(2)
 			}
 			var keys, decodedKeys, want [2]string

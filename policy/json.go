@@ -217,7 +217,7 @@ func checkNumber(literal []byte) string {
 	if len(literal) > maxNumberLength {
 		return fmt.Sprintf("number longer than %d bytes", maxNumberLength)
 	}
-	if len(literal) <= maxPlainNumber && bytes.IndexAny(literal, "eE") < 0 {
+	if len(literal) <= maxPlainNumber && !bytes.ContainsAny(literal, "eE") {
 		return ""
 	}
 	_, exponent, _ := strings.Cut(strings.ToLower(string(literal)), "e")

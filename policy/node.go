@@ -45,8 +45,8 @@ func NewNode(text []byte) (*Node, error) {
 	return &Node{name: name, text: text}, nil
 }
 
-// read calls with with the node as policies see it.
-func (n *Node) read(with func(Value)) {
+// read hands the node as policies see it to visit.
+func (n *Node) read(visit func(Value)) {
 	parsed, err := ParseObject(n.text)
 	if err != nil {
 		return // NewNode parsed the very same text
@@ -55,7 +55,7 @@ func (n *Node) read(with func(Value)) {
 	root := parsed.Root()
 	root.Hide("apiVersion")
 	root.Hide("kind")
-	with(root)
+	visit(root)
 }
 
 // project returns what s selects of the node.

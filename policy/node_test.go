@@ -18,10 +18,10 @@ func namedNode(tb testing.TB, name, members string) *Node {
 	return n
 }
 
-// decidePlacement asks as package scheduling does.
-func decidePlacement(tb testing.TB, v *View, which SchedulingRule, pod Value, n *Node) Placed {
+// reject asks the rule reject as package scheduling does.
+func reject(tb testing.TB, v *View, pod Value, n *Node) Placed {
 	tb.Helper()
-	placer := v.Placer(which, pod)
+	placer := v.Placer(Reject, pod)
 	class := placer.Class(n)
 	if placed, ok := placer.Kept(class, time.Now()); ok {
 		return placed
@@ -86,7 +86,7 @@ func TestKindAndVersionAreNoPartOfANode(t *testing.T) {
 		t.Error("they are of different classes")
 	}
 	for _, n := range []*Node{with, without} {
-		equal(t, "reasons", decidePlacement(t, e.View(), Reject, object(t, `{}`), n).Reasons(), []string{"x"})
+		equal(t, "reasons", reject(t, e.View(), object(t, `{}`), n).Reasons(), []string{"x"})
 	}
 }
 
@@ -164,7 +164,7 @@ func TestANodeForgetsItsClassWhenMoreIsRead(t *testing.T) {
 		}
 		for range 2 {
 			for i, n := range nodes {
-				equal(t, n.Name(), decidePlacement(t, e.View(), Reject, pod, n).Reasons(), step.want[i])
+				equal(t, n.Name(), reject(t, e.View(), pod, n).Reasons(), step.want[i])
 			}
 		}
 	}
@@ -182,8 +182,8 @@ func TestPodsOfOneKeyUnderTwoPolicies(t *testing.T) {
 			if err := e.Load(t.Context(), content(source)); err != nil {
 				t.Fatal(err)
 			}
-			equal(t, "a by "+source, decidePlacement(t, e.View(), Reject, a, n).Reasons(), []string{"x"})
-			equal(t, "b by "+source, decidePlacement(t, e.View(), Reject, b, n).Reasons(), nil)
+			equal(t, "a by "+source, reject(t, e.View(), a, n).Reasons(), []string{"x"})
+			equal(t, "b by "+source, reject(t, e.View(), b, n).Reasons(), nil)
 		}
 	}
 }
@@ -210,7 +210,7 @@ func TestClassesOfManyAtOnce(t *testing.T) {
 				}
 				view := e.View()
 				for i, n := range nodes {
-					got := decidePlacement(t, view, Reject, pod, n).Reasons()
+					got := reject(t, view, pod, n).Reasons()
 					zone, rack := fmt.Sprint(i%3), fmt.Sprint(i%2)
 					byZone := len(got) == 0 && zone == "0" || len(got) == 1 && got[0] == zone
 					byRack := len(got) == 0 && rack == "0" || len(got) == 1 && got[0] == rack

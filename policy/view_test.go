@@ -126,11 +126,11 @@ func TestReloadsKeepWhatStaysTrue(t *testing.T) {
 			decide := func() {
 				t.Helper()
 				authorize(t, e, review)
-				decidePlacement(t, e.View(), Reject, pod, n)
+				reject(t, e.View(), pod, n)
 			}
 			decide()
-			before, decisions, placements := e.View(), uint64(0), uint64(0)
-			decisions, placements = hits()
+			before := e.View()
+			decisions, placements := hits()
 
 			test.change(t, e)
 			view := e.View()
@@ -228,7 +228,7 @@ func TestReadsCluster(t *testing.T) {
 		"a part of it":  {`allow contains "x" if data.cluster.owners.names[0] == input.spec.user`, true, false},
 		"any resource":  {`allow contains "x" if data.cluster[input.spec.user]`, true, true},
 		"the cluster":   {`allow contains "x" if count(data.cluster) > 0`, true, true},
-		"in a helper":   {"allow contains \"x\" if helper\n\nhelper if data.cluster.owners", true, false},
+		"in a helper":   {"allow contains \"x\" if theirs == true\n\ntheirs if data.cluster.owners", true, false},
 		"in a negation": {`allow contains "x" if not data.cluster.owners.closed`, true, false},
 		"data beside":   {`allow contains "x" if data.clusters.owners`, false, false},
 	} {

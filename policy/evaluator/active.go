@@ -22,6 +22,7 @@ type watchedCache struct {
 	now, until time.Time
 }
 
+// Get implements topdown.VirtualCache.
 func (c *watchedCache) Get(ref ast.Ref) (*ast.Term, bool) {
 	if len(ref) == 3 {
 		if function, ok := ref[0].Value.(ast.Ref); ok && IsActive(function) {

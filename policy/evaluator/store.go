@@ -20,6 +20,7 @@ type snapshot struct {
 // keep apart.
 type noTransaction struct{}
 
+// ID implements storage.Transaction.
 func (noTransaction) ID() uint64 { return 0 }
 
 var (
@@ -27,6 +28,7 @@ var (
 	errReadOnly = &storage.Error{Code: storage.WritesNotSupportedErr, Message: "data is read-only while a policy is evaluated"}
 )
 
+// NewTransaction implements storage.Store.
 func (snapshot) NewTransaction(context.Context, ...storage.TransactionParams) (storage.Transaction, error) {
 	return noTransaction{}, nil
 }
@@ -57,10 +59,13 @@ func (snapshot) Write(context.Context, storage.Transaction, storage.PatchOp, sto
 	return errReadOnly
 }
 
+// Commit implements storage.Store.
 func (snapshot) Commit(context.Context, storage.Transaction) error { return nil }
 
+// Abort implements storage.Store.
 func (snapshot) Abort(context.Context, storage.Transaction) {}
 
+// Truncate implements storage.Store.
 func (snapshot) Truncate(context.Context, storage.Transaction, storage.TransactionParams, storage.Iterator) error {
 	return errReadOnly
 }
