@@ -67,6 +67,10 @@ fmt: bin/golangci-lint bin/opa ## Format Go and Rego code.
 e2e: ## Test against a real control plane, built from Go modules on first use.
 	$(GO) -C e2e test -count=1 -timeout 30m ./...
 
+.PHONY: test-loadtest
+test-loadtest: ## Test the load generator.
+	$(GO) -C loadtest test -timeout 20m ./...
+
 .PHONY: bench
 bench: ## Run the load generator and the side-by-side benchmarks.
 	$(GO) -C loadtest run .
