@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -145,6 +146,7 @@ func (d *JSON) value(json *jsontext.Decoder, name span, depth int) error {
 		if _, err := json.ReadToken(); err != nil {
 			return err
 		}
+		giveWay(here)
 		start := uint32(json.InputOffset() - 1) //nolint:gosec // bounded by maxDocument
 		d.nodes = append(d.nodes, node{kind: kind, name: name})
 		for {
@@ -206,6 +208,15 @@ func (d *JSON) memberName(json *jsontext.Decoder) (span, error) {
 
 func (d *JSON) extraSpan(start int) span {
 	return span{start: uint32(start), end: uint32(len(d.extra)), extra: true} //nolint:gosec // names and edits are shorter than the text
+}
+
+// giveWay lets others run at every 1024th value: data files hold millions, and
+// requests shall not wait behind the reading of one.
+func giveWay(value int) {
+	const every = 1024
+	if value%every == every-1 {
+		runtime.Gosched()
+	}
 }
 
 func refuse(json *jsontext.Decoder, message string) error {

@@ -278,6 +278,7 @@ func (v Value) appendText(b []byte) []byte {
 // decode builds the form OPA evaluates. It does not alias the document.
 func (v Value) decode() ast.Value {
 	n := v.node()
+	giveWay(int(v.index))
 	switch n.kind {
 	case 'n':
 		return ast.Null{}
