@@ -46,7 +46,8 @@ type call struct {
 	timeout  time.Duration // from began
 	ends     deadline
 	body     []byte
-	buffer   []byte // behind body, or for an answer; used again
+	buffer   []byte    // behind body, or for an answer; used again
+	scratch  [2][]byte // for parts of an answer; used again
 	code     int
 	lost     bool // a write failed: whoever writes may still read the buffer
 }
@@ -60,7 +61,7 @@ const maxPooled = 32 << 20
 // ServeHTTP implements http.Handler.
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := calls.Get().(*call)
-	*c = call{ResponseWriter: w, request: r, endpoint: e, began: time.Now(), buffer: c.buffer[:0]}
+	*c = call{ResponseWriter: w, request: r, endpoint: e, began: time.Now(), buffer: c.buffer[:0], scratch: c.scratch}
 	e.working.Inc()
 	defer e.finish(c)
 
@@ -99,14 +100,21 @@ func (e *endpoint) finish(c *call) {
 		}
 		e.Metrics.durationOf(e.point, e.verb, c.code).Observe(took)
 	}
-	var buffer []byte
+	empty := call{}
 	if !c.lost && cap(c.buffer) <= maxPooled {
-		// Nothing of one request may be found by the next.
-		clear(c.buffer)
-		buffer = c.buffer[:0]
+		empty.buffer = emptied(c.buffer)
+		for i := range c.scratch {
+			empty.scratch[i] = emptied(c.scratch[i])
+		}
 	}
-	*c = call{buffer: buffer}
+	*c = empty
 	calls.Put(c)
+}
+
+// emptied is a buffer in which nothing of one request is found by the next.
+func emptied(buffer []byte) []byte {
+	clear(buffer)
+	return buffer[:0]
 }
 
 // WriteHeader implements http.ResponseWriter.

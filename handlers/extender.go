@@ -54,11 +54,7 @@ func (h *handler) readExtenderCall(c *call) (e extenderCall, ok bool, err error)
 		writeStatus(c, http.StatusServiceUnavailable, "the nodes of the cluster have not been read yet")
 		return e, false, nil
 	}
-	names := make([][]byte, len(e.items))
-	for i := range e.items {
-		names[i] = e.name(c.body, i)
-	}
-	h.Nodes.Find(names, e.nodes)
+	h.Nodes.Find(args.names, e.nodes)
 	return e, true, nil
 }
 
@@ -77,9 +73,8 @@ func parseExtenderArgs(body []byte, args extenderArgs) (e extenderCall, err erro
 		e.whole, e.items, e.nodes = true, args.items, args.nodes
 		err = checkNodes(e.nodes)
 	case args.names != nil:
-		e.items = args.names
-		e.nodes = make([]*policy.Node, len(e.items))
-		err = checkNames(body, e.items)
+		e.items, e.nodes = args.items, make([]*policy.Node, len(args.items))
+		err = checkNames(args.names)
 	default:
 		err = at("Nodes", errors.New("is missing, and so is NodeNames: send one"))
 	}
@@ -100,6 +95,3 @@ func checkNodes(nodes []*policy.Node) error {
 	}
 	return nil
 }
-
-// name is the name of node i in the names form, without quotes.
-func (e *extenderCall) name(body []byte, i int) []byte { return unquoted(e.items[i].of(body)) }

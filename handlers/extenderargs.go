@@ -20,8 +20,9 @@ type extenderArgs struct {
 	whole bool
 	items []item
 	nodes []*policy.Node
-	// names are those of NodeNames, with their quotes; nil when it is missing or null.
-	names []item
+	// names are those of NodeNames, nil when it is missing or null; items are
+	// where they are, with their quotes.
+	names [][]byte
 }
 
 // item is a part of the body.
@@ -51,7 +52,11 @@ func scanExtenderArgs(body []byte, known *knownNodes) (args extenderArgs, err er
 			args.pod, err = s.nullable()
 			return err
 		case "nodenames":
-			args.names, err = s.nodeNames()
+			var items []item
+			items, args.names, err = s.nodeNames()
+			if args.names != nil {
+				args.items = items
+			}
 			return err
 		}
 		if s.null() {
@@ -249,47 +254,54 @@ func (s *scanner) node(known *knownNodes) (item, *policy.Node, error) {
 
 // nodeNames goes past NodeNames. The list is checked as a whole, and only then
 // taken apart: each name by itself would cost more.
-func (s *scanner) nodeNames() ([]item, error) {
+func (s *scanner) nodeNames() ([]item, [][]byte, error) {
 	if s.null() {
-		return nil, s.skip()
+		return nil, nil, s.skip()
 	}
 	if b := s.peek(); b != '[' && b != 0 {
-		return nil, at("NodeNames", errors.New("must be a list of strings"))
+		return nil, nil, at("NodeNames", errors.New("must be a list of strings"))
 	}
 	list, err := s.value()
 	if err != nil {
-		return nil, at("NodeNames", err)
+		return nil, nil, at("NodeNames", err)
 	}
 	text := s.text[:list.end-1]
 	// Commas in names count too, so they reserve no more than this much.
 	const most = 1 << 14
-	names := make([]item, 0, min(bytes.Count(list.of(s.text), []byte{','})+1, most))
+	count := min(bytes.Count(list.of(s.text), []byte{','})+1, most)
+	items, names := make([]item, 0, count), make([][]byte, 0, count)
 	for next := list.start + 1; ; {
 		inner := scanner{text: text, next: next}
 		switch b := inner.peek(); b {
 		case 0:
-			return names, nil
+			return items, names, nil
 		case ',':
 			next = inner.next + 1
 			continue
 		case '"':
 		default:
-			return nil, at(fmt.Sprintf("NodeNames[%d]", len(names)), errors.New("must be a string"))
+			return nil, nil, at(fmt.Sprintf("NodeNames[%d]", len(names)), errors.New("must be a string"))
 		}
-		end := inner.next + 1
+		start, end, escaped := inner.next, inner.next+1, false
 		for text[end] != '"' {
 			if text[end] == '\\' {
+				escaped = true
 				end++
 			}
 			end++
 		}
-		names = append(names, item{start: inner.next, end: end + 1})
 		next = end + 1
+		items = append(items, item{start: start, end: next})
+		name := text[start+1 : end]
+		if escaped {
+			name = unquoted(text[start:next])
+		}
+		names = append(names, name)
 	}
 }
 
 // checkNames refuses empty names and those that come twice.
-func checkNames(body []byte, names []item) error {
+func checkNames(names [][]byte) error {
 	// Open addressing, at most half full.
 	size := 1
 	for size < 2*len(names) {
@@ -298,12 +310,11 @@ func checkNames(body []byte, names []item) error {
 	seed := maphash.MakeSeed()
 	slots := make([]int32, size) // the place of a name, from 1
 	for i, name := range names {
-		text := unquoted(name.of(body))
-		at := int(maphash.Bytes(seed, text)) & (size - 1) //nolint:gosec // a hash
-		for slots[at] != 0 && !bytes.Equal(unquoted(names[slots[at]-1].of(body)), text) {
+		at := int(maphash.Bytes(seed, name)) & (size - 1) //nolint:gosec // a hash
+		for slots[at] != 0 && !bytes.Equal(names[slots[at]-1], name) {
 			at = (at + 1) & (size - 1)
 		}
-		if len(text) == 0 || slots[at] != 0 {
+		if len(name) == 0 || slots[at] != 0 {
 			return fmt.Errorf("NodeNames[%d]: every node needs a name of its own", i)
 		}
 		slots[at] = int32(i + 1)

@@ -82,8 +82,8 @@ func FuzzExtenderArgs(f *testing.F) {
 			t.Fatalf("nodes: %t, names: %t, want %t, %t", args.whole, args.names != nil, want.Nodes != nil, want.NodeNames != nil)
 		}
 		if want.Nodes != nil {
-			if len(args.items) != len(want.Nodes.Items) {
-				t.Fatalf("%d nodes, want %d", len(args.items), len(want.Nodes.Items))
+			if len(args.nodes) != len(want.Nodes.Items) {
+				t.Fatalf("%d nodes, want %d", len(args.nodes), len(want.Nodes.Items))
 			}
 			for i, item := range want.Nodes.Items {
 				if !bytes.Equal(args.items[i].of(body), item) || !bytes.Equal(args.nodes[i].Text(), item) {
@@ -99,8 +99,8 @@ func FuzzExtenderArgs(f *testing.F) {
 				t.Fatalf("%d names, want %d", len(args.names), len(*want.NodeNames))
 			}
 			for i, name := range *want.NodeNames {
-				if got := string(unquoted(args.names[i].of(body))); got != name {
-					t.Fatalf("name %d is %q, want %q", i, got, name)
+				if got := string(args.names[i]); got != name || string(unquoted(args.items[i].of(body))) != name {
+					t.Fatalf("name %d is %q, written as %s, want %q", i, got, args.items[i].of(body), name)
 				}
 			}
 		}
@@ -123,9 +123,9 @@ func wantKubernetesReading(t *testing.T, body []byte, args extenderArgs) {
 	if typed.Nodes != nil {
 		nodes = len(typed.Nodes.Items)
 	}
-	if (typed.Pod == nil) != args.pod.absent() || names != len(args.names) || nodes != len(args.items) {
+	if (typed.Pod == nil) != args.pod.absent() || names != len(args.names) || nodes != len(args.nodes) {
 		t.Fatalf("a pod: %t, %d names and %d nodes; ExtenderArgs has %t, %d and %d",
-			!args.pod.absent(), len(args.names), len(args.items), typed.Pod != nil, names, nodes)
+			!args.pod.absent(), len(args.names), len(args.nodes), typed.Pod != nil, names, nodes)
 	}
 }
 
@@ -268,7 +268,7 @@ func TestNodeNamesAsTheyAreWritten(t *testing.T) {
 	}
 	var got []string
 	for _, name := range args.names {
-		got = append(got, string(unquoted(name.of(body))))
+		got = append(got, string(name))
 	}
 	if want := []string{"a", `b"]`, "c,d", `e\`, "]"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)

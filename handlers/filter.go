@@ -16,7 +16,7 @@ func (h *handler) filter(c *call) {
 	}
 	defer e.pod.Release()
 	ctx := c.sharedContext()
-	var decided []scheduling.Filtered
+	var decided []*scheduling.Filtered
 	if err == nil {
 		var work scheduling.Sharing
 		decided, work, err = scheduling.Filter(ctx, e.view, e.pod.Root(), e.nodes)
@@ -38,13 +38,13 @@ func (h *handler) filter(c *call) {
 
 // writeFiltered writes k8s.io/kube-scheduler/extender/v1 ExtenderFilterResult,
 // whose nodes go back as the bytes that came, and returns how many those are.
-func (h *handler) writeFiltered(c *call, e *extenderCall, decided []scheduling.Filtered) int {
-	known := refusals{}
+func (h *handler) writeFiltered(c *call, e *extenderCall, decided []*scheduling.Filtered) int {
+	var known refusals
 	accepted := make([]item, 0, len(decided))
 	var firstError error
-	var failed, unresolvable []byte
+	failed, unresolvable := c.scratch[0][:0], c.scratch[1][:0]
 	for i := range decided {
-		refused := known.of(&decided[i])
+		refused := known.of(decided[i])
 		switch {
 		case refused == nil:
 			accepted = append(accepted, e.items[i])
@@ -65,33 +65,26 @@ func (h *handler) writeFiltered(c *call, e *extenderCall, decided []scheduling.F
 	for _, refused := range known {
 		counts[refused.outcome] += refused.nodes
 	}
+	c.scratch = [2][]byte{failed, unresolvable}
 	h.countNodes("filter", counts)
 
 	before, after := `{"Nodes":null,"NodeNames":[`, `]`
 	if e.whole {
 		before, after = `{"Nodes":{"metadata":{},"items":[`, `]},"NodeNames":null`
 	}
-	tail := append([]byte(after), `,"FailedNodes":{`...)
-	tail = append(append(tail, failed...), `},"FailedAndUnresolvableNodes":{`...)
-	tail = append(append(tail, unresolvable...), `},"Error":""}`...)
-	writeParts(c, before, runs(c.body, accepted), tail)
+	writeParts(c, before, runs(c.body, accepted),
+		[]byte(after+`,"FailedNodes":{`), failed, []byte(`},"FailedAndUnresolvableNodes":{`), unresolvable, []byte(`},"Error":""}`))
 	return len(accepted)
 }
 
 // appendReason appends the member of a FailedNodesMap for node i.
 func (e *extenderCall) appendReason(b, body []byte, i int, quoted []byte) []byte {
-	if b == nil {
-		// About what is to come, if the other nodes go the same way.
-		b = make([]byte, 0, (len(e.items)-i)*(len(quoted)+nameRoom))
-	} else {
+	if len(b) > 0 {
 		b = append(b, ',')
 	}
 	b = append(e.appendName(b, body, i), ':')
 	return append(b, quoted...)
 }
-
-// nameRoom is about how long the name of a node is, with what stands around it.
-const nameRoom = 24
 
 // appendName appends the name of node i as a JSON string.
 func (e *extenderCall) appendName(b, body []byte, i int) []byte {
@@ -120,36 +113,55 @@ func runs(body []byte, items []item) [][]byte {
 // written, in bytes.
 const together = 256 << 10
 
-// writeParts answers 200 with the parts, separated by commas.
-func writeParts(c *call, before string, parts [][]byte, after []byte) {
-	length := len(before) + max(len(parts)-1, 0) + len(after)
+// writeParts answers 200 with a list, whose items are in parts, between what
+// comes before and after it.
+func writeParts(c *call, before string, parts [][]byte, after ...[]byte) {
+	w := joiner{call: c}
+	length := len(before) + max(len(parts)-1, 0)
 	for _, part := range parts {
 		length += len(part)
 	}
+	for _, part := range after {
+		length += len(part)
+	}
 	writeHeader(c, http.StatusOK, length)
-	out := make([]byte, 0, min(length, together))
-	out = append(out, before...)
+	w.out = append(make([]byte, 0, min(length, together)), before...)
 	for i, part := range parts {
 		if i > 0 {
-			out = append(out, ',')
+			w.write(comma)
 		}
-		if len(out)+len(part) > cap(out) {
-			_, _ = c.Write(out) // the caller has gone; there is nobody to tell
-			out = out[:0]
-		}
-		if len(part) > cap(out) {
-			_, _ = c.Write(part)
-			continue
-		}
-		out = append(out, part...)
+		w.write(part)
 	}
-	if len(out)+len(after) > cap(out) {
-		_, _ = c.Write(out)
-		out = after
-	} else {
-		out = append(out, after...)
+	for _, part := range after {
+		w.write(part)
 	}
-	_, _ = c.Write(out)
+	w.flush()
+}
+
+var comma = []byte{','}
+
+// joiner puts small parts of an answer together and writes large ones as they are.
+type joiner struct {
+	call *call
+	out  []byte
+}
+
+func (w *joiner) write(part []byte) {
+	if len(w.out)+len(part) > cap(w.out) {
+		w.flush()
+	}
+	if len(part) > cap(w.out) {
+		_, _ = w.call.Write(part) // the caller has gone; there is nobody to tell
+		return
+	}
+	w.out = append(w.out, part...)
+}
+
+func (w *joiner) flush() {
+	if len(w.out) > 0 {
+		_, _ = w.call.Write(w.out) // likewise
+	}
+	w.out = w.out[:0]
 }
 
 func (h *handler) countNodes(verb string, counts map[string]int) {

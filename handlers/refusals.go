@@ -1,8 +1,8 @@
 package handlers
 
 import (
+	"errors"
 	"strings"
-	"unsafe"
 
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
@@ -16,44 +16,36 @@ const (
 	nodeError        = "error"
 )
 
-// refusal is why a node is refused: nodes that share a decision share it.
+// refusal is why nodes are refused: thousands of them share a few.
 type refusal struct {
-	outcome string
+	outcome string // "" where nodes are accepted
 	quoted  []byte // the reason as a JSON string
 	nodes   int
 }
 
-// refusals tells the few refusals of a call apart, by where their reasons are
-// in memory: thousands of nodes refer to the same ones.
-type refusals map[refusalKey]*refusal
+// refusals are those of a call by the numbers of its outcomes.
+type refusals []refusal
 
-type refusalKey struct {
-	err                  error
-	reject, unresolvable *string
-}
-
-// of returns the refusal in d, nil when the node is accepted.
-func (r refusals) of(d *scheduling.Filtered) *refusal {
-	if d.Err == nil && len(d.Reject) == 0 && len(d.Unresolvable) == 0 {
+// of returns the refusal of one more node, nil when it is accepted.
+func (r *refusals) of(d *scheduling.Filtered) *refusal {
+	for len(*r) <= d.Number {
+		*r = append(*r, refusal{})
+	}
+	if d.Fit() {
 		return nil
 	}
-	key := refusalKey{err: d.Err}
-	if d.Err == nil {
-		key.reject, key.unresolvable = unsafe.SliceData(d.Reject), unsafe.SliceData(d.Unresolvable) //nolint:gosec // for telling apart
-	}
-	known := r[key]
-	if known == nil {
-		known = newRefusal(d)
-		r[key] = known
+	known := &(*r)[d.Number]
+	if known.outcome == "" {
+		*known = newRefusal(d)
 	}
 	known.nodes++
 	return known
 }
 
-func newRefusal(d *scheduling.Filtered) *refusal {
+func newRefusal(d *scheduling.Filtered) refusal {
 	outcome, reason := nodeRejected, strings.Join(d.Reject, "; ")
 	switch {
-	case d.Err == scheduling.ErrUnknownNode: //nolint:errorlint // it is never wrapped
+	case errors.Is(d.Err, scheduling.ErrUnknownNode):
 		outcome, reason = nodeUnknown, d.Err.Error()
 	case d.Err != nil:
 		outcome, reason = nodeError, "policy error: "+d.Err.Error()
@@ -61,5 +53,5 @@ func newRefusal(d *scheduling.Filtered) *refusal {
 		outcome = nodeUnresolvable
 		reason = strings.Join(append(append([]string{}, d.Unresolvable...), d.Reject...), "; ")
 	}
-	return &refusal{outcome: outcome, quoted: appendQuoted(nil, reason)}
+	return refusal{outcome: outcome, quoted: appendQuoted(nil, reason)}
 }

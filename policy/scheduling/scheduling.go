@@ -23,7 +23,7 @@ type Nodes interface {
 	Ready() error
 }
 
-// Filtered is what was decided of one node.
+// Filtered is what was decided of a node. Nodes with equal outcomes share it.
 type Filtered struct {
 	// Reject are reasons an eviction might cure, Unresolvable those that none
 	// can. Sorted, and not to be changed. The node is fit for the pod when both
@@ -31,6 +31,13 @@ type Filtered struct {
 	Reject, Unresolvable []string
 	// Err is an *policy.EvaluationError or ErrUnknownNode; the node is refused then.
 	Err error
+	// Number tells the outcomes of a call apart: from 0, without gaps.
+	Number int
+}
+
+// Fit reports whether the pod may run on the node.
+func (f *Filtered) Fit() bool {
+	return f.Err == nil && len(f.Reject) == 0 && len(f.Unresolvable) == 0
 }
 
 // ErrUnknownNode refuses a node that the service has not seen.
@@ -39,27 +46,47 @@ var ErrUnknownNode = errors.New("node not yet known to verdict")
 // Filter decides whether pod may run on each node, in the order of nodes, of
 // which those that are not known are nil. Its error is policy.ErrTimeout: the
 // call as a whole ran out of time.
-func Filter(ctx context.Context, view *policy.View, pod policy.Value, nodes []*policy.Node) ([]Filtered, Sharing, error) {
-	var total Sharing
-	out := make([]Filtered, len(nodes))
-	for _, which := range []policy.SchedulingRule{policy.Unresolvable, policy.Reject} {
-		sharing, err := decide(ctx, view.Placer(which, pod), nodes, func(i int, placed policy.Placed, err error) {
-			switch {
-			case out[i].Err != nil:
-			case err != nil:
-				out[i].Err = err
-			case which == policy.Reject:
-				out[i].Reject = placed.Reasons()
-			default:
-				out[i].Unresolvable = placed.Reasons()
+func Filter(ctx context.Context, view *policy.View, pod policy.Value, nodes []*policy.Node) ([]*Filtered, Sharing, error) {
+	unresolvable, err := decide(ctx, view.Placer(policy.Unresolvable, pod), nodes)
+	if err != nil {
+		return nil, unresolvable.sharing, err
+	}
+	reject, err := decide(ctx, view.Placer(policy.Reject, pod), nodes)
+	total := unresolvable.sharing
+	total.add(reject.sharing)
+	if err != nil {
+		return nil, total, err
+	}
+	out := make([]*Filtered, len(nodes))
+	outcomes := map[[2]int32]*Filtered{}
+	var last *Filtered
+	lastPair := [2]int32{unknown - 1, unknown - 1}
+	for i := range nodes {
+		pair := [2]int32{unresolvable.of[i], reject.of[i]}
+		if pair != lastPair {
+			lastPair = pair
+			if last = outcomes[pair]; last == nil {
+				last = outcome(unresolvable.group(i), reject.group(i))
+				last.Number = len(outcomes)
+				outcomes[pair] = last
 			}
-		})
-		total.add(sharing)
-		if err != nil {
-			return nil, total, err
 		}
+		out[i] = last
 	}
 	return out, total, nil
+}
+
+// outcome puts together what the two rules say; nil is of an unknown node.
+func outcome(unresolvable, reject *group) *Filtered {
+	switch {
+	case unresolvable == nil || reject == nil:
+		return &Filtered{Err: ErrUnknownNode}
+	case unresolvable.err != nil:
+		return &Filtered{Err: unresolvable.err}
+	case reject.err != nil:
+		return &Filtered{Err: reject.err, Unresolvable: unresolvable.placed.Reasons()}
+	}
+	return &Filtered{Reject: reject.placed.Reasons(), Unresolvable: unresolvable.placed.Reasons()}
 }
 
 // Scored is the score of one node, 0 to policy.MaxScore.
@@ -72,11 +99,19 @@ type Scored struct {
 // that are not known are nil. Its error is policy.ErrTimeout: the call as a
 // whole ran out of time.
 func Prioritize(ctx context.Context, view *policy.View, pod policy.Value, nodes []*policy.Node) ([]Scored, Sharing, error) {
+	decided, err := decide(ctx, view.Placer(policy.Score, pod), nodes)
+	if err != nil {
+		return nil, decided.sharing, err
+	}
 	out := make([]Scored, len(nodes))
-	sharing, err := decide(ctx, view.Placer(policy.Score, pod), nodes, func(i int, placed policy.Placed, err error) {
-		out[i] = Scored{Score: placed.Score(), Err: err}
-	})
-	return out, sharing, err
+	for i := range nodes {
+		if g := decided.group(i); g != nil {
+			out[i] = Scored{Score: g.placed.Score(), Err: g.err}
+		} else {
+			out[i].Err = ErrUnknownNode
+		}
+	}
+	return out, decided.sharing, nil
 }
 
 // Sharing is how much work a call was, over its rules.
@@ -100,65 +135,67 @@ type group struct {
 	err    error
 }
 
+// decided is what one rule says of the nodes of a call.
+type decided struct {
+	groups  []group
+	of      []int32 // the group of each node, or unknown
+	sharing Sharing
+}
+
+// unknown stands for the group of a node that is not known.
+const unknown = -1
+
+// group returns the group of node i, nil when the node is not known.
+func (d *decided) group(i int) *group {
+	if d.of[i] == unknown {
+		return nil
+	}
+	return &d.groups[d.of[i]]
+}
+
 // lookEvery is how many nodes are told apart between two looks at the clock.
 const lookEvery = 256
 
-// decide asks one rule about every node and reports what it says of each.
-func decide(ctx context.Context, placer *policy.Placer, nodes []*policy.Node, report func(i int, placed policy.Placed, err error)) (Sharing, error) {
+// decide asks one rule about every node.
+func decide(ctx context.Context, placer *policy.Placer, nodes []*policy.Node) (decided, error) {
 	var (
-		sharing Sharing
-		groups  []group
-		open    []int // groups to evaluate
-		of      = make([]int32, len(nodes))
-		index   = map[policy.Class]int32{}
-		now     = time.Now()
+		d     = decided{of: make([]int32, len(nodes))}
+		open  []int // groups to evaluate
+		index = map[policy.Class]int32{}
+		now   = time.Now()
 	)
-	if ctx.Err() != nil {
-		return sharing, policy.ErrTimeout
-	}
 	for i, node := range nodes {
-		if i%lookEvery == lookEvery-1 && ctx.Err() != nil {
-			return sharing, policy.ErrTimeout
+		if i%lookEvery == 0 && ctx.Err() != nil {
+			return d, policy.ErrTimeout
 		}
 		if node == nil {
-			of[i] = -1
+			d.of[i] = unknown
 			continue
 		}
 		class := placer.Class(node)
 		at, known := index[class]
 		if !known || class == (policy.Class{}) {
-			at = int32(len(groups)) //nolint:gosec // no more than nodes
+			at = int32(len(d.groups)) //nolint:gosec // no more than nodes
 			g := group{node: node, class: class}
 			var kept bool
 			if g.placed, kept = placer.Kept(class, now); !kept {
-				open = append(open, len(groups))
+				open = append(open, len(d.groups))
 			}
-			groups = append(groups, g)
+			d.groups = append(d.groups, g)
 			index[class] = at
 		}
-		of[i] = at
-		sharing.Nodes++
+		d.of[i] = at
+		d.sharing.Nodes++
 	}
-	sharing.Classes, sharing.Evaluations = len(groups), len(open)
-	err := each(ctx, len(open), func(i int) error {
-		g := &groups[open[i]]
+	d.sharing.Classes, d.sharing.Evaluations = len(d.groups), len(open)
+	return d, each(ctx, len(open), func(i int) error {
+		g := &d.groups[open[i]]
 		g.placed, g.err = placer.Decide(ctx, g.node, g.class)
 		if errors.Is(g.err, policy.ErrTimeout) {
 			return policy.ErrTimeout
 		}
 		return nil
 	})
-	if err != nil {
-		return sharing, err
-	}
-	for i, at := range of {
-		if at < 0 {
-			report(i, policy.Placed{}, ErrUnknownNode)
-			continue
-		}
-		report(i, groups[at].placed, groups[at].err)
-	}
-	return sharing, nil
 }
 
 // each calls do for 0 to n-1 over the available processors and stops at the

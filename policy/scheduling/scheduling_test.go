@@ -112,7 +112,7 @@ func TestManyNodesAgreeWithEachAlone(t *testing.T) {
 	}
 }
 
-func checkNode(t *testing.T, alone *policy.View, p policy.Value, node *policy.Node, filtered Filtered, scored Scored, odd bool) {
+func checkNode(t *testing.T, alone *policy.View, p policy.Value, node *policy.Node, filtered *Filtered, scored Scored, odd bool) {
 	t.Helper()
 	if node == nil {
 		if !errors.Is(filtered.Err, ErrUnknownNode) || !errors.Is(scored.Err, ErrUnknownNode) ||
