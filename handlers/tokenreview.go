@@ -2,9 +2,9 @@ package handlers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -13,15 +13,6 @@ import (
 
 	"github.com/verdict-dev/verdict/policy"
 )
-
-// tokenReviewAnswer is the wire form of authentication.k8s.io TokenReview,
-// whose status is the same in v1 and v1beta1. The spec, and with it the token,
-// is never sent back.
-type tokenReviewAnswer struct {
-	APIVersion string                             `json:"apiVersion"`
-	Kind       string                             `json:"kind"`
-	Status     authenticationv1.TokenReviewStatus `json:"status"`
-}
 
 var tokenReviewVersions = versionsOf(authenticationv1.GroupName, "TokenReview")
 
@@ -66,14 +57,63 @@ func (h *handler) tokenReview(c *call) {
 	ctx := c.context()
 	status, outcome, expires := h.authenticate(ctx, view, review.root, token, audiences)
 	h.tokenDecisions.of(outcome).Inc()
-	body, err := json.Marshal(tokenReviewAnswer{APIVersion: review.apiVersion, Kind: "TokenReview", Status: status})
-	if err != nil {
-		writeStatus(c, http.StatusServiceUnavailable, "encoding the answer: "+err.Error())
-		return
-	}
+	body := appendTokenReview(make([]byte, 0, 512), review.apiVersion, &status)
 	current.expires, current.body, current.outcome = expires, body, outcome
 	h.tokenReviews.keep(key, current)
 	writeJSON(c, http.StatusOK, body)
+}
+
+// appendTokenReview appends the wire form of authentication.k8s.io TokenReview,
+// whose status is the same in v1 and v1beta1. The spec, and with it the token,
+// is never sent back.
+func appendTokenReview(b []byte, apiVersion string, status *authenticationv1.TokenReviewStatus) []byte {
+	b = append(b, `{"apiVersion":"`...)
+	b = append(b, apiVersion...)
+	b = append(b, `","kind":"TokenReview","status":{`...)
+	if status.Authenticated {
+		b = append(b, `"authenticated":true,`...)
+	}
+	b = append(appendUser(append(b, `"user":{`...), &status.User), '}')
+	if len(status.Audiences) > 0 {
+		b = appendStrings(append(b, `,"audiences":`...), status.Audiences)
+	}
+	b = appendText(b, `,"error":`, status.Error)
+	return append(b, "}}"...)
+}
+
+// appendUser appends the members of a UserInfo.
+func appendUser(b []byte, user *authenticationv1.UserInfo) []byte {
+	if user.Username == "" {
+		return b // nobody
+	}
+	b = appendText(b, `"username":`, user.Username)
+	b = appendText(b, `,"uid":`, user.UID)
+	if len(user.Groups) > 0 {
+		b = appendStrings(append(b, `,"groups":`...), user.Groups)
+	}
+	if len(user.Extra) == 0 {
+		return b
+	}
+	b = append(b, `,"extra":`...)
+	between := byte('{')
+	for _, key := range slices.Sorted(maps.Keys(user.Extra)) {
+		b = append(appendQuoted(append(b, between), key), ':')
+		b = appendStrings(b, user.Extra[key])
+		between = ','
+	}
+	return append(b, '}')
+}
+
+// appendStrings appends a list of strings.
+func appendStrings(b []byte, list []string) []byte {
+	b = append(b, '[')
+	for i, item := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendQuoted(b, item)
+	}
+	return append(b, ']')
 }
 
 // splitTokenReview takes the token out of the review: what is left is what
