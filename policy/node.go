@@ -87,8 +87,20 @@ func (n *Node) Text() []byte { return n.text }
 type nodeClass struct {
 	of *nodeClasses
 	id uint64 // unique within an engine
-	// value is what the rule reads of such a node; nil when that is nothing.
+	// value is what the rule reads of such a node, nil when that is nothing or
+	// large: values take ten times the room of their text.
 	value ast.Value
+}
+
+// largeValue is the length of keys, in bytes, from which on classes keep no value.
+const largeValue = 1024
+
+// valueOf is what the rule reads of node, which is of the class.
+func (c *nodeClass) valueOf(node *Node) ast.Value {
+	if c.value != nil {
+		return c.value
+	}
+	return node.project(c.of.reads)
 }
 
 // classOverhead is about what a class costs beyond its key, in bytes.
@@ -133,7 +145,7 @@ func (c *nodeClasses) intern(key string, node *Node) *nodeClass {
 		return class
 	}
 	class = &nodeClass{of: c, id: c.number()}
-	if c.reads != nil {
+	if c.reads != nil && len(key) < largeValue {
 		class.value = node.project(c.reads)
 	}
 	c.mutex.Lock()

@@ -136,7 +136,7 @@ func (p *Placer) input(node *Node, class Class) ast.Value {
 	switch reads := p.rule.input.field(nodeName); {
 	case reads == nil:
 	case class.class != nil:
-		add(nodeKey, class.class.value)
+		add(nodeKey, class.class.valueOf(node))
 	default:
 		add(nodeKey, node.project(reads))
 	}

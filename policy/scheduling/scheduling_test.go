@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -173,6 +174,28 @@ unresolvable contains "another tenant's" if input.node.tenant != input.pod.tenan
 		if want := (Sharing{Nodes: 2000, Classes: step.classes, Evaluations: step.evaluations}); work != want {
 			t.Errorf("%s: got %+v, want %+v", step.name, work, want)
 		}
+	}
+}
+
+// What a rule reads of these nodes is too large to be kept with their classes.
+func TestLargeNodesShareDecisions(t *testing.T) {
+	v := view(t, "package kubernetes.scheduling\n\nreject contains \"full\" if count(input.node.images) > 50", roomy)
+	nodes := make([]*policy.Node, 20)
+	for i := range nodes {
+		images := strings.Repeat(`"registry.example/shop/service:v1",`, 40+i%2*20)
+		nodes[i] = node(t, fmt.Sprintf("node-%d", i), `,"images":[`+strings.TrimSuffix(images, ",")+`]`)
+	}
+	filtered, work, err := Filter(t.Context(), v, object(t, pod), nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range filtered {
+		if full := len(f.Reject) > 0; f.Err != nil || full != (i%2 == 1) {
+			t.Errorf("%s: got %+v", nodes[i].Name(), f)
+		}
+	}
+	if work.Evaluations != 2 {
+		t.Errorf("%d evaluations, want one for each of two classes", work.Evaluations)
 	}
 }
 
