@@ -27,10 +27,14 @@ type revision struct {
 	alone  *policy.View   // it decides anew each time
 }
 
+// quiet is an observer that is not interested.
 type quiet struct{}
 
+// RevisionLoaded implements policy.Observer.
 func (quiet) RevisionLoaded(*policy.Revision, time.Duration) {}
-func (quiet) RevisionRefused(error)                          {}
+
+// RevisionRefused implements policy.Observer.
+func (quiet) RevisionRefused(error) {}
 
 // cacheBytes is cache.maxBytes of verdict's default configuration, of which
 // decisions get three eighths.
