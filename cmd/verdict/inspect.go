@@ -44,6 +44,11 @@ policies.`,
 			if err != nil {
 				return err
 			}
+			for _, warning := range revision.Warnings() {
+				if _, err := fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+warning.String()); err != nil {
+					return err
+				}
+			}
 			return write(cmd.OutOrStdout(), revision, c.Cache)
 		},
 	}
