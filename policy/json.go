@@ -228,8 +228,8 @@ func checkNumber(literal []byte) string {
 	if len(literal) > maxNumberLength {
 		return fmt.Sprintf("number longer than %d bytes", maxNumberLength)
 	}
-	if len(literal) <= maxPlainNumber && !bytes.ContainsAny(literal, "eE") {
-		return ""
+	if !bytes.ContainsAny(literal, "eE") {
+		return "" // so short a number is a float64
 	}
 	_, exponent, _ := strings.Cut(strings.ToLower(string(literal)), "e")
 	if _, err := strconv.ParseFloat(string(literal), 64); err != nil || len(exponent) > maxExponentLength {
@@ -237,10 +237,6 @@ func checkNumber(literal []byte) string {
 	}
 	return ""
 }
-
-// maxPlainNumber is the length up to which a number without an exponent is
-// surely a float64.
-const maxPlainNumber = 300
 
 func (d *JSON) bytes(s span) []byte {
 	if s.extra {

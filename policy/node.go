@@ -163,10 +163,3 @@ func (c *nodeClasses) intern(key string, node *Node) *nodeClass {
 	c.byKey[key] = class
 	return class
 }
-
-// count is how many classes there are.
-func (c *nodeClasses) count() int {
-	c.mutex.RLock()
-	defer c.mutex.RUnlock()
-	return len(c.byKey)
-}

@@ -230,3 +230,10 @@ func TestClassesOfManyAtOnce(t *testing.T) {
 	close(done)
 	group.Wait()
 }
+
+// count is how many classes there are.
+func (c *nodeClasses) count() int {
+	c.mutex.RLock()
+	defer c.mutex.RUnlock()
+	return len(c.byKey)
+}
