@@ -159,7 +159,7 @@ func (h *handler) authenticate(ctx context.Context, view *policy.View, review po
 		h.failed(Authentication, "review", err)
 		return authenticationv1.TokenReviewStatus{Error: authenticationFault(err)}, "error", policy.AtOnce
 	}
-	expires := min(decision.Expires, policy.ExpiryOf(identity.Expires))
+	expires := min(decision.Expires, policy.ExpiryOf(identity.Expires), policy.ExpiryOf(identity.VerifiedUntil))
 	if decision.User == nil {
 		h.Log.Info("token refused by policy", zap.String("source", identity.Source),
 			zap.String("subject", identity.Subject), zap.Strings("reasons", decision.Reasons))

@@ -37,8 +37,17 @@ func aliceIdentity() policy.Identity {
 		Source:  "people",
 		Type:    "tokenFile",
 		Subject: "uid-1",
-		Claims:  map[string]any{"username": "alice", "groups": []any{"web", "dev"}},
+		Claims:  claims(map[string]any{"username": "alice", "groups": []any{"web", "dev"}}),
 	}
+}
+
+// claims are decoded as a source's would be.
+func claims(values map[string]any) policy.Object {
+	object, err := policy.ObjectOf(values)
+	if err != nil {
+		panic(err)
+	}
+	return object
 }
 
 // knowing makes the service verify the token as the identity.
@@ -102,14 +111,14 @@ func TestTokenReviewMetadataMayBeEmptyOrAbsent(t *testing.T) {
 func TestTokenReviewOutcomes(t *testing.T) {
 	const whole = "package kubernetes.authentication\n"
 	tests := []struct {
-		name     string
-		modules  []string
-		identity func(*policy.Identity)
-		fault    error
-		timeout  string
-		outcome  string
-		user     string
-		wantErr  string
+		name    string
+		modules []string
+		claims  map[string]any
+		fault   error
+		timeout string
+		outcome string
+		user    string
+		wantErr string
 	}{
 		{name: "unknown token", modules: []string{claimsPolicy}, fault: policy.ErrUnknownToken, outcome: "unknownToken"},
 		{name: "wrapped unknown token", modules: []string{claimsPolicy}, fault: errors.Join(errors.New("source people"), policy.ErrUnknownToken), outcome: "unknownToken"},
@@ -122,21 +131,21 @@ func TestTokenReviewOutcomes(t *testing.T) {
 		{name: "deny wins", modules: []string{claimsPolicy, whole + `deny contains "leaver" if input.identity.claims.username == "alice"`}, outcome: "denied"},
 		{name: "nothing gives a user", modules: []string{whole + `deny contains "never" if false`}, outcome: "denied"},
 		{name: "user undefined", modules: []string{whole + `user := {"username": "x"} if input.identity.subject == "other"`}, outcome: "denied"},
-		{name: "empty username", modules: []string{claimsPolicy}, identity: func(i *policy.Identity) { i.Claims["username"] = "" }, outcome: "denied"},
-		{name: "no username", modules: []string{claimsPolicy}, identity: func(i *policy.Identity) { delete(i.Claims, "username") }, outcome: "denied"},
-		{name: "null username", modules: []string{claimsPolicy}, identity: func(i *policy.Identity) { i.Claims["username"] = nil }, outcome: "denied"},
-		{name: "system username", modules: []string{claimsPolicy}, identity: func(i *policy.Identity) { i.Claims["username"] = "system:admin" }, outcome: "denied"},
-		{name: "system group", modules: []string{claimsPolicy}, identity: func(i *policy.Identity) { i.Claims["groups"] = []any{"dev", "system:masters"} }, outcome: "denied"},
-		{name: "prefix without the colon", modules: []string{claimsPolicy}, identity: func(i *policy.Identity) { i.Claims["username"] = "systemd" }, outcome: "authenticated", user: "systemd"},
-		{name: "listed system username and group", modules: []string{claimsPolicy}, identity: func(i *policy.Identity) {
-			i.Claims["username"], i.Claims["groups"] = "system:listed", []any{"system:listed-group"}
+		{name: "empty username", modules: []string{claimsPolicy}, claims: map[string]any{"username": ""}, outcome: "denied"},
+		{name: "no username", modules: []string{claimsPolicy}, claims: map[string]any{"groups": []any{"web"}}, outcome: "denied"},
+		{name: "null username", modules: []string{claimsPolicy}, claims: map[string]any{"username": nil}, outcome: "denied"},
+		{name: "system username", modules: []string{claimsPolicy}, claims: map[string]any{"username": "system:admin"}, outcome: "denied"},
+		{name: "system group", modules: []string{claimsPolicy}, claims: map[string]any{"username": "alice", "groups": []any{"dev", "system:masters"}}, outcome: "denied"},
+		{name: "prefix without the colon", modules: []string{claimsPolicy}, claims: map[string]any{"username": "systemd"}, outcome: "authenticated", user: "systemd"},
+		{name: "listed system username and group", modules: []string{claimsPolicy}, claims: map[string]any{
+			"username": "system:listed", "groups": []any{"system:listed-group"},
 		}, outcome: "authenticated", user: "system:listed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			identity := aliceIdentity()
-			if tt.identity != nil {
-				tt.identity(&identity)
+			if tt.claims != nil {
+				identity.Claims = claims(tt.claims)
 			}
 			s := newService(t, tt.modules, func(o *handlers.Options) {
 				o.Revisions = engine(t, policy.Options{AllowedSystemNames: []string{"system:listed", "system:listed-group"}}, tt.modules...)

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -142,13 +141,9 @@ func (v *View) Authenticate(ctx context.Context, review Value, identity Identity
 	if v.rules[userRule].evaluator == nil {
 		return Authentication{Reasons: []string{"no policy gives " + path}, Expires: Never}, nil
 	}
-	claims, err := identityValue(identity)
-	if err != nil {
-		return Authentication{}, shapeError("input.identity", "%v", err)
-	}
 	// What the caller wrote there is no identity.
 	review.Hide("identity")
-	input := joined{rest: review, name: identityKey, value: decoded{claims}}
+	input := joined{rest: review, name: identityKey, value: decoded{identity.value()}}
 
 	denials, expires, err := v.reasons(ctx, userDenyRule, input)
 	if err != nil {
@@ -192,30 +187,6 @@ func (r *Revision) systemNames(user *User) []string {
 		refuse("group", group)
 	}
 	return out
-}
-
-func identityValue(identity Identity) (ast.Value, error) {
-	fields := map[string]any{
-		"source":  identity.Source,
-		"type":    identity.Type,
-		"subject": identity.Subject,
-	}
-	if identity.Claims != nil {
-		fields["claims"] = identity.Claims
-	}
-	if len(identity.Audiences) > 0 {
-		fields["audiences"] = identity.Audiences
-	}
-	if !identity.Expires.IsZero() {
-		fields["expires"] = identity.Expires.UTC().Format("2006-01-02T15:04:05Z07:00")
-	}
-	// Through JSON, as every other input comes: OPA writes large numbers of Go
-	// otherwise than people do.
-	text, err := json.Marshal(fields)
-	if err != nil {
-		return nil, err
-	}
-	return DecodeValue(text)
 }
 
 // userOf reads the value of the user rule. Names must be strings: a number

@@ -66,10 +66,10 @@ deny if input.spec.user == "mallory"`
 func TestAuthenticate(t *testing.T) {
 	identity := Identity{
 		Source: "company", Type: "tokenFile", Subject: "alice",
-		Claims: map[string]any{
+		Claims: claims(t, map[string]any{
 			"groups": []any{"b", "a", "a"}, "uid": "1", "team": "red", "number": 5.0,
 			"extra": map[string]any{"k": []any{"v2", "v1"}, "none": []any{}},
-		},
+		}),
 		Audiences: []string{"api"},
 		Expires:   time.Date(2030, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600)),
 	}
@@ -578,4 +578,13 @@ score.size := to_number(input.node.size)`)
 		return err
 	})
 	contains(t, err.Error(), "p0.rego:5:", "kubernetes.scheduling.score", "to_number")
+}
+
+func claims(t *testing.T, values map[string]any) Object {
+	t.Helper()
+	object, err := ObjectOf(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return object
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -20,6 +21,27 @@ func DecodeObject(content []byte) (Object, error) {
 	}
 	defer parsed.Release()
 	return Object{value: parsed.Root().decode().(ast.Object)}, nil
+}
+
+// ObjectOf is the object of that JSON form.
+func ObjectOf(value map[string]any) (Object, error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return Object{}, err
+	}
+	return DecodeObject(text)
+}
+
+// JSON is the object as JSON text.
+func (o Object) JSON() ([]byte, error) {
+	if o.IsZero() {
+		return []byte("null"), nil
+	}
+	value, err := ast.JSON(o.value)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(value)
 }
 
 // IsZero reports whether the object is absent.
@@ -59,6 +81,82 @@ func (o Object) String(key string) (string, error) {
 	default:
 		return "", fmt.Errorf("%s: must be a string, not %s", key, kindOf(v))
 	}
+}
+
+// StringOrStrings returns the strings at key, where one may stand without a
+// list around it, as the "aud" claim of a JWT (RFC 7519 §4.1.3) does; nil when
+// it is absent or null.
+func (o Object) StringOrStrings(key string) ([]string, error) {
+	switch v := o.get(key).(type) {
+	case nil, ast.Null:
+		return nil, nil
+	case ast.String:
+		return []string{string(v)}, nil
+	case *ast.Array:
+		out := make([]string, 0, v.Len())
+		for i := range v.Len() {
+			item, ok := v.Elem(i).Value.(ast.String)
+			if !ok {
+				return nil, fmt.Errorf("%s: must hold strings, not %s", key, kindOf(v.Elem(i).Value))
+			}
+			out = append(out, string(item))
+		}
+		return out, nil
+	default:
+		return nil, fmt.Errorf("%s: must be a string or a list of strings, not %s", key, kindOf(v))
+	}
+}
+
+// Number returns the number at key, and false when it is absent or null. One
+// that a float64 cannot hold exactly is rounded.
+func (o Object) Number(key string) (float64, bool, error) {
+	switch v := o.get(key).(type) {
+	case nil, ast.Null:
+		return 0, false, nil
+	case ast.Number:
+		number, ok := v.Float64()
+		if !ok {
+			return 0, false, fmt.Errorf("%s: is out of range", key)
+		}
+		return number, true, nil
+	default:
+		return 0, false, fmt.Errorf("%s: must be a number, not %s", key, kindOf(v))
+	}
+}
+
+// Equal reports whether both hold the same, or both are absent.
+func (o Object) Equal(other Object) bool {
+	if o.IsZero() || other.IsZero() {
+		return o.IsZero() == other.IsZero()
+	}
+	return o.value.Compare(other.value) == 0
+}
+
+// Size is about how many bytes the object takes in memory.
+func (o Object) Size() int {
+	if o.IsZero() {
+		return 0
+	}
+	return sizeOf(o.value)
+}
+
+// sizeOf is about how many bytes a value takes in memory.
+func sizeOf(value ast.Value) int {
+	const term, member = 64, 120 // the value's box; an entry of an object, its key included
+	size := term
+	switch v := value.(type) {
+	case ast.String:
+		size += len(v)
+	case ast.Number:
+		size += len(v)
+	case *ast.Array:
+		v.Foreach(func(t *ast.Term) { size += sizeOf(t.Value) })
+	case ast.Set:
+		v.Foreach(func(t *ast.Term) { size += member + sizeOf(t.Value) })
+	case ast.Object:
+		v.Foreach(func(key, item *ast.Term) { size += member + sizeOf(key.Value) + sizeOf(item.Value) })
+	}
+	return size
 }
 
 // kindOf names the JSON (or Rego) type of v for messages.

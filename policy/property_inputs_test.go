@@ -212,12 +212,7 @@ var authenticationPoint = &point{
 		if !ok {
 			panic("a review is an object")
 		}
-		// Claims are decoded by whoever verifies a token, with plain float64.
-		var identity any
-		if err := json.Unmarshal(parts[1], &identity); err != nil {
-			panic(err)
-		}
-		document["identity"] = identity
+		document["identity"] = decodeNumbers(parts[1])
 		return document
 	},
 	questions: []string{"authenticate"},

@@ -251,15 +251,22 @@ func (e *engine) ask(tb testing.TB, question string, req request) decision {
 	default:
 		var fields struct {
 			Source, Type, Subject string
-			Claims                map[string]any
+			Claims                json.RawMessage
 			Audiences             []string
 		}
 		if err := json.Unmarshal(req.parts[1], &fields); err != nil {
 			tb.Fatal(err)
 		}
+		var claims policy.Object
+		if len(fields.Claims) > 0 {
+			var err error
+			if claims, err = policy.DecodeObject(fields.Claims); err != nil {
+				tb.Fatal(err)
+			}
+		}
 		username, groups, denied, failed := e.authenticate(ctx, policy.Identity{
 			Source: fields.Source, Type: fields.Type, Subject: fields.Subject,
-			Claims: fields.Claims, Audiences: fields.Audiences,
+			Claims: claims, Audiences: fields.Audiences,
 		}, req.parts[0])
 		if failed {
 			return failure

@@ -23,12 +23,12 @@ func TestEngineTakesWhatShips(t *testing.T) {
 	t.Run("authentication", func(t *testing.T) {
 		identity := policy.Identity{
 			Source: "local", Type: "tokenFile", Subject: "alice",
-			Claims: map[string]any{
+			Claims: claims(t, map[string]any{
 				"username": "alice",
 				"uid":      "1001",
 				"groups":   []any{"team-payments"},
 				"extra":    map[string]any{"office": []any{"Lisbon"}},
-			},
+			}),
 		}
 		got, err := view.Authenticate(t.Context(), object(t, `{"spec": {}}`), identity)
 		if err != nil {
@@ -42,7 +42,7 @@ func TestEngineTakesWhatShips(t *testing.T) {
 			t.Errorf("user = %+v", *got.User)
 		}
 
-		identity.Claims = map[string]any{"username": "alice", "groups": []any{"system:masters"}}
+		identity.Claims = claims(t, map[string]any{"username": "alice", "groups": []any{"system:masters"}})
 		if got, err = view.Authenticate(t.Context(), object(t, `{"spec": {}}`), identity); err != nil || got.User != nil {
 			t.Errorf("with system:masters: user %v, error %v, want nobody", got.User, err)
 		}
@@ -105,4 +105,13 @@ func object(t *testing.T, text string) policy.Value {
 		t.Fatal(err)
 	}
 	return parsed.Root()
+}
+
+func claims(t *testing.T, values map[string]any) policy.Object {
+	t.Helper()
+	object, err := policy.ObjectOf(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return object
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/verdict-dev/verdict/internal/identity"
 	"github.com/verdict-dev/verdict/internal/source"
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/cache"
 	builtin "github.com/verdict-dev/verdict/rego"
 )
 
@@ -35,7 +36,7 @@ type service struct {
 	log        *zap.Logger
 	observer   *observer
 	engine     *policy.Engine
-	verifier   *identity.Chain
+	verifier   *identity.Verifier
 	tokenFiles []*identity.TokenFile // those behind verifier
 	stopping   atomic.Bool
 
@@ -76,7 +77,7 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 	if err := s.loadPolicies(ctx); err != nil {
 		return err
 	}
-	if err := s.loadIdentities(ctx, withExample); err != nil {
+	if err := s.loadIdentities(ctx, registry, withExample); err != nil {
 		return err
 	}
 	nodes, nodesCheck, err := s.watchNodes(ctx)
@@ -105,10 +106,12 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 		SchedulingTimeout: c.Scheduling.Timeout,
 	}
 	if c.Cache.Enabled {
-		options.Cache = handlers.CacheOptions{Bytes: c.Cache.MaxBytes - engineShare(c.Cache.MaxBytes), Entries: c.Cache.MaxEntries}
+		options.Cache = handlers.CacheOptions{Bytes: handlersShare(c.Cache.MaxBytes), Entries: c.Cache.MaxEntries}
 	}
-	for name, stats := range s.engine.CacheStats() {
-		options.Metrics.WatchCache(name, stats)
+	for _, caches := range []map[string]func() cache.Stats{s.engine.CacheStats(), s.verifier.CacheStats()} {
+		for name, stats := range caches {
+			options.Metrics.WatchCache(name, stats)
+		}
 	}
 	if c.Server.TLS.ClientCAFile != "" {
 		options.PeerNames = certs.PeerNames
@@ -167,9 +170,14 @@ func listen(ctx context.Context, address, setting string) (net.Listener, error) 
 	return l, nil
 }
 
-// engineShare is the part of cache.maxBytes that decisions may take; answers
-// and nodes have the rest.
-func engineShare(total int64) int64 { return total * 3 / 8 }
+// Who gets which part of cache.maxBytes: decisions, verified tokens, rejected
+// tokens, and the answers and nodes that the handlers keep.
+func engineShare(total int64) int64   { return total * 3 / 8 }
+func identityShare(total int64) int64 { return total / 16 }
+func rejectedShare(total int64) int64 { return total / 64 }
+func handlersShare(total int64) int64 {
+	return total - engineShare(total) - identityShare(total) - rejectedShare(total)
+}
 
 func (s *service) loadPolicies(ctx context.Context) error {
 	c := s.config
@@ -226,7 +234,7 @@ func policyOptions(c *config.Configuration) policy.Options {
 	}
 }
 
-func (s *service) loadIdentities(ctx context.Context, withExample bool) error {
+func (s *service) loadIdentities(ctx context.Context, registry *prometheus.Registry, withExample bool) error {
 	var sources []identity.Source
 	add := func(name, path string) error {
 		file, err := identity.NewTokenFile(name, path, nil)
@@ -263,8 +271,20 @@ func (s *service) loadIdentities(ctx context.Context, withExample bool) error {
 			return err
 		}
 	}
-	s.verifier = identity.NewChain(sources...)
+	chain := identity.NewChain(identity.NewMetrics(registry), sources...)
+	s.verifier = identity.NewVerifier(chain, s.verifierOptions())
 	return nil
+}
+
+func (s *service) verifierOptions() identity.VerifierOptions {
+	c := s.config
+	options := identity.VerifierOptions{MaxVerifications: c.Server.MaxInFlight, Timeout: c.Server.Timeouts.Decision}
+	if c.Cache.Enabled {
+		options.TTL, options.RejectedTTL = c.Cache.IdentityTTL, c.Cache.RejectedTTL
+		options.Entries = c.Cache.MaxEntries
+		options.Bytes, options.RejectedBytes = identityShare(c.Cache.MaxBytes), rejectedShare(c.Cache.MaxBytes)
+	}
+	return options
 }
 
 // checks are what readiness depends on; the cluster's nodes come on top.

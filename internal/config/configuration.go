@@ -141,21 +141,11 @@ type Authentication struct {
 	Audiences []string `yaml:"audiences"`
 	// AllowedSystemNames are the users and groups with the prefix "system:"
 	// that a policy may give out.
-	AllowedSystemNames []string            `yaml:"allowedSystemNames"`
-	Entry              AuthenticationEntry `yaml:"entry"`
-}
-
-// IdentitySource verifies tokens. It has exactly one kind, which for now is
-// TokenFile, so that is never nil in a Configuration that was parsed.
-type IdentitySource struct {
-	// Name is what policies, metrics and logs call the source.
-	Name      string     `yaml:"name"`
-	TokenFile *TokenFile `yaml:"tokenFile"`
-}
-
-// TokenFile is a YAML file that lists users and the hashes of their tokens.
-type TokenFile struct {
-	Path string `yaml:"path"`
+	AllowedSystemNames []string `yaml:"allowedSystemNames"`
+	// RevokedFile is a YAML file that lists what is no longer let in, whatever
+	// a source says of it: subjects, token identifiers and digests of tokens.
+	RevokedFile string              `yaml:"revokedFile"`
+	Entry       AuthenticationEntry `yaml:"entry"`
 }
 
 // AuthenticationEntry names the entry rules of authentication, as references
@@ -225,6 +215,11 @@ type Cache struct {
 	// MaxEntries bounds the entries of each cache.
 	MaxEntries int       `yaml:"maxEntries"`
 	Lifetimes  Lifetimes `yaml:"lifetimes"`
+	// IdentityTTL is how long a verified token is not verified again, if it
+	// does not expire before; 0 for not at all.
+	IdentityTTL time.Duration `yaml:"identityTTL"`
+	// RejectedTTL likewise for a token that no source knows.
+	RejectedTTL time.Duration `yaml:"rejectedTTL"`
 }
 
 // Lifetimes say for how long a decision is given again, by what it says; 0 for

@@ -36,11 +36,19 @@ func (d *decoder) decode(path string, node *yaml.Node, value reflect.Value) {
 		d.decodeStruct(path, node, value)
 	case reflect.Pointer:
 		value.Set(reflect.New(value.Type().Elem()))
+		setDefaults(value)
 		d.decode(path, node, value.Elem())
 	case reflect.Slice:
 		d.decodeList(path, node, value)
 	default:
 		d.decodeScalar(path, node, value)
+	}
+}
+
+// setDefaults fills in what a new value of a type has that sets its own.
+func setDefaults(pointer reflect.Value) {
+	if value, ok := pointer.Interface().(interface{ setDefaults() }); ok {
+		value.setDefaults()
 	}
 }
 
@@ -98,7 +106,9 @@ func (d *decoder) decodeList(path string, node *yaml.Node, value reflect.Value) 
 	for i, item := range node.Content {
 		itemPath := fmt.Sprintf("%s[%d]", path, i)
 		d.lines[itemPath] = item.Line
-		element := reflect.New(value.Type().Elem()).Elem()
+		element := reflect.New(value.Type().Elem())
+		setDefaults(element)
+		element = element.Elem()
 		if isNull(item) {
 			d.reject(itemPath, "the item is empty: write a value after \"-\", or remove it")
 		} else {

@@ -55,10 +55,12 @@ func Default() *Configuration {
 			},
 		},
 		Cache: Cache{
-			Enabled:    true,
-			MaxBytes:   128 << 20,
-			MaxEntries: 200_000,
-			Lifetimes:  Lifetimes{Allow: 5 * time.Minute, Deny: 5 * time.Minute, NoOpinion: 5 * time.Minute},
+			Enabled:     true,
+			MaxBytes:    128 << 20,
+			MaxEntries:  200_000,
+			Lifetimes:   Lifetimes{Allow: 5 * time.Minute, Deny: 5 * time.Minute, NoOpinion: 5 * time.Minute},
+			IdentityTTL: 2 * time.Minute,
+			RejectedTTL: 10 * time.Second,
 		},
 		Log: Log{Level: LogLevelInfo, Format: LogFormatAuto},
 	}

@@ -1,65 +1,174 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/verdict-dev/verdict/policy"
 )
 
-// Source verifies tokens. Its methods may be called from several goroutines.
-type Source interface {
-	// Verify returns what token proves, an error that is
-	// policy.ErrUnknownToken when it proves nothing, and any other error when
-	// that cannot be told now.
-	Verify(ctx context.Context, token string) (policy.Identity, error)
-	// Ready returns nil when the source can verify, else what is missing.
-	Ready() error
-	// Generation grows whenever Verify may answer differently than before. An
-	// answer may be kept for as long as the generation, read before the call,
-	// stays the same (and the identity does not expire).
-	Generation() uint64
-}
+// askNextAfter is how long a remote source is waited for before the next one is
+// asked beside it: a source that hangs must not keep the others from answering,
+// and one that is well should not be asked for another's tokens.
+const askNextAfter = 300 * time.Millisecond
 
-// Chain asks several sources in order; the first that knows a token decides.
-// Without sources it knows no token.
+// Chain asks several sources for one token: those in memory first, then the
+// remote ones, each in the order that was given. The first that knows the token
+// decides. Without sources it knows no token.
 type Chain struct {
-	sources []Source
+	sources  []Source
+	metrics  *Metrics
+	patience time.Duration
 }
 
-var _ Source = (*Chain)(nil)
-
-// NewChain returns a Chain of the sources, asked in that order.
-func NewChain(sources ...Source) *Chain {
-	return &Chain{sources: sources}
+// NewChain returns a Chain of the sources.
+func NewChain(metrics *Metrics, sources ...Source) *Chain {
+	ordered := slices.Clone(sources)
+	slices.SortStableFunc(ordered, func(a, b Source) int { return cmp.Compare(rank(a), rank(b)) })
+	return &Chain{sources: ordered, metrics: metrics, patience: askNextAfter}
 }
 
-// Verify implements Source. A fault of one source does not keep the others from
-// being asked; it is returned only when none of them knows the token, since the
-// faulty one might.
-func (c *Chain) Verify(ctx context.Context, token string) (policy.Identity, error) {
-	var faults []error
-	for _, source := range c.sources {
-		if ctx.Err() != nil {
-			faults = append(faults, fmt.Errorf("verifying a token: %w", context.Cause(ctx)))
-			break
+func rank(s Source) int {
+	if s.Remote() {
+		return 1
+	}
+	return 0
+}
+
+// verification is what one source said.
+type verification struct {
+	source   Source
+	identity policy.Identity
+	err      error
+}
+
+// Verify returns what the token proves and the source that says so. A fault of
+// one source does not keep the others from being asked; it is returned only when
+// none of them knows the token, since the faulty one might.
+func (c *Chain) Verify(ctx context.Context, token *Token) (policy.Identity, Source, error) {
+	if *token.text == "" || len(*token.text) > maxTokenBytes {
+		return policy.Identity{}, nil, policy.ErrUnknownToken
+	}
+	ctx, cancel := context.WithCancel(ctx) // of whoever is still being asked at the end
+	defer cancel()
+	asking := inquiry{chain: c, ctx: ctx, token: token, left: c.sources, answers: make(chan verification, len(c.sources))}
+	if known := asking.run(); known != nil {
+		return known.identity, known.source, nil
+	}
+	if len(asking.faults) > 0 {
+		return policy.Identity{}, nil, errors.Join(asking.faults...)
+	}
+	if len(asking.refusals) > 0 {
+		return policy.Identity{}, nil, errors.Join(asking.refusals...)
+	}
+	return policy.Identity{}, nil, policy.ErrUnknownToken
+}
+
+// inquiry is one token going from source to source.
+type inquiry struct {
+	chain   *Chain
+	ctx     context.Context //nolint:containedctx // it lives as long as one call of Verify
+	token   *Token
+	left    []Source // not asked yet
+	asked   int      // whose answer is awaited
+	answers chan verification
+	faults  []error
+	// refusals say why a source that could have known the token does not.
+	refusals []error
+}
+
+// run returns the first answer that knows the token, nil when there is none.
+func (q *inquiry) run() *verification {
+	waited := time.NewTimer(q.chain.patience)
+	defer waited.Stop()
+	for {
+		if err := q.ctx.Err(); err != nil {
+			q.faults = append(q.faults, fmt.Errorf("verifying a token: %w", context.Cause(q.ctx)))
+			return nil
 		}
-		verified, err := source.Verify(ctx, token)
+		source := q.next()
 		switch {
-		case err == nil:
-			return verified, nil
-		case !errors.Is(err, policy.ErrUnknownToken):
-			faults = append(faults, err)
+		case source == nil && q.asked == 0:
+			return nil
+		case source == nil:
+		case q.asked == 0 && (!source.Remote() || !q.more()):
+			// Nobody else could be asked meanwhile.
+			if known := q.heard(q.chain.ask(q.ctx, source, q.token)); known != nil {
+				return known
+			}
+			continue
+		default:
+			q.asked++
+			go func() { q.answers <- q.chain.ask(q.ctx, source, q.token) }()
+			waited.Reset(q.chain.patience)
+		}
+		if known, done := q.wait(waited.C); done {
+			return known
 		}
 	}
-	if len(faults) > 0 {
-		return policy.Identity{}, errors.Join(faults...)
-	}
-	return policy.Identity{}, policy.ErrUnknownToken
 }
 
-// Ready implements Source: it returns nil when every source is ready.
+// wait ends when somebody answered or it is time to ask the next source; done
+// says that the inquiry is over.
+func (q *inquiry) wait(waited <-chan time.Time) (known *verification, done bool) {
+	if !q.more() {
+		waited = nil
+	}
+	select {
+	case answer := <-q.answers:
+		q.asked--
+		known = q.heard(answer)
+		return known, known != nil
+	case <-waited:
+		return nil, false
+	case <-q.ctx.Done():
+		return nil, false
+	}
+}
+
+// next takes the next source that the token could be one of; nil for none.
+func (q *inquiry) next() Source {
+	if !q.more() {
+		return nil
+	}
+	source := q.left[0]
+	q.left = q.left[1:]
+	return source
+}
+
+// more reports whether somebody is left to ask, and drops those it is no use to.
+func (q *inquiry) more() bool {
+	for len(q.left) > 0 && !q.left[0].Applies(q.token) {
+		q.left = q.left[1:]
+	}
+	return len(q.left) > 0
+}
+
+// heard returns the answer when it knows the token.
+func (q *inquiry) heard(answer verification) *verification {
+	switch {
+	case answer.err == nil:
+		return &answer
+	case !errors.Is(answer.err, policy.ErrUnknownToken):
+		q.faults = append(q.faults, answer.err)
+	case answer.err != policy.ErrUnknownToken: //nolint:errorlint // only one that says more is of interest
+		q.refusals = append(q.refusals, fmt.Errorf("identity source %s: %w", answer.source.Name(), answer.err))
+	}
+	return nil
+}
+
+func (c *Chain) ask(ctx context.Context, source Source, token *Token) verification {
+	began := time.Now()
+	verified, err := source.Verify(ctx, token)
+	c.metrics.verified(source.Name(), err, time.Since(began))
+	return verification{source: source, identity: verified, err: err}
+}
+
+// Ready returns nil when every source is ready.
 func (c *Chain) Ready() error {
 	var missing []error
 	for _, source := range c.sources {
@@ -68,11 +177,30 @@ func (c *Chain) Ready() error {
 	return errors.Join(missing...)
 }
 
-// Generation implements Source.
+// Generation grows whenever a source's does.
 func (c *Chain) Generation() uint64 {
 	var sum uint64
 	for _, source := range c.sources {
 		sum += source.Generation()
+	}
+	return sum
+}
+
+// generations are those of the sources at about one time.
+type generations map[Source]uint64
+
+func (c *Chain) generations() generations {
+	all := make(generations, len(c.sources))
+	for _, source := range c.sources {
+		all[source] = source.Generation()
+	}
+	return all
+}
+
+func (g generations) sum() uint64 {
+	var sum uint64
+	for _, generation := range g {
+		sum += generation
 	}
 	return sum
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/verdict-dev/verdict/policy"
@@ -16,11 +17,16 @@ type fixed struct {
 	err     error
 	ready   error
 	gen     uint64
-	calls   int
+	other   bool // does not apply
+	remote  bool
+	calls   atomic.Int32
 }
 
-func (s *fixed) Verify(context.Context, string) (policy.Identity, error) {
-	s.calls++
+func (s *fixed) Name() string        { return "fixed" }
+func (s *fixed) Applies(*Token) bool { return !s.other }
+func (s *fixed) Remote() bool        { return s.remote }
+func (s *fixed) Verify(context.Context, *Token) (policy.Identity, error) {
+	s.calls.Add(1)
 	return policy.Identity{Subject: s.subject}, s.err
 }
 func (s *fixed) Ready() error       { return s.ready }
@@ -34,21 +40,21 @@ func TestChainVerify(t *testing.T) {
 		subject string
 		is      []error // empty: verified
 		isNot   error
-		calls   []int
+		calls   []int32
 	}{
 		"no source":                     {is: []error{policy.ErrUnknownToken}},
-		"the first knows":               {sources: []*fixed{{subject: "a"}, {subject: "b"}}, subject: "a", calls: []int{1, 0}},
-		"the second knows":              {sources: []*fixed{{err: unknown}, {subject: "b"}}, subject: "b", calls: []int{1, 1}},
-		"the second knows, fault":       {sources: []*fixed{{err: faultA}, {subject: "b"}}, subject: "b", calls: []int{1, 1}},
-		"none knows":                    {sources: []*fixed{{err: unknown}, {err: policy.ErrUnknownToken}}, is: []error{policy.ErrUnknownToken}, calls: []int{1, 1}},
-		"fault, then unknown":           {sources: []*fixed{{err: faultA}, {err: unknown}}, is: []error{faultA}, isNot: policy.ErrUnknownToken, calls: []int{1, 1}},
-		"unknown, then fault":           {sources: []*fixed{{err: unknown}, {err: faultA}}, is: []error{faultA}, isNot: policy.ErrUnknownToken, calls: []int{1, 1}},
-		"faults of both":                {sources: []*fixed{{err: faultA}, {err: faultB}}, is: []error{faultA, faultB}, isNot: policy.ErrUnknownToken, calls: []int{1, 1}},
-		"a source's identity on errors": {sources: []*fixed{{subject: "a", err: faultA}}, is: []error{faultA}, calls: []int{1}},
+		"the first knows":               {sources: []*fixed{{subject: "a"}, {subject: "b"}}, subject: "a", calls: []int32{1, 0}},
+		"the second knows":              {sources: []*fixed{{err: unknown}, {subject: "b"}}, subject: "b", calls: []int32{1, 1}},
+		"the second knows, fault":       {sources: []*fixed{{err: faultA}, {subject: "b"}}, subject: "b", calls: []int32{1, 1}},
+		"none knows":                    {sources: []*fixed{{err: unknown}, {err: policy.ErrUnknownToken}}, is: []error{policy.ErrUnknownToken}, calls: []int32{1, 1}},
+		"fault, then unknown":           {sources: []*fixed{{err: faultA}, {err: unknown}}, is: []error{faultA}, isNot: policy.ErrUnknownToken, calls: []int32{1, 1}},
+		"unknown, then fault":           {sources: []*fixed{{err: unknown}, {err: faultA}}, is: []error{faultA}, isNot: policy.ErrUnknownToken, calls: []int32{1, 1}},
+		"faults of both":                {sources: []*fixed{{err: faultA}, {err: faultB}}, is: []error{faultA, faultB}, isNot: policy.ErrUnknownToken, calls: []int32{1, 1}},
+		"a source's identity on errors": {sources: []*fixed{{subject: "a", err: faultA}}, is: []error{faultA}, calls: []int32{1}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			verified, err := NewChain(sources(test.sources)...).Verify(t.Context(), "token")
+			verified, _, err := NewChain(NewMetrics(nil), sources(test.sources)...).Verify(t.Context(), ParseToken("token"))
 			if verified.Subject != test.subject {
 				t.Errorf("verified %q, want %q", verified.Subject, test.subject)
 			}
@@ -64,8 +70,8 @@ func TestChainVerify(t *testing.T) {
 				t.Errorf("error %v is %v: a fault must not pass for a definite no", err, test.isNot)
 			}
 			for i, source := range test.sources {
-				if source.calls != test.calls[i] {
-					t.Errorf("source %d was asked %d times, want %d", i, source.calls, test.calls[i])
+				if got := source.calls.Load(); got != test.calls[i] {
+					t.Errorf("source %d was asked %d times, want %d", i, got, test.calls[i])
 				}
 			}
 		})
@@ -76,20 +82,20 @@ func TestChainStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	source := &fixed{err: policy.ErrUnknownToken}
-	_, err := NewChain(source).Verify(ctx, "token")
+	_, _, err := NewChain(NewMetrics(nil), source).Verify(ctx, ParseToken("token"))
 	if !errors.Is(err, context.Canceled) || errors.Is(err, policy.ErrUnknownToken) {
 		t.Errorf("got %v, want the end of the context", err)
 	}
-	if source.calls > 0 {
+	if source.calls.Load() > 0 {
 		t.Error("a source was asked after the end of the context")
 	}
 }
 
 func TestChainReady(t *testing.T) {
-	if err := NewChain(&fixed{}, &fixed{}).Ready(); err != nil {
+	if err := NewChain(NewMetrics(nil), &fixed{}, &fixed{}).Ready(); err != nil {
 		t.Errorf("not ready: %v", err)
 	}
-	err := NewChain(&fixed{ready: errors.New("first")}, &fixed{}, &fixed{ready: errors.New("third")}).Ready()
+	err := NewChain(NewMetrics(nil), &fixed{ready: errors.New("first")}, &fixed{}, &fixed{ready: errors.New("third")}).Ready()
 	if err == nil || !strings.Contains(err.Error(), "first") || !strings.Contains(err.Error(), "third") {
 		t.Errorf("got %v, want what both lack", err)
 	}
@@ -97,7 +103,7 @@ func TestChainReady(t *testing.T) {
 
 func TestChainGeneration(t *testing.T) {
 	a, b := &fixed{gen: 1}, &fixed{gen: 5}
-	chain := NewChain(a, b)
+	chain := NewChain(NewMetrics(nil), a, b)
 	before := chain.Generation()
 	b.gen++
 	if after := chain.Generation(); after <= before {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/verdict-dev/verdict/policy"
 )
 
 // Entry is one token in a token file and the user it stands for, in the terms
@@ -70,4 +72,23 @@ func FormatFile(entries ...Entry) ([]byte, error) {
 		return nil, err
 	}
 	return out.Bytes(), nil
+}
+
+// claims are the fields that say who the user is, as policies see them.
+func (e Entry) claims() (policy.Object, error) {
+	claims := map[string]any{"username": e.Username}
+	if e.UID != "" {
+		claims["uid"] = e.UID
+	}
+	if len(e.Groups) > 0 {
+		claims["groups"] = e.Groups
+	}
+	if len(e.Extra) > 0 {
+		extra := make(map[string][]string, len(e.Extra))
+		for key, values := range e.Extra {
+			extra[key] = append([]string{}, values...) // not null
+		}
+		claims["extra"] = extra
+	}
+	return policy.ObjectOf(claims)
 }

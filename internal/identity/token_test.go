@@ -1,29 +1,44 @@
 package identity
 
 import (
-	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
 
-func TestNewToken(t *testing.T) {
-	seen := map[string]bool{}
-	for range 100 {
-		token, err := NewToken()
-		if err != nil {
-			t.Fatal(err)
+func TestTokenNeverPrints(t *testing.T) {
+	const secret = "hunter2hunter2"
+	token := ParseToken(secret)
+	holder := struct{ Token *Token }{token}
+	hiding := struct{ token *Token }{token}
+	var out strings.Builder
+	for _, value := range []any{token, *token, holder, hiding, []*Token{token}, map[string]*Token{"a": token}, &holder} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			fmt.Fprintf(&out, verb+"\n", value)
 		}
-		encoded, ok := strings.CutPrefix(token, "vdt_")
-		if !ok {
-			t.Fatalf("a token does not start with vdt_")
+		if text, err := json.Marshal(value); err == nil {
+			out.Write(text)
 		}
-		random, err := base64.RawURLEncoding.DecodeString(encoded)
-		if err != nil || len(random) != 32 {
-			t.Fatalf("a token carries %d bytes (%v), want 32 in URL-safe base64", len(random), err)
+	}
+	for _, form := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprint([]byte(secret))} {
+		if strings.Contains(out.String(), form) {
+			t.Errorf("%q was printed in\n%s", form, out.String())
 		}
-		if seen[token] {
-			t.Fatal("a token came twice")
+	}
+	if token.Reveal() != secret {
+		t.Error("the token is not the text")
+	}
+}
+
+func TestLooksLikeJWT(t *testing.T) {
+	for text, want := range map[string]bool{
+		"a.b.c": true, "eyJhbGciOiJSUzI1NiJ9.e30.c2ln-_": true,
+		"": false, "a": false, "a.b": false, "a.b.c.d": false, "..": false, "a..c": false, ".b.c": false, "a.b.": false,
+		"a.b.c=": false, "a.b+.c": false, "a b.c.d": false, "a.b.ü": false, "vdt_abc": false,
+	} {
+		if got := ParseToken(text).LooksLikeJWT(); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
 		}
-		seen[token] = true
 	}
 }

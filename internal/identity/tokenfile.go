@@ -92,17 +92,23 @@ func NewTokenFile(name, path string, now func() time.Time) (*TokenFile, error) {
 	return &TokenFile{name: name, path: path, key: key, now: now}, nil
 }
 
+// Name implements Source.
+func (f *TokenFile) Name() string { return f.name }
+
+// Applies implements Source: a file may list any token.
+func (f *TokenFile) Applies(*Token) bool { return true }
+
+// Remote implements Source: it is in memory.
+func (f *TokenFile) Remote() bool { return false }
+
 // Verify implements Source. What it returns is shared: callers must not change
 // the claims or the audiences.
-func (f *TokenFile) Verify(_ context.Context, token string) (policy.Identity, error) {
+func (f *TokenFile) Verify(_ context.Context, token *Token) (policy.Identity, error) {
 	table := f.table.Load()
 	if table == nil {
 		return policy.Identity{}, f.notLoaded()
 	}
-	if token == "" || len(token) > maxTokenBytes {
-		return policy.Identity{}, policy.ErrUnknownToken
-	}
-	verified, ok := table.identities[f.keyOf(sha256.Sum256([]byte(token)))]
+	verified, ok := table.identities[f.keyOf(token.SHA256())]
 	if !ok {
 		return policy.Identity{}, policy.ErrUnknownToken
 	}
@@ -124,9 +130,9 @@ func (f *TokenFile) Ready() error {
 // notLoaded says why there is no table. It never returns nil.
 func (f *TokenFile) notLoaded() error {
 	if err := f.Err(); err != nil {
-		return fmt.Errorf("not loaded: %w", err)
+		return fmt.Errorf("%w: %w", policy.ErrNotLoaded, err)
 	}
-	return fmt.Errorf("identity source %s: not loaded yet", f.name)
+	return fmt.Errorf("identity source %s: %w", f.name, policy.ErrNotLoaded)
 }
 
 // Err returns why the latest reading failed, nil when it did not.
@@ -289,7 +295,9 @@ func (f *TokenFile) take(content []byte) (changed bool, err error) {
 		if _, err := hex.Decode(sum[:], []byte(entry.SHA256)); err != nil {
 			return false, fmt.Errorf("token file %s: %w", f.path, err)
 		}
-		next.identities[f.keyOf(sum)] = f.identityOf(entry)
+		if next.identities[f.keyOf(sum)], err = f.identityOf(entry); err != nil {
+			return false, fmt.Errorf("token file %s: %w", f.path, err)
+		}
 	}
 	f.table.Store(next)
 	return true, nil
@@ -302,21 +310,8 @@ func (f *TokenFile) keyOf(sum [sha256.Size]byte) [sha256.Size]byte {
 	return [sha256.Size]byte(mac.Sum(nil))
 }
 
-func (f *TokenFile) identityOf(entry Entry) policy.Identity {
-	claims := map[string]any{"username": entry.Username}
-	if entry.UID != "" {
-		claims["uid"] = entry.UID
-	}
-	if len(entry.Groups) > 0 {
-		claims["groups"] = anys(entry.Groups)
-	}
-	if len(entry.Extra) > 0 {
-		extra := make(map[string]any, len(entry.Extra))
-		for key, values := range entry.Extra {
-			extra[key] = anys(values)
-		}
-		claims["extra"] = extra
-	}
+func (f *TokenFile) identityOf(entry Entry) (policy.Identity, error) {
+	claims, err := entry.claims()
 	return policy.Identity{
 		Source:    f.name,
 		Type:      TokenFileType,
@@ -324,15 +319,7 @@ func (f *TokenFile) identityOf(entry Entry) policy.Identity {
 		Claims:    claims,
 		Audiences: entry.Audiences,
 		Expires:   entry.Expires,
-	}
-}
-
-func anys(values []string) []any {
-	out := make([]any, len(values))
-	for i, value := range values {
-		out[i] = value
-	}
-	return out
+	}, err
 }
 
 // changed tells whether the file may differ from what was last read, without

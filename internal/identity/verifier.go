@@ -1,0 +1,209 @@
+package identity
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/cache"
+)
+
+// VerifierOptions bound what a Verifier keeps and does at once.
+type VerifierOptions struct {
+	// TTL is how long a verified token is not verified again, RejectedTTL
+	// likewise for one that no source knows; 0 for not at all.
+	TTL, RejectedTTL time.Duration
+	// Entries bounds the tokens of either kind that are kept. Bytes bounds what
+	// is kept of verified ones, RejectedBytes of the others: these are counted
+	// apart, so that no flood of bad tokens pushes out good ones.
+	Entries              int
+	Bytes, RejectedBytes int64
+	// MaxVerifications bounds the tokens that are verified at once; more are
+	// told ErrBusy.
+	MaxVerifications int
+	// Timeout bounds one verification, which outlives the review that began it.
+	Timeout time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// ErrBusy says that as many tokens are being verified as may be.
+var ErrBusy = errors.New("too many tokens are being verified at once")
+
+// Verifier asks a Chain about tokens and keeps what it said, by a keyed hash of
+// the token: neither a token nor its digest is a key. Concurrent reviews of one
+// token verify it once.
+type Verifier struct {
+	VerifierOptions
+	chain     *Chain
+	macs      sync.Pool
+	accepted  *cache.Cache[tokenKey, acceptance]
+	rejected  *cache.Cache[tokenKey, rejection]
+	flights   singleflight.Group
+	verifying atomic.Int64
+}
+
+// tokenKey is an HMAC-SHA-256 of a token, with a key of this process.
+type tokenKey [sha256.Size]byte
+
+// acceptance holds while the generation of the source that knew the token stays
+// what it is. That a source before it would know the token by now changes
+// nothing until then.
+type acceptance struct {
+	identity   policy.Identity
+	source     Source
+	generation uint64
+}
+
+// rejection holds while no source has changed.
+type rejection struct {
+	err        error
+	generation uint64
+	until      time.Time
+}
+
+// NewVerifier returns a Verifier that asks chain.
+func NewVerifier(chain *Chain, options VerifierOptions) *Verifier {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	v := &Verifier{VerifierOptions: options, chain: chain}
+	key := make([]byte, sha256.Size)
+	// It never fails: Go ends the program where the system has no randomness.
+	_, _ = rand.Read(key)
+	v.macs.New = func() any { return hmac.New(sha256.New, key) }
+	if options.TTL > 0 {
+		v.accepted = cache.New(options.Entries, options.Bytes, func(_ tokenKey, kept acceptance) int { return sizeOf(&kept.identity) })
+	}
+	if options.RejectedTTL > 0 {
+		v.rejected = cache.New(options.Entries, options.RejectedBytes, func(_ tokenKey, kept rejection) int { return 2 * len(kept.err.Error()) })
+	}
+	return v
+}
+
+// sizeOf is about how many bytes an identity takes.
+func sizeOf(i *policy.Identity) int {
+	size := 256 + len(i.Subject) + i.Claims.Size()
+	for _, audience := range i.Audiences {
+		size += 16 + len(audience)
+	}
+	return size
+}
+
+// Ready returns nil when every source is ready, else what is missing: an error
+// that is policy.ErrNotLoaded.
+func (v *Verifier) Ready() error { return v.chain.Ready() }
+
+// Generation grows whenever Verify may answer differently than before, other
+// than by the passing of time.
+func (v *Verifier) Generation() uint64 { return v.chain.Generation() }
+
+// CacheStats returns the figures of the caches that there are, by name.
+func (v *Verifier) CacheStats() map[string]func() cache.Stats {
+	stats := map[string]func() cache.Stats{}
+	if v.accepted != nil {
+		stats["identities"] = v.accepted.Stats
+	}
+	if v.rejected != nil {
+		stats["rejectedTokens"] = v.rejected.Stats
+	}
+	return stats
+}
+
+// Verify returns what the token proves. The error is policy.ErrUnknownToken
+// when no source knows it, a definite no; any other is a fault that may pass.
+// What is returned is shared, and must not be changed.
+func (v *Verifier) Verify(ctx context.Context, text string) (policy.Identity, error) {
+	token := ParseToken(text)
+	key := v.keyOf(text)
+	if kept, ok := v.known(key); ok {
+		return kept, nil
+	}
+	if err := v.refused(key); err != nil {
+		return policy.Identity{}, err
+	}
+	// Not the caller's context: whoever waits for the same token must not fail
+	// because the first of them has gone.
+	detached := context.WithoutCancel(ctx)
+	done := v.flights.DoChan(string(key[:]), func() (any, error) { return v.verify(detached, token, key) })
+	select {
+	case result := <-done:
+		if result.Err != nil {
+			return policy.Identity{}, result.Err
+		}
+		return result.Val.(policy.Identity), nil
+	case <-ctx.Done():
+		return policy.Identity{}, fmt.Errorf("verifying a token: %w", context.Cause(ctx))
+	}
+}
+
+func (v *Verifier) known(key tokenKey) (policy.Identity, bool) {
+	kept, ok := v.accepted.Get(key)
+	ok = ok && kept.generation == kept.source.Generation() && v.Now().Before(kept.identity.VerifiedUntil)
+	v.accepted.Count(ok)
+	return kept.identity, ok
+}
+
+func (v *Verifier) refused(key tokenKey) error {
+	kept, ok := v.rejected.Get(key)
+	ok = ok && kept.generation == v.chain.Generation() && v.Now().Before(kept.until)
+	v.rejected.Count(ok)
+	if !ok {
+		return nil
+	}
+	return kept.err
+}
+
+// verify asks the sources, and keeps what is certain.
+func (v *Verifier) verify(ctx context.Context, token *Token, key tokenKey) (verified policy.Identity, err error) {
+	// It runs in a goroutine of its own, where a panic would end the program.
+	defer func() {
+		if cause := recover(); cause != nil {
+			verified, err = policy.Identity{}, errors.New("an identity source panicked")
+		}
+	}()
+	if v.verifying.Add(1) > int64(v.MaxVerifications) {
+		v.verifying.Add(-1)
+		return policy.Identity{}, ErrBusy
+	}
+	defer v.verifying.Add(-1)
+	ctx, cancel := context.WithTimeout(ctx, v.Timeout)
+	defer cancel()
+
+	began := v.Now()
+	// Read before anybody is asked: what is kept then holds no longer.
+	generations := v.chain.generations()
+	verified, source, err := v.chain.Verify(ctx, token)
+	switch {
+	case errors.Is(err, policy.ErrUnknownToken):
+		v.rejected.Set(key, rejection{err: err, generation: generations.sum(), until: began.Add(v.RejectedTTL)})
+		return policy.Identity{}, err
+	case err != nil:
+		return policy.Identity{}, err
+	}
+	verified.TokenSHA256 = token.SHA256()
+	if verified.VerifiedUntil = began.Add(v.TTL); !verified.Expires.IsZero() && verified.Expires.Before(verified.VerifiedUntil) {
+		verified.VerifiedUntil = verified.Expires
+	}
+	v.accepted.Set(key, acceptance{identity: verified, source: source, generation: generations[source]})
+	return verified, nil
+}
+
+func (v *Verifier) keyOf(token string) (key tokenKey) {
+	mac := v.macs.Get().(hash.Hash)
+	_, _ = mac.Write([]byte(token)) // a hash never fails
+	mac.Sum(key[:0])
+	mac.Reset() // it holds the end of the token
+	v.macs.Put(mac)
+	return key
+}
