@@ -33,7 +33,6 @@ type nobodyKnown struct{}
 func (nobodyKnown) Verify(context.Context, string) (policy.Identity, error) {
 	return policy.Identity{}, policy.ErrUnknownToken
 }
-func (nobodyKnown) Ready() error       { return nil }
 func (nobodyKnown) Generation() uint64 { return 0 }
 
 // endpointOf is what serves path, without the router before it.

@@ -25,11 +25,10 @@ type Revisions interface {
 // Verifier says whose a token is.
 type Verifier interface {
 	// Verify returns what the token proves. An error for which
-	// errors.Is(err, policy.ErrUnknownToken) holds is a definite no; any other
-	// is a fault that may pass.
+	// errors.Is(err, policy.ErrUnknownToken) holds is a definite no, and
+	// policy.ErrNotLoaded one of a source that was not read for the first time;
+	// any other is a fault that may pass.
 	Verify(ctx context.Context, token string) (policy.Identity, error)
-	// Ready returns nil once every source has been read for the first time.
-	Ready() error
 	// Generation grows whenever Verify may answer differently than before.
 	Generation() uint64
 }

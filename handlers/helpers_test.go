@@ -81,7 +81,6 @@ func (discard) RevisionRefused(error)                          {}
 // verifier knows tokens by heart.
 type verifier struct {
 	identities map[string]policy.Identity
-	ready      error
 	generation atomic.Uint64
 	// verify takes the place of the look-up when it is set.
 	verify func(ctx context.Context, token string) (policy.Identity, error)
@@ -97,8 +96,6 @@ func (v *verifier) Verify(ctx context.Context, token string) (policy.Identity, e
 	}
 	return identity, nil
 }
-
-func (v *verifier) Ready() error { return v.ready }
 
 func (v *verifier) Generation() uint64 { return v.generation.Load() }
 

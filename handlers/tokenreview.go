@@ -49,13 +49,12 @@ func (h *handler) tokenReview(c *call) {
 		writeStatus(c, http.StatusServiceUnavailable, policy.ErrNoRevision.Error())
 		return
 	}
-	if err := h.Verifier.Ready(); err != nil {
-		h.Log.Warn("token review refused: the identity sources are not ready", zap.Error(err))
+	ctx := c.context()
+	status, outcome, expires := h.authenticate(ctx, view, review.root, token, audiences)
+	if outcome == notReady {
 		writeStatus(c, http.StatusServiceUnavailable, "the identity sources are not ready")
 		return
 	}
-	ctx := c.context()
-	status, outcome, expires := h.authenticate(ctx, view, review.root, token, audiences)
 	h.tokenDecisions.of(outcome).Inc()
 	body := appendTokenReview(make([]byte, 0, 512), review.apiVersion, &status)
 	current.expires, current.body, current.outcome = expires, body, outcome
@@ -134,6 +133,10 @@ func splitTokenReview(r review) (token string, audiences []string, err error) {
 	return token, audiences, nil
 }
 
+// notReady is the outcome when a source that was not read for the first time
+// might know a token that no other does. It is answered with a 503.
+const notReady = "notReady"
+
 // authenticate returns the status to answer with, its name in the metrics, and
 // until when the answer may be given again. Tokens that nobody knows are asked
 // for anew each time: a flood of them shall not push out those of others.
@@ -141,7 +144,12 @@ func (h *handler) authenticate(ctx context.Context, view *policy.View, review po
 	identity, err := h.Verifier.Verify(ctx, token)
 	switch {
 	case errors.Is(err, policy.ErrUnknownToken):
+		// Anybody can make these, as many as they like.
+		h.Log.Debug("token refused: no source knows it", zap.Error(err))
 		return authenticationv1.TokenReviewStatus{}, "unknownToken", policy.AtOnce
+	case errors.Is(err, policy.ErrNotLoaded):
+		h.Log.Warn("token review refused: the identity sources are not ready", zap.Error(err))
+		return authenticationv1.TokenReviewStatus{}, notReady, policy.AtOnce
 	case err != nil:
 		h.Log.Error("an identity source could not verify a token", zap.Error(err))
 		return authenticationv1.TokenReviewStatus{Error: "an identity source could not be reached"}, "error", policy.AtOnce
@@ -184,11 +192,12 @@ func (h *handler) authenticate(ctx context.Context, view *policy.View, review po
 }
 
 // negotiate returns the audiences that the token is good for among those asked
-// for, and false when there is none. A source that does not limit its tokens
-// stays silent about audiences, which Kubernetes reads as "good for the API
-// server's own"; a token that is limited is no good where no audience is named.
+// for, and false when there is none. A source that does not limit its tokens,
+// or was told which audiences to accept, stays silent about them, which
+// Kubernetes reads as "good for the API server's own"; any other token that is
+// limited is no good where no audience is named.
 func (h *handler) negotiate(identity policy.Identity, asked []string) ([]string, bool) {
-	if len(identity.Audiences) == 0 {
+	if len(identity.Audiences) == 0 || identity.AudiencesAccepted {
 		return nil, true
 	}
 	named := len(asked) > 0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -179,6 +180,7 @@ func TestTokenReviewAudiences(t *testing.T) {
 	tests := []struct {
 		name                  string
 		token, asked, assumed []string
+		accepted              bool // by the source
 		authenticated         bool
 		want                  []string
 	}{
@@ -192,12 +194,14 @@ func TestTokenReviewAudiences(t *testing.T) {
 		{name: "limited token, none asked, none assumed", token: []string{"vault"}},
 		{name: "limited token, none asked, one assumed", token: []string{"api"}, assumed: []string{"api"}, authenticated: true},
 		{name: "limited token, none asked, another assumed", token: []string{"vault"}, assumed: []string{"api"}},
+		{name: "accepted by the source, another asked: silent, as kube-apiserver's own OpenID authenticator", token: []string{"client-7"}, accepted: true, asked: []string{"api"}, authenticated: true},
+		{name: "accepted by the source, none asked", token: []string{"client-7"}, accepted: true, authenticated: true},
 		{name: "audiences are compared whole", token: []string{"api"}, asked: []string{"api-2", "API", "ap"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			identity := aliceIdentity()
-			identity.Audiences = tt.token
+			identity.Audiences, identity.AudiencesAccepted = tt.token, tt.accepted
 			s := newService(t, []string{claimsPolicy}, knowing(secretToken, identity), func(o *handlers.Options) { o.Audiences = tt.assumed })
 			var review authenticationv1.TokenReview
 			s.ask(t, "/authenticate", tokenReviewBody(t, "v1", secretToken, tt.asked...), &review)
@@ -333,7 +337,9 @@ func TestTokenReviewWhenNotReady(t *testing.T) {
 	})
 	t.Run("identity sources", func(t *testing.T) {
 		s := newService(t, []string{claimsPolicy}, func(o *handlers.Options) {
-			o.Verifier = &verifier{ready: errors.New("tokens.yaml not read yet")}
+			o.Verifier = &verifier{verify: func(context.Context, string) (policy.Identity, error) {
+				return policy.Identity{}, fmt.Errorf("tokens.yaml: %w", policy.ErrNotLoaded)
+			}}
 		})
 		wantStatus(t, s.post(t, "/authenticate", body), http.StatusServiceUnavailable, "identity sources are not ready")
 		s.wantMetric(t, 0, "verdict_decisions_total")

@@ -20,7 +20,7 @@ var reservedRoots = map[string]string{
 	"kubernetes": "the packages of the extension points live there",
 	"lib":        "Verdict's own library lives there",
 	"cluster":    "the engine puts the cluster there",
-	"revoked":    "the engine keeps revoked tokens there",
+	"revoked":    "what authentication.revokedFile lists is put there",
 }
 
 // mergeDocuments builds the `data` document. Two files may fill one object,

@@ -132,11 +132,14 @@ type Authentication struct {
 	Expires Expiry
 }
 
-// Authenticate maps a verified identity to a user. review is the TokenReview
-// without its token. The caller is authenticated when the username is a
+// Authenticate maps a verified identity to a user, unless it is revoked. review
+// is the TokenReview without its token. The caller is authenticated when the username is a
 // non-empty string and nothing denies. An error is ErrTimeout or an
 // *EvaluationError.
 func (v *View) Authenticate(ctx context.Context, review Value, identity Identity) (Authentication, error) {
+	if reason := v.revoked.reasonOf(&identity); reason != "" {
+		return Authentication{Reasons: []string{reason}, Expires: Never}, nil
+	}
 	path := v.rules[userRule].path
 	if v.rules[userRule].evaluator == nil {
 		return Authentication{Reasons: []string{"no policy gives " + path}, Expires: Never}, nil

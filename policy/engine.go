@@ -78,7 +78,7 @@ func (e *Engine) Load(ctx context.Context, content Content) error {
 				resources[name] = value
 			}
 		}
-		return e.newView(revision, resources, old, "")
+		return e.newView(revision, changing{cluster: resources, revoked: old.revoked}, old)
 	})
 	e.observer.RevisionLoaded(revision, time.Since(began))
 	return nil
@@ -108,7 +108,15 @@ func (e *Engine) SetCluster(resource string, value Object) {
 		if delete(cluster, resource); !value.IsZero() {
 			cluster[resource] = value.value
 		}
-		return e.newView(old.Revision, cluster, old, resource)
+		return e.newView(old.Revision, changing{cluster: cluster, revoked: old.revoked}, old, []string{clusterRoot, resource})
+	})
+}
+
+// SetRevoked replaces what is revoked, data.revoked, also before the first Load;
+// nil revokes nothing. It takes effect at once: no kept answer outlives it.
+func (e *Engine) SetRevoked(revoked *Revoked) {
+	e.swap(func(old *View) *View {
+		return e.newView(old.Revision, changing{cluster: old.cluster, revoked: revoked}, old, []string{revokedRoot})
 	})
 }
 
@@ -120,7 +128,7 @@ func (e *Engine) ReadsCluster(resource string) bool {
 }
 
 func (r *Revision) readsCluster(resource string) bool {
-	return slices.ContainsFunc(r.rules, func(rule *rule) bool { return rule.readsCluster(resource) })
+	return slices.ContainsFunc(r.rules, func(rule *rule) bool { return rule.readsChanging(clusterRoot, resource) })
 }
 
 // swap replaces the current view. next is given what came before, never nil.
@@ -129,7 +137,7 @@ func (e *Engine) swap(next func(old *View) *View) {
 	defer e.swapping.Unlock()
 	old := e.current.Load()
 	if old == nil {
-		old = e.newView(&Revision{data: ast.NewObject()}, nil, nil, "")
+		old = e.newView(&Revision{data: ast.NewObject()}, changing{}, nil)
 	}
 	e.current.Store(next(old))
 }

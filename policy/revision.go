@@ -183,7 +183,7 @@ func parse(modules []Module, capabilities *ast.Capabilities, into map[string]*as
 // the places of data that arrive while the policy runs.
 func checkPackages(modules []*ast.Module, found *problems) {
 	for _, m := range modules {
-		for _, root := range []string{"lib", clusterRoot, "revoked"} {
+		for _, root := range []string{"lib", clusterRoot, revokedRoot} {
 			if m.Package.Path.HasPrefix(entryRef(root)) {
 				found.at(m.Package.Location, "package %s is reserved: %s; choose another name", root, reservedRoots[root])
 			}

@@ -69,12 +69,13 @@ func undefinedRule(index int, e entry) *rule {
 	return &rule{entry: e, index: index, footprint: &footprint.Footprint{}, input: &selection{}, cached: true}
 }
 
-// clusterRoot is where data that changes while a revision runs is found.
-const clusterRoot = "cluster"
+// clusterRoot and revokedRoot are where data that changes while a revision runs
+// is found.
+const clusterRoot, revokedRoot = "cluster", "revoked"
 
-// readsCluster reports whether the rule may read data.cluster.<resource>.
-func (r *rule) readsCluster(resource string) bool {
-	return !r.footprint.Data.At(clusterRoot, resource).Empty()
+// readsChanging reports whether the rule may read changing data at path.
+func (r *rule) readsChanging(path ...string) bool {
+	return !r.footprint.Data.At(path...).Empty()
 }
 
 // sameAs reports whether the rule, with this data, decides as other did with
@@ -84,7 +85,7 @@ func (r *rule) sameAs(other *rule, data, otherData ast.Object) bool {
 		return false
 	}
 	for _, path := range r.footprint.Data.All() {
-		if len(path) > 0 && path[0] == clusterRoot {
+		if len(path) > 0 && (path[0] == clusterRoot || path[0] == revokedRoot) {
 			continue // generations of their own
 		}
 		if !sameAt(data, otherData, path) {

@@ -8,9 +8,9 @@ import (
 // is decided by. It is immutable.
 type View struct {
 	*Revision
-	engine  *Engine
-	data    ast.Object // under `data`, the cluster included
-	cluster map[string]ast.Object
+	engine *Engine
+	data   ast.Object // under `data`, the changing data included
+	changing
 	// generations says for each rule which decisions still hold.
 	generations []*Generation
 	// points likewise for whole answers, by Point.
@@ -21,7 +21,7 @@ type View struct {
 // cluster is empty.
 func (r *Revision) View() *View {
 	e := NewEngine(Options{}, nil)
-	empty := e.newView(&Revision{data: ast.NewObject()}, nil, nil, "")
+	empty := e.newView(&Revision{data: ast.NewObject()}, changing{}, nil)
 	alone := *r
 	alone.rules = make([]*rule, len(r.rules))
 	for i, each := range r.rules {
@@ -29,7 +29,7 @@ func (r *Revision) View() *View {
 		alone.rules[i] = &copied
 	}
 	e.shareClasses(&alone, empty)
-	return e.newView(&alone, nil, empty, "")
+	return e.newView(&alone, changing{}, empty)
 }
 
 // Generation marks what was decided under the same rules and data: what is
@@ -55,12 +55,18 @@ func (v *View) AuthorizationGeneration() *Generation { return v.points[authoriza
 // AuthenticationGeneration marks what Authenticate decides.
 func (v *View) AuthenticationGeneration() *Generation { return v.points[authenticationPoint] }
 
-// newView puts a revision and the cluster together. Generations of old are
-// carried over where the rule and what it reads are the same; changed is the
-// one resource of the cluster that is another, "" for none.
-func (e *Engine) newView(revision *Revision, cluster map[string]ast.Object, old *View, changed string) *View {
-	v := &View{Revision: revision, engine: e, cluster: cluster, generations: make([]*Generation, len(revision.rules))}
-	v.data = withCluster(revision.data, cluster)
+// changing is data that changes while a revision runs. It is immutable.
+type changing struct {
+	cluster map[string]ast.Object // by resource
+	revoked *Revoked
+}
+
+// newView puts a revision and the changing data together. Generations of old,
+// which may be nil, are carried over where the rule and what it reads are the
+// same; changed are the paths of changing data that are not as they were in old.
+func (e *Engine) newView(revision *Revision, now changing, old *View, changed ...[]string) *View {
+	v := &View{Revision: revision, engine: e, changing: now, generations: make([]*Generation, len(revision.rules))}
+	v.data = now.under(revision.data)
 	var moved [pointCount]bool
 	for i, r := range revision.rules {
 		if old != nil && v.carries(r, old, changed) {
@@ -69,6 +75,9 @@ func (e *Engine) newView(revision *Revision, cluster map[string]ast.Object, old 
 		}
 		v.generations[i] = e.newGeneration()
 		moved[r.point] = true
+	}
+	if old != nil && now.revoked != old.revoked {
+		moved[authenticationPoint] = true // Authenticate looks before any rule does
 	}
 	for p := range v.points {
 		if old != nil && !moved[p] {
@@ -80,9 +89,11 @@ func (e *Engine) newView(revision *Revision, cluster map[string]ast.Object, old 
 	return v
 }
 
-func (v *View) carries(r *rule, old *View, changed string) bool {
-	if changed != "" && r.readsCluster(changed) {
-		return false
+func (v *View) carries(r *rule, old *View, changed [][]string) bool {
+	for _, path := range changed {
+		if r.readsChanging(path...) {
+			return false
+		}
 	}
 	if r.index >= len(old.rules) {
 		return false
@@ -90,13 +101,17 @@ func (v *View) carries(r *rule, old *View, changed string) bool {
 	return v.Revision == old.Revision || r.sameAs(old.rules[r.index], v.Revision.data, old.Revision.data)
 }
 
-func withCluster(data ast.Object, cluster map[string]ast.Object) ast.Object {
-	pairs := make([][2]*ast.Term, 0, data.Len()+1)
+// under returns data with the changing data in it.
+func (c changing) under(data ast.Object) ast.Object {
+	pairs := make([][2]*ast.Term, 0, data.Len()+2)
 	data.Foreach(func(k, v *ast.Term) { pairs = append(pairs, [2]*ast.Term{k, v}) })
-	resources := make([][2]*ast.Term, 0, len(cluster))
-	for name, value := range cluster {
+	resources := make([][2]*ast.Term, 0, len(c.cluster))
+	for name, value := range c.cluster {
 		resources = append(resources, [2]*ast.Term{ast.StringTerm(name), ast.NewTerm(value)})
 	}
 	pairs = append(pairs, [2]*ast.Term{ast.StringTerm(clusterRoot), ast.NewTerm(ast.NewObject(resources...))})
+	if c.revoked != nil {
+		pairs = append(pairs, [2]*ast.Term{ast.StringTerm(revokedRoot), ast.NewTerm(c.revoked.document)})
+	}
 	return ast.NewObject(pairs...)
 }

@@ -1,0 +1,144 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const revokedYAML = `
+subjects:
+- {subject: alice, source: corp, reason: has left}
+- {subject: bob}
+jtis:
+- {jti: "17", source: corp}
+tokens:
+- {sha256: DIGEST, reason: was logged}
+`
+
+func revokedFor(t *testing.T, token string) *Revoked {
+	t.Helper()
+	sum := sha256.Sum256([]byte(token))
+	revoked, err := ParseRevoked("revoked.yaml", []byte(strings.ReplaceAll(revokedYAML, "DIGEST", strings.ToUpper(hex.EncodeToString(sum[:])))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return revoked
+}
+
+func TestRevokedReasons(t *testing.T) {
+	const leaked = "the leaked token"
+	revoked := revokedFor(t, leaked)
+	for name, test := range map[string]struct {
+		identity Identity
+		want     string
+	}{
+		"subject of the source":        {Identity{Source: "corp", Subject: "alice"}, "the subject is revoked: has left"},
+		"subject of another source":    {Identity{Source: "lab", Subject: "alice"}, ""},
+		"subject of any source":        {Identity{Source: "lab", Subject: "bob"}, "the subject is revoked"},
+		"another subject":              {Identity{Source: "corp", Subject: "Alice"}, ""},
+		"token identifier":             {Identity{Source: "corp", Subject: "c", Claims: claims(t, map[string]any{"jti": "17"})}, "the jti is revoked"},
+		"of another source":            {Identity{Source: "lab", Subject: "c", Claims: claims(t, map[string]any{"jti": "17"})}, ""},
+		"a number is no identifier":    {Identity{Source: "corp", Subject: "c", Claims: claims(t, map[string]any{"jti": 17})}, ""},
+		"another identifier":           {Identity{Source: "corp", Subject: "c", Claims: claims(t, map[string]any{"jti": "18"})}, ""},
+		"token by its digest":          {Identity{Source: "x", Subject: "c", TokenSHA256: sha256.Sum256([]byte(leaked))}, "the token is revoked: was logged"},
+		"another token":                {Identity{Source: "x", Subject: "c", TokenSHA256: sha256.Sum256([]byte("other"))}, ""},
+		"a token of unknown digest":    {Identity{Source: "x", Subject: "c"}, ""},
+		"claims without an identifier": {Identity{Source: "corp", Subject: "c", Claims: claims(t, map[string]any{"sub": "17"})}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := revoked.reasonOf(&test.identity); got != test.want {
+				t.Errorf("reason %q, want %q", got, test.want)
+			}
+			if got := (*Revoked)(nil).reasonOf(&test.identity); got != "" {
+				t.Errorf("an absent list revokes: %q", got)
+			}
+		})
+	}
+}
+
+func TestParseRevokedIsStrict(t *testing.T) {
+	const token = "eyJhbGciOiJSUzI1NiJ9.e30.c2ln"
+	for name, test := range map[string]struct{ text, want string }{
+		"empty":                {"", "is empty"},
+		"comments alone":       {"# nobody\n", "is empty"},
+		"a list":               {"- a\n", "array"},
+		"unknown field":        {"users: []\n", "users"},
+		"field in other case":  {"Subjects: []\n", "Subjects"},
+		"unknown field inside": {"subjects: [{subject: a, until: tomorrow}]\n", "until"},
+		"no subject":           {"subjects: [{source: corp}]\n", "subjects[0].subject is missing"},
+		"no identifier":        {"jtis: [{}]\n", "jtis[0].jti is missing"},
+		"a number":             {"jtis: [{jti: 17}]\n", "jti"},
+		"a token for a digest": {"tokens: [{sha256: " + token + "}]\n", "tokens[0].sha256: must be the SHA-256"},
+		"short digest":         {"tokens: [{sha256: abcd}]\n", "64 hexadecimal digits"},
+		"repeated field":       {"subjects: []\nsubjects: []\n", "subjects"},
+		"two documents":        {"subjects: []\n---\nsubjects: []\n", "second YAML document"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ParseRevoked("r.yaml", []byte(test.text))
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "r.yaml: ") {
+				t.Errorf("got %v, want r.yaml and %q", err, test.want)
+			}
+			if err != nil && strings.Contains(err.Error(), token) {
+				t.Errorf("the error shows a token: %v", err)
+			}
+		})
+	}
+	for _, text := range []string{"subjects: []", "{}", "tokens: []\njtis: []", `{"subjects":[{"subject":"a"}]}`} {
+		if _, err := ParseRevoked("r.yaml", []byte(text)); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// What is revoked is refused before any rule is asked, whatever the rules say,
+// and ends kept answers; decisions of rules that do not read it stay kept.
+func TestSetRevoked(t *testing.T) {
+	e := NewEngine(Options{Cache: CacheOptions{Bytes: 1 << 20, Entries: 100}}, &observed{})
+	load := func(source string) {
+		t.Helper()
+		if err := e.Load(t.Context(), Content{Modules: []Module{{Path: "a.rego", Source: []byte(source)}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load(authn + `user.username := input.identity.subject`)
+	alice := Identity{Source: "corp", Subject: "alice"}
+	wantAuthenticated := func(when string, want bool) {
+		t.Helper()
+		got, err := e.View().Authenticate(t.Context(), object(t, `{"spec":{}}`), alice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.User == nil && !slices.Equal(got.Reasons, []string{"the subject is revoked: has left"}) {
+			t.Errorf("reasons %q", got.Reasons)
+		}
+		if (got.User != nil) != want {
+			t.Errorf("%s: user %v, want one: %v", when, got.User, want)
+		}
+	}
+	wantAuthenticated("before", true)
+	before := e.View()
+	e.SetRevoked(revokedFor(t, "x"))
+	wantAuthenticated("revoked", false)
+	if before.AuthenticationGeneration() == e.View().AuthenticationGeneration() {
+		t.Error("answers that were kept before still hold")
+	}
+	if before.AuthorizationGeneration() != e.View().AuthorizationGeneration() {
+		t.Error("authorization was forgotten, which reads nothing of it")
+	}
+	if before.generations[userRule] != e.View().generations[userRule] {
+		t.Error("what the user rule decided was forgotten, which reads nothing of it")
+	}
+	// It outlives a reload, and policies see it.
+	load(authn + `user.username := data.revoked.subjects[0].reason`)
+	wantAuthenticated("after a reload", false)
+	before = e.View()
+	e.SetRevoked(nil)
+	if before.generations[userRule] == e.View().generations[userRule] {
+		t.Error("a rule that reads data.revoked keeps its decisions")
+	}
+	load(authn + `user.username := input.identity.subject`)
+	wantAuthenticated("taken back", true)
+}
