@@ -65,6 +65,8 @@ func (c *checker) server() {
 	c.notNegative("cache.lifetimes.allow", c.config.Cache.Lifetimes.Allow)
 	c.notNegative("cache.lifetimes.deny", c.config.Cache.Lifetimes.Deny)
 	c.notNegative("cache.lifetimes.noOpinion", c.config.Cache.Lifetimes.NoOpinion)
+	c.notNegative("cache.identityTTL", c.config.Cache.IdentityTTL)
+	c.notNegative("cache.rejectedTTL", c.config.Cache.RejectedTTL)
 
 	timeouts := server.Timeouts
 	c.positive("server.timeouts.readHeader", timeouts.ReadHeader)
@@ -158,41 +160,10 @@ func (c *checker) policy() {
 	}
 }
 
-// sourceName is what is readable as a metric label and in a log.
-var sourceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
-
 func (c *checker) authentication() {
 	authentication := &c.config.Authentication
-	first := map[string]int{}
-	for i := range authentication.Sources {
-		path := item("authentication.sources", i)
-		source := &authentication.Sources[i]
-		if c.undecoded[path] {
-			continue
-		}
-		switch earlier, twice := first[source.Name]; {
-		case c.undecoded[path+".name"]:
-		case source.Name == "":
-			c.add(path+".name", "required: policies, metrics and logs know the source by it")
-		case !sourceName.MatchString(source.Name):
-			c.add(path+".name", "%s is not a name: up to 63 letters, digits, \".\", \"_\" and \"-\", beginning with a letter or digit", quote(source.Name))
-		case twice:
-			c.add(path+".name", "%s is the name of %s too: each source has a name of its own", quote(source.Name), item("authentication.sources", earlier))
-		default:
-			first[source.Name] = i
-		}
-		switch {
-		case c.undecoded[path+".tokenFile"]:
-		case source.TokenFile == nil:
-			c.add(path, "the source has no kind: add tokenFile: {path: FILE}")
-		case c.undecoded[path+".tokenFile.path"]:
-		case source.TokenFile.Path == "":
-			c.add(path+".tokenFile.path", "required: the file that lists users and the hashes of their tokens")
-		default:
-			c.file(path+".tokenFile.path", &source.TokenFile.Path)
-		}
-	}
-
+	c.identitySources(authentication.Sources)
+	c.file("authentication.revokedFile", &authentication.RevokedFile)
 	c.names("authentication.audiences", authentication.Audiences)
 	c.names("authentication.allowedSystemNames", authentication.AllowedSystemNames)
 	for i, name := range authentication.AllowedSystemNames {

@@ -40,6 +40,8 @@ func (d *decoder) decode(path string, node *yaml.Node, value reflect.Value) {
 		d.decode(path, node, value.Elem())
 	case reflect.Slice:
 		d.decodeList(path, node, value)
+	case reflect.Map:
+		d.decodeMap(path, node, value)
 	default:
 		d.decodeScalar(path, node, value)
 	}
@@ -117,6 +119,35 @@ func (d *decoder) decodeList(path string, node *yaml.Node, value reflect.Value) 
 		// An item with a mistake is kept, so that those after it keep their index.
 		value.Set(reflect.Append(value, element))
 	}
+}
+
+// decodeMap decodes a map from strings to scalars.
+func (d *decoder) decodeMap(path string, node *yaml.Node, value reflect.Value) {
+	if node.Kind != yaml.MappingNode {
+		d.reject(path, "expected names with values (name: value), found %s", describe(node))
+		return
+	}
+	made := reflect.MakeMap(value.Type())
+	seen := make(map[string]int, len(node.Content)/2)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, item := node.Content[i], node.Content[i+1]
+		name, err := parseString(key)
+		if err != nil {
+			d.addAt(key.Line, path, "%s", err)
+			continue
+		}
+		itemPath := join(path, name)
+		if line, twice := seen[name]; twice {
+			d.addAt(key.Line, itemPath, "already given in line %d: keep one of them", line)
+			continue
+		}
+		seen[name] = key.Line
+		d.lines[itemPath] = key.Line
+		element := reflect.New(value.Type().Elem()).Elem()
+		d.decode(itemPath, item, element)
+		made.SetMapIndex(reflect.ValueOf(name), element)
+	}
+	value.Set(made)
 }
 
 func (d *decoder) decodeScalar(path string, node *yaml.Node, value reflect.Value) {

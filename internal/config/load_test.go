@@ -28,7 +28,7 @@ func write(t *testing.T, dir, name, content string) string {
 
 func TestLoadReadsEveryField(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"tls/server.crt", "tls/server.key", "tls/clients.crt", "tokens.yaml", "kubeconfig", "policies/a.rego"} {
+	for _, name := range []string{"tls/server.crt", "tls/server.key", "tls/clients.crt", "tokens.yaml", "revoked.yaml", "kubeconfig", "policies/a.rego"} {
 		write(t, dir, name, "x")
 	}
 	absolute := filepath.Join(t.TempDir(), "shared")
@@ -59,10 +59,11 @@ authentication:
     tokenFile: {path: tokens.yaml}
   audiences: [api]
   allowedSystemNames: ["system:nodes"]
+  revokedFile: revoked.yaml
   entry: {user: example.who, deny: example.deny}
 authorization: {onError: noOpinion, onUnavailable: deny, entry: {allow: example.allow, deny: example.deny}}
 scheduling: {timeout: 3s, entry: {reject: example.reject, unresolvable: example.unresolvable, score: example.score}}
-cache: {enabled: false, maxBytes: 2Mi, maxEntries: 10, lifetimes: {allow: 1s, deny: 2s, noOpinion: 0s}}
+cache: {enabled: false, maxBytes: 2Mi, maxEntries: 10, lifetimes: {allow: 1s, deny: 2s, noOpinion: 0s}, identityTTL: 3s, rejectedTTL: 0s}
 cluster: {kubeconfig: kubeconfig}
 log: {level: debug, format: json}
 `)
@@ -100,9 +101,10 @@ log: {level: debug, format: json}
 			AllowedHosts: []string{"registry.example.com", "10.0.0.1"},
 		},
 		Authentication: Authentication{
-			Sources:            []IdentitySource{{Name: "local", TokenFile: &TokenFile{Path: filepath.Join(dir, "tokens.yaml")}}},
+			Sources:            []IdentitySource{{Name: "local", TokenFile: &TokenFile{Path: filepath.Join(dir, "tokens.yaml"), Format: TokenFileYAML}}},
 			Audiences:          []string{"api"},
 			AllowedSystemNames: []string{"system:nodes"},
+			RevokedFile:        filepath.Join(dir, "revoked.yaml"),
 			Entry:              AuthenticationEntry{User: "example.who", Deny: "example.deny"},
 		},
 		Authorization: Authorization{
@@ -113,7 +115,7 @@ log: {level: debug, format: json}
 			Timeout: 3 * time.Second,
 			Entry:   SchedulingEntry{Reject: "example.reject", Unresolvable: "example.unresolvable", Score: "example.score"},
 		},
-		Cache:   Cache{Enabled: false, MaxBytes: 2 << 20, MaxEntries: 10, Lifetimes: Lifetimes{Allow: time.Second, Deny: 2 * time.Second}},
+		Cache:   Cache{Enabled: false, MaxBytes: 2 << 20, MaxEntries: 10, Lifetimes: Lifetimes{Allow: time.Second, Deny: 2 * time.Second}, IdentityTTL: 3 * time.Second},
 		Cluster: Cluster{Kubeconfig: filepath.Join(dir, "kubeconfig")},
 		Log:     Log{Level: LogLevelDebug, Format: LogFormatJSON},
 	}
@@ -281,9 +283,9 @@ func TestParseRefuses(t *testing.T) {
 		{"source without name", header + "authentication: {sources: [{tokenFile: {path: file}}]}\n", []string{`:3: authentication.sources[0].name: required: policies, metrics and logs know the source by it`}},
 		{"source with an odd name", header + "authentication: {sources: [{name: \"a b\", tokenFile: {path: file}}]}\n", []string{`:3: authentication.sources[0].name: "a b" is not a name: up to 63 letters, digits, ".", "_" and "-", beginning with a letter or digit`}},
 		{"two sources of one name", header + "authentication:\n  sources:\n  - {name: a, tokenFile: {path: file}}\n  - {name: a, tokenFile: {path: file}}\n", []string{`:6: authentication.sources[1].name: "a" is the name of authentication.sources[0] too: each source has a name of its own`}},
-		{"source without kind", header + "authentication: {sources: [{name: a}]}\n", []string{`:3: authentication.sources[0]: the source has no kind: add tokenFile: {path: FILE}`}},
-		{"source of a null kind", header + "authentication: {sources: [{name: a, tokenFile: }]}\n", []string{`:3: authentication.sources[0]: the source has no kind: add tokenFile: {path: FILE}`}},
-		{"source with a second kind", header + "authentication: {sources: [{name: a, tokenFile: {path: file}, oidc: {}}]}\n", []string{`:3: authentication.sources[0].oidc: unknown field: the fields here are name, tokenFile`}},
+		{"source without kind", header + "authentication: {sources: [{name: a}]}\n", []string{`:3: authentication.sources[0]: the source has no kind: add one of jwt, introspection, tokenFile, secrets, http, such as tokenFile: {path: FILE}`}},
+		{"source of a null kind", header + "authentication: {sources: [{name: a, tokenFile: }]}\n", []string{`:3: authentication.sources[0]: the source has no kind: add one of jwt, introspection, tokenFile, secrets, http, such as tokenFile: {path: FILE}`}},
+		{"source with a second kind", header + "authentication: {sources: [{name: a, tokenFile: {path: file}, oidc: {}}]}\n", []string{`:3: authentication.sources[0].oidc: unknown field: the fields here are name, jwt, introspection, tokenFile, secrets, http`}},
 		{"source of a misspelt kind", header + "authentication: {sources: [{name: a, tokenfile: {path: file}}]}\n", []string{`:3: authentication.sources[0].tokenfile: unknown field: did you mean "tokenFile"?`}},
 		{"token file without path", header + "authentication: {sources: [{name: a, tokenFile: {}}]}\n", []string{`:3: authentication.sources[0].tokenFile.path: required: the file that lists users and the hashes of their tokens`}},
 		{"token file as text", header + "authentication: {sources: [{name: a, tokenFile: file}]}\n", []string{`:3: authentication.sources[0].tokenFile: expected fields (name: value), found the text "file"`}},
@@ -387,7 +389,7 @@ more: true
 		`:13: policy.directories[0]: ` + absent("absent"),
 		`:16: authentication.sources[0].name: required: policies, metrics and logs know the source by it`,
 		`:16: authentication.sources[0].tokenFile.path: ` + absent("absent.yaml"),
-		`:17: authentication.sources[1]: the source has no kind: add tokenFile: {path: FILE}`,
+		`:17: authentication.sources[1]: the source has no kind: add one of jwt, introspection, tokenFile, secrets, http, such as tokenFile: {path: FILE}`,
 		`:19: cluster.inCluster: expected true or false (without quotes), found the number 1`,
 		`:20: log.level: "loud" is not one of debug, info, warn, error`,
 		`:20: log.format: "pretty" is not one of auto, json, console`,
