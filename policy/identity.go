@@ -47,7 +47,7 @@ type Identity struct {
 }
 
 // value is what policies see as `input.identity`.
-func (i *Identity) value() ast.Value {
+func (i *Identity) value() ast.Object {
 	pairs := make([][2]*ast.Term, 0, 6)
 	add := func(key, value *ast.Term) { pairs = append(pairs, [2]*ast.Term{key, value}) }
 	add(sourceKey, ast.StringTerm(i.Source))
@@ -67,6 +67,11 @@ func (i *Identity) value() ast.Value {
 		add(expiresKey, ast.StringTerm(i.Expires.UTC().Format(time.RFC3339)))
 	}
 	return ast.NewObject(pairs...)
+}
+
+// JSON is what policies see as `input.identity`, as JSON text.
+func (i *Identity) JSON() ([]byte, error) {
+	return Object{value: i.value()}.JSON()
 }
 
 var (

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-dev/verdict/internal/config"
+	"github.com/verdict-dev/verdict/internal/identity"
 	"github.com/verdict-dev/verdict/internal/source"
 	"github.com/verdict-dev/verdict/policy"
 	builtin "github.com/verdict-dev/verdict/rego"
@@ -29,7 +31,8 @@ func inspectCommand() *cobra.Command {
 		Long: `Compile the policies, and print for each entry rule what it reads of input and
 data, for how long its decisions can be kept, and which lines of the policies
 are in the way of that or read much. Without flags these are the starter
-policies.`,
+policies. Below is an example of input.identity for each kind of identity source
+that the configuration has, or that there is where it has none.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			write, ok := inspectionWriters[output]
@@ -49,7 +52,7 @@ policies.`,
 					return err
 				}
 			}
-			return write(cmd.OutOrStdout(), revision, c.Cache)
+			return write(cmd.OutOrStdout(), revision, c)
 		},
 	}
 	set := command.Flags()
@@ -71,12 +74,12 @@ func compilePolicies(ctx context.Context, c *config.Configuration) (*policy.Revi
 	return policy.Compile(ctx, content, policyOptions(c))
 }
 
-var inspectionWriters = map[string]func(io.Writer, *policy.Revision, config.Cache) error{
+var inspectionWriters = map[string]func(io.Writer, *policy.Revision, *config.Configuration) error{
 	"text": writeInspectionText,
 	"json": writeInspectionJSON,
 }
 
-func writeInspectionText(w io.Writer, revision *policy.Revision, cache config.Cache) error {
+func writeInspectionText(w io.Writer, revision *policy.Revision, c *config.Configuration) error {
 	var b strings.Builder
 	for i, rule := range revision.Inspect() {
 		if i > 0 {
@@ -88,7 +91,7 @@ func writeInspectionText(w io.Writer, revision *policy.Revision, cache config.Ca
 			continue
 		}
 		column(&b, "reads", append(rule.Input, rule.Data...))
-		column(&b, "kept", lifetime(rule, cache))
+		column(&b, "kept", lifetime(rule, c.Cache))
 		var wide []string
 		for _, widening := range rule.Widenings {
 			wide = append(wide, fmt.Sprintf("%s, all of it: %s", widening.Path, widening.Location))
@@ -96,7 +99,18 @@ func writeInspectionText(w io.Writer, revision *policy.Revision, cache config.Ca
 		column(&b, "wide", wide)
 		column(&b, "run", []string{evaluatorOf(rule)})
 	}
-	_, err := io.WriteString(w, b.String())
+	examples, err := exampleIdentities(c)
+	if err != nil {
+		return err
+	}
+	for _, example := range examples {
+		var text bytes.Buffer
+		if err := json.Indent(&text, example.text, "  ", "  "); err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "\ninput.identity from a source of the kind %s, for example\n  %s\n", example.kind, &text)
+	}
+	_, err = io.WriteString(w, b.String())
 	return err
 }
 
@@ -106,6 +120,37 @@ func column(b *strings.Builder, heading string, lines []string) {
 		fmt.Fprintf(b, "  %-6s %s\n", heading, line)
 		heading = ""
 	}
+}
+
+// exampleIdentity is what input.identity looks like.
+type exampleIdentity struct {
+	kind string
+	text []byte // JSON
+}
+
+// exampleIdentities are those of the kinds that are configured, of all where
+// none is.
+func exampleIdentities(c *config.Configuration) ([]exampleIdentity, error) {
+	used := map[string]bool{}
+	for _, source := range c.Authentication.Sources {
+		used[kindOfSource(source)] = true
+	}
+	var out []exampleIdentity
+	for _, kind := range identity.Kinds() {
+		if len(used) > 0 && !used[kind] {
+			continue
+		}
+		example, err := identity.Example(kind)
+		if err != nil {
+			return nil, err
+		}
+		text, err := example.JSON()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, exampleIdentity{kind, text})
+	}
+	return out, nil
 }
 
 func evaluatorOf(rule policy.Inspection) string {
@@ -189,14 +234,18 @@ type inspectedWidening struct {
 	Location string `json:"location"`
 }
 
-func writeInspectionJSON(w io.Writer, revision *policy.Revision, cache config.Cache) error {
+func writeInspectionJSON(w io.Writer, revision *policy.Revision, c *config.Configuration) error {
+	cache := c.Cache
 	out := struct {
 		Revision  string             `json:"policyRevision"`
 		Cached    bool               `json:"cacheEnabled"`
 		Lifetimes inspectedLifetimes `json:"cacheLifetimes"`
 		Rules     []inspectedRule    `json:"rules"`
+		// Identities are examples of input.identity by the kind of source.
+		Identities map[string]json.RawMessage `json:"identityExamples"`
 	}{
-		Revision: revision.ID(), Cached: cache.Enabled,
+		Identities: map[string]json.RawMessage{},
+		Revision:   revision.ID(), Cached: cache.Enabled,
 		Lifetimes: inspectedLifetimes{cache.Lifetimes.Allow.Seconds(), cache.Lifetimes.Deny.Seconds(), cache.Lifetimes.NoOpinion.Seconds()},
 	}
 	for _, rule := range revision.Inspect() {
@@ -211,6 +260,13 @@ func writeInspectionJSON(w io.Writer, revision *policy.Revision, cache config.Ca
 			inspected.Widenings = append(inspected.Widenings, inspectedWidening(widening))
 		}
 		out.Rules = append(out.Rules, inspected)
+	}
+	examples, err := exampleIdentities(c)
+	if err != nil {
+		return err
+	}
+	for _, example := range examples {
+		out.Identities[example.kind] = example.text
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")

@@ -1,0 +1,57 @@
+# METADATA
+# title: Identities
+# description: |
+#   Turning the claims of a verified token into names. None of these fails on
+#   odd claims: they give what is sound in them.
+package lib.identity
+
+# METADATA
+# title: Names in a claim
+# description: |
+#   The set of names in a claim that is a string or a list of strings, as a
+#   groups claim may be. Empty strings, and whatever is no string, are left out.
+# scope: document
+default names(_) := set()
+
+names(claim) := {claim} if {
+	is_string(claim)
+	claim != ""
+}
+
+names(claim) := {name |
+	some name in claim
+	is_string(name)
+	name != ""
+} if {
+	is_array(claim)
+}
+
+# METADATA
+# title: Names with a prefix
+# description: |
+#   The names in a claim, each after the prefix, which keeps those of one source
+#   apart from another's.
+# scope: document
+prefixed(prefix, claim) := {concat("", [prefix, name]) | some name in names(claim)}
+
+# METADATA
+# title: Verified email address
+# description: |
+#   The email claim, undefined unless email_verified is true: at many providers
+#   anybody can enter any address.
+verified_email(claims) := claims.email if {
+	claims.email_verified == true
+	is_string(claims.email)
+	claims.email != ""
+}
+
+# METADATA
+# title: Service account
+# description: |
+#   {namespace, name} of the service account that a token of Kubernetes' own
+#   names, undefined for other claims.
+service_account(claims) := {"namespace": namespace, "name": name} if {
+	namespace := claims["kubernetes.io"].namespace
+	name := claims["kubernetes.io"].serviceaccount.name
+	claims.sub == sprintf("system:serviceaccount:%s:%s", [namespace, name])
+}
