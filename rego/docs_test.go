@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,11 +46,48 @@ func TestLibraryExamples(t *testing.T) {
 	}
 }
 
-// TestPolicyExamples compiles the examples of docs/policies.md, each folder of
-// `# file:` lines by itself, and runs their tests.
+// TestPolicyExamples compiles the examples of the pages about policies, each
+// folder of `# file:` lines by itself, and runs their tests.
 func TestPolicyExamples(t *testing.T) {
-	folders := map[string]map[string]*ast.Module{}
-	for _, block := range blocks(t, "../docs/policies.md", "rego") {
+	for page, want := range map[string][]string{
+		"../docs/policies.md":                     {"support", "boolean", "scheduling"},
+		"../docs/identity.md":                     {"jwt", "clusters", "github"},
+		"../docs/authentication-configuration.md": {"migrated"},
+	} {
+		t.Run(path.Base(page), func(t *testing.T) {
+			folders, data := examples(t, page)
+			for _, folder := range want {
+				if folders[folder] == nil {
+					t.Errorf("no example in %s/", folder)
+				}
+			}
+			for folder, modules := range folders {
+				t.Run(folder, func(t *testing.T) {
+					compileStrictly(t, modules)
+					// The page says that this example goes beside the starter policies.
+					if folder == "support" {
+						modules = maps.Clone(modules)
+						maps.Copy(modules, parseContent(t, Starter()))
+						compileStrictly(t, modules)
+						maps.Copy(data[folder], starterDocument(t))
+					}
+					tested := slices.ContainsFunc(slices.Collect(maps.Keys(modules)), func(name string) bool { return strings.HasPrefix(name, folder) && strings.HasSuffix(name, "_test.rego") })
+					if tested {
+						runRegoTests(t, modules, data[folder])
+					} else if page != "../docs/policies.md" {
+						t.Error("the example has no test")
+					}
+				})
+			}
+		})
+	}
+}
+
+// examples are the files of a page's blocks, and the data documents, by folder.
+func examples(t *testing.T, page string) (folders map[string]map[string]*ast.Module, data map[string]map[string]any) {
+	t.Helper()
+	folders, data = map[string]map[string]*ast.Module{}, map[string]map[string]any{}
+	for _, block := range blocks(t, page, "rego") {
 		name, found := block.file()
 		if !found {
 			t.Errorf("%s does not begin with # file:", block.name)
@@ -57,44 +95,23 @@ func TestPolicyExamples(t *testing.T) {
 		}
 		folder, _, _ := strings.Cut(name, "/")
 		if folders[folder] == nil {
-			folders[folder] = parseContent(t, Library())
+			folders[folder], data[folder] = parseContent(t, Library()), map[string]any{}
 		}
 		folders[folder][name] = parseExample(t, block)
 	}
-	data := map[string]map[string]any{}
-	for _, block := range blocks(t, "../docs/policies.md", "yaml") {
+	for _, block := range blocks(t, page, "yaml") {
 		var document map[string]any
 		if err := yaml.UnmarshalStrict([]byte(block.text), &document); err != nil {
 			t.Errorf("%s: %v", block.name, err)
 		}
 		name, found := block.file()
-		if !found {
+		if !found || path.Base(name) != "data.yaml" {
 			continue
 		}
 		folder, rest, _ := strings.Cut(name, "/")
-		data[folder] = map[string]any{path.Dir(rest): document}
+		data[folder][path.Dir(rest)] = document
 	}
-
-	for _, folder := range []string{"support", "boolean", "scheduling"} {
-		if folders[folder] == nil {
-			t.Errorf("no example in %s/", folder)
-		}
-	}
-	for folder, modules := range folders {
-		t.Run(folder, func(t *testing.T) { compileStrictly(t, modules) })
-	}
-
-	// The page says that this example goes beside the starter policies.
-	beside := maps.Clone(folders["support"])
-	maps.Copy(beside, parseContent(t, Starter()))
-	t.Run("support beside the starter", func(t *testing.T) {
-		compileStrictly(t, beside)
-		combined := starterDocument(t)
-		maps.Copy(combined, data["support"])
-		if ran := runRegoTests(t, beside, combined); len(ran) != 1 {
-			t.Errorf("tests of %d packages ran, want 1", len(ran))
-		}
-	})
+	return folders, data
 }
 
 type block struct {
