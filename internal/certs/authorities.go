@@ -12,9 +12,9 @@ import (
 // damaged.
 var blockBegin = regexp.MustCompile(`(?m)^-----BEGIN `)
 
-// parseAuthorities reads a PEM bundle. x509.CertPool.AppendCertsFromPEM skips
+// ParseAuthorities reads a PEM bundle of authorities. x509.CertPool.AppendCertsFromPEM skips
 // what it cannot read, so that half of a bundle would pass for the whole.
-func parseAuthorities(content []byte) (*x509.CertPool, error) {
+func ParseAuthorities(content []byte) (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
 	found := 0
 	for rest := content; ; {

@@ -27,7 +27,7 @@ func TestParseAuthorities(t *testing.T) {
 		{"a private key", append(bytes.Clone(first.PEM), first.issue(t, "a", nil).key...), `"PRIVATE KEY"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			pool, err := parseAuthorities(test.content)
+			pool, err := ParseAuthorities(test.content)
 			if test.want == "" {
 				if err != nil || pool == nil {
 					t.Errorf("pool %v, error %v", pool, err)
@@ -43,7 +43,7 @@ func TestParseAuthorities(t *testing.T) {
 
 func TestParseAuthoritiesReadsAll(t *testing.T) {
 	first, second := newAuthority(t, "first"), newAuthority(t, "second")
-	pool, err := parseAuthorities(append(bytes.Clone(first.PEM), second.PEM...))
+	pool, err := ParseAuthorities(append(bytes.Clone(first.PEM), second.PEM...))
 	check(t, err)
 	want := first.pool()
 	want.AddCert(second.certificate)

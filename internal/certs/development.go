@@ -122,7 +122,7 @@ func checkDevelopment(dir string, files DevelopmentFiles, hosts []string, now ti
 	if err != nil {
 		return err
 	}
-	roots, err := parseAuthorities(authority)
+	roots, err := ParseAuthorities(authority)
 	if err != nil {
 		return fmt.Errorf("%s: %w", files.CAFile, err)
 	}

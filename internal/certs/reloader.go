@@ -236,7 +236,7 @@ func (r *Reloader) loadPair(config *tls.Config, loaded *content) (changed bool, 
 	if config.Certificates != nil && bytes.Equal(cert, loaded.cert) && bytes.Equal(key, loaded.key) {
 		return false, nil
 	}
-	pair, err := parsePair(cert, key, r.now())
+	pair, err := ParsePair(cert, key, r.now())
 	if err != nil {
 		return false, fmt.Errorf("%s with %s: %w", r.files.Cert, r.files.Key, err)
 	}
@@ -257,7 +257,7 @@ func (r *Reloader) loadClientCA(config *tls.Config, loaded *content) (changed bo
 	if bytes.Equal(bundle, loaded.clientCA) && config.ClientCAs != nil {
 		return false, nil
 	}
-	pool, err := parseAuthorities(bundle)
+	pool, err := ParseAuthorities(bundle)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", r.files.ClientCA, err)
 	}
@@ -266,9 +266,10 @@ func (r *Reloader) loadClientCA(config *tls.Config, loaded *content) (changed bo
 	return true, nil
 }
 
-// parsePair refuses what callers would refuse, so that it does not replace what
-// they accept.
-func parsePair(cert, key []byte, now time.Time) (tls.Certificate, error) {
+// ParsePair returns the certificate and its private key, both in PEM. It refuses
+// what the other side would refuse, so that it does not replace what that
+// accepts.
+func ParsePair(cert, key []byte, now time.Time) (tls.Certificate, error) {
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return tls.Certificate{}, err
