@@ -161,11 +161,18 @@ func (q *inquiry) heard(answer verification) *verification {
 	return nil
 }
 
-func (c *Chain) ask(ctx context.Context, source Source, token *Token) verification {
+func (c *Chain) ask(ctx context.Context, source Source, token *Token) (answer verification) {
 	began := time.Now()
-	verified, err := source.Verify(ctx, token)
-	c.metrics.verified(source.Name(), err, time.Since(began))
-	return verification{source: source, identity: verified, err: err}
+	answer.source = source
+	defer func() {
+		// It may run in a goroutine of its own, where a panic would end the program.
+		if recover() != nil {
+			answer.err = fmt.Errorf("identity source %s panicked", source.Name())
+		}
+		c.metrics.verified(source.Name(), answer.err, time.Since(began))
+	}()
+	answer.identity, answer.err = source.Verify(ctx, token)
+	return answer
 }
 
 // Ready returns nil when every source is ready.

@@ -81,7 +81,13 @@ func NewVerifier(chain *Chain, options VerifierOptions) *Verifier {
 	key := make([]byte, sha256.Size)
 	// It never fails: Go ends the program where the system has no randomness.
 	_, _ = rand.Read(key)
-	v.macs.New = func() any { return hmac.New(sha256.New, key) }
+	v.macs.New = func() any {
+		mac := hmac.New(sha256.New, key)
+		// From the second time on it puts back the state it had the first time,
+		// which overwrites what is left of a token.
+		mac.Reset()
+		return mac
+	}
 	if options.TTL > 0 {
 		v.accepted = cache.New(options.Entries, options.Bytes, func(_ tokenKey, kept acceptance) int { return sizeOf(&kept.identity) })
 	}
