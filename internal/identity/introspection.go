@@ -1,0 +1,371 @@
+package identity
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// IntrospectionType is the Type of the identities that an Introspection
+// verifies.
+const IntrospectionType = "introspection"
+
+const (
+	// maxIntrospectionBytes leaves room for thousands of groups.
+	maxIntrospectionBytes = 256 << 10
+	// introspectionLeeway is how far clocks may differ, for "exp" and "nbf".
+	introspectionLeeway = 10 * time.Second
+)
+
+// IntrospectionOptions say which authorization server is asked, and what it has
+// to say.
+type IntrospectionOptions struct {
+	// Name is what policies, metrics and logs call the source.
+	Name string
+	// URL is the introspection endpoint.
+	URL string
+	// ClientID and ClientSecretFile authenticate by HTTP Basic (RFC 6749 §2.3.1).
+	// The file's content is the secret, without the newline at its end.
+	ClientID, ClientSecretFile string
+	// MutualTLS says that the client presents a certificate, which authenticates
+	// it instead of a secret (RFC 8705 §2); ClientID is then sent in the form.
+	MutualTLS bool
+	// Issuer has to be the answer's "iss", when set.
+	Issuer string
+	// Audiences: "aud" has to name one of them, and the token is then good for
+	// the API server. When empty, the token is good for what "aud" names, and not
+	// limited when the answer has none.
+	Audiences []string
+	Tokens    Tokens
+	// Timeout bounds one verification; 0 means 5 seconds.
+	Timeout time.Duration
+	// Now is the clock that tokens expire by; nil means time.Now.
+	Now func() time.Time
+}
+
+// Introspection asks an authorization server about each token (RFC 7662).
+//
+// A token is accepted when the answer says "active": true, and nothing else in
+// it speaks against the token: "exp" (optional) and "nbf", "iss" and "aud" as
+// configured, a "token_type" that is not Bearer, or a "cnf" (RFC 7800). The
+// latter two mark tokens that are worth nothing without a proof of a key (RFC
+// 8705 §3, RFC 9449 §6.2), of which a TokenReview has none.
+//
+// The subject is "sub", or "username" when there is no "sub". It is never
+// "client_id": a client may bear the name of a user. An answer with neither is a
+// fault. The claims are the answer as it is.
+//
+// The methods may be called from several goroutines.
+type Introspection struct {
+	options IntrospectionOptions
+	url     *url.URL
+	client  *http.Client
+	secret  atomic.Pointer[string]
+	files   *files // nil without a secret
+}
+
+var _ RemoteSource = (*Introspection)(nil)
+
+// NewIntrospection returns a source that asks by client, which must follow no
+// redirects: see NewHTTPClient. The secret's file is read before it returns.
+func NewIntrospection(options IntrospectionOptions, client *http.Client) (*Introspection, error) {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	i := &Introspection{options: options, client: client}
+	if err := i.configure(); err != nil {
+		return nil, fmt.Errorf("identity source %s: %w", options.Name, err)
+	}
+	if options.ClientSecretFile == "" {
+		return i, nil
+	}
+	i.files = &files{subject: "identity source " + options.Name, paths: []string{options.ClientSecretFile}, take: i.takeSecret}
+	if _, err := i.files.load(nil); err != nil {
+		return nil, err
+	}
+	return i, nil
+}
+
+func (i *Introspection) configure() error {
+	o := i.options
+	var err error
+	if i.url, err = checkURL("url", o.URL); err != nil {
+		return err
+	}
+	switch {
+	case o.ClientID == "":
+		return errors.New("clientID is missing: set the name under which the authorization server knows Verdict")
+	case o.ClientSecretFile == "" && !o.MutualTLS:
+		return errors.New("nothing authenticates Verdict, without which no authorization server may answer (RFC 7662 §2.1): set clientSecretFile, or a client certificate for the connection")
+	case slices.Contains(o.Audiences, ""):
+		return errors.New("audiences has an empty one: remove it")
+	}
+	return o.Tokens.check()
+}
+
+// takeSecret implements files.take.
+func (i *Introspection) takeSecret(contents [][]byte) error {
+	secret := string(bytes.TrimRight(contents[0], "\r\n"))
+	if secret == "" {
+		return fmt.Errorf("%s is empty: write the client secret into it", i.options.ClientSecretFile)
+	}
+	i.secret.Store(&secret)
+	return nil
+}
+
+// Watch reads the secret again when its file changes, until ctx is done, as
+// ConnectionFiles.Watch does. Without a secret it only waits for ctx.
+func (i *Introspection) Watch(ctx context.Context, onReload func(), onError func(error)) {
+	if i.files == nil {
+		<-ctx.Done()
+		return
+	}
+	i.files.watch(ctx, onReload, onError)
+}
+
+// Name implements Source.
+func (i *Introspection) Name() string { return i.options.Name }
+
+// Applies implements Source.
+func (i *Introspection) Applies(token *Token) bool { return i.options.Tokens.applies(token) }
+
+// Remote implements Source.
+func (i *Introspection) Remote() bool { return true }
+
+// Ready implements Source: there is nothing to load.
+func (i *Introspection) Ready() error { return nil }
+
+// Generation implements Source. It stays the same: what the server will say next
+// cannot be known.
+func (i *Introspection) Generation() uint64 { return 0 }
+
+// Verify implements Source.
+func (i *Introspection) Verify(ctx context.Context, token *Token) (policy.Identity, error) {
+	if !i.Applies(token) {
+		return policy.Identity{}, policy.ErrUnknownToken
+	}
+	said, err := i.ask(ctx, token)
+	if err != nil {
+		return policy.Identity{}, i.named(err)
+	}
+	verified, err := i.identityOf(said, token)
+	if err != nil && !errors.Is(err, policy.ErrUnknownToken) {
+		return policy.Identity{}, i.named(said.fault("%w", err))
+	}
+	return verified, err
+}
+
+// named says whose fault it is.
+func (i *Introspection) named(err error) error {
+	return fmt.Errorf("identity source %s: %w", i.Name(), err)
+}
+
+// Probe implements RemoteSource: it asks about a random token.
+func (i *Introspection) Probe(ctx context.Context) error {
+	token, err := i.options.Tokens.random()
+	if err != nil {
+		return i.named(err)
+	}
+	said, err := i.ask(ctx, token)
+	if err != nil {
+		return i.named(err)
+	}
+	active, err := isActive(said)
+	if err == nil && active {
+		err = errors.New("a random token is said to be active")
+	}
+	if err != nil {
+		return i.named(said.fault("%w", err))
+	}
+	return nil
+}
+
+// ask sends the token (RFC 7662 §2.1) and returns what claims to be an answer
+// about it (§2.2).
+func (i *Introspection) ask(ctx context.Context, token *Token) (*answer, error) {
+	ctx, cancel := bounded(ctx, i.options.Timeout)
+	defer cancel()
+	form := url.Values{"token": {token.Reveal()}, "token_type_hint": {"access_token"}}
+	secret := i.secret.Load()
+	if secret == nil {
+		form.Set("client_id", i.options.ClientID)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, i.url.String(), strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, errors.New("the request cannot be made") // cannot be, since the URL was checked
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Accept", "application/json")
+	if secret != nil {
+		// RFC 6749 §2.3.1 has both form-encoded before they are joined.
+		request.SetBasicAuth(url.QueryEscape(i.options.ClientID), url.QueryEscape(*secret))
+	}
+	said, err := ask(i.client, request, maxIntrospectionBytes)
+	switch {
+	case err != nil:
+		return nil, err
+	case said.status == http.StatusUnauthorized || said.status == http.StatusForbidden:
+		return nil, said.fault("the answer has status %d, which is not about the token: Verdict's own clientID and secret, or its client certificate, are not accepted", said.status)
+	case said.status != http.StatusOK:
+		return nil, said.unexpected()
+	}
+	// A signed answer (application/token-introspection+jwt, RFC 9701) was not
+	// asked for, and is not verified.
+	if kind, _, err := mime.ParseMediaType(said.header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return nil, said.fault("the answer is not of type application/json")
+	}
+	return said, nil
+}
+
+// isActive reads "active", the one member that every answer has.
+func isActive(said *answer) (bool, error) {
+	parsed, err := policy.ParseObject(said.body)
+	if err != nil {
+		return false, invalidJSON(err)
+	}
+	defer parsed.Release()
+	active := parsed.Root().Get("active")
+	if active.Absent() {
+		return false, errors.New("the answer has no member active")
+	}
+	switch string(active.Raw()) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("active: must be true or false, not %s", kindAt(active))
+}
+
+// refusal is a definite no, and why.
+func refusal(why string) error { return fmt.Errorf("%w: %s", policy.ErrUnknownToken, why) }
+
+func (i *Introspection) identityOf(said *answer, token *Token) (policy.Identity, error) {
+	active, err := isActive(said)
+	if err != nil {
+		return policy.Identity{}, err
+	}
+	if !active {
+		return policy.Identity{}, policy.ErrUnknownToken
+	}
+	text, err := withoutToken(said.body, token)
+	if err != nil {
+		return policy.Identity{}, err
+	}
+	claims, err := policy.DecodeObject(text)
+	if err != nil {
+		return policy.Identity{}, invalidJSON(err)
+	}
+	verified := policy.Identity{Source: i.Name(), Type: IntrospectionType, Claims: claims}
+	for _, check := range []func(*policy.Identity) error{i.checkKind, i.checkTimes, i.checkIssuer, i.checkAudiences, i.setSubject} {
+		if err := check(&verified); err != nil {
+			return policy.Identity{}, err
+		}
+	}
+	return verified, nil
+}
+
+func (i *Introspection) checkKind(verified *policy.Identity) error {
+	kind, err := verified.Claims.String("token_type")
+	switch {
+	case err != nil:
+		return err
+	case kind != "" && !strings.EqualFold(kind, "Bearer"):
+		return refusal("it is not a bearer token")
+	}
+	// Present is enough, whatever it is.
+	confirmation, err := verified.Claims.Object("cnf")
+	if err != nil || !confirmation.IsZero() {
+		return refusal("it is bound to a key, of which a review has no proof")
+	}
+	return nil
+}
+
+func (i *Introspection) checkTimes(verified *policy.Identity) error {
+	now := i.options.Now()
+	expires, has, err := instantAt(verified.Claims, "exp")
+	switch {
+	case err != nil:
+		return err
+	case has && !now.Before(expires.Add(introspectionLeeway)):
+		return refusal("it expired")
+	case has:
+		verified.Expires = expires
+	}
+	begins, has, err := instantAt(verified.Claims, "nbf")
+	switch {
+	case err != nil:
+		return err
+	case has && now.Add(introspectionLeeway).Before(begins):
+		return refusal("it is not valid yet")
+	}
+	return nil
+}
+
+func instantAt(claims policy.Object, key string) (time.Time, bool, error) {
+	seconds, has, err := claims.Number(key)
+	if err != nil || !has {
+		return time.Time{}, false, err
+	}
+	instant, err := sinceEpoch(seconds)
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("%s: %w", key, err)
+	}
+	return instant, true, nil
+}
+
+func (i *Introspection) checkIssuer(verified *policy.Identity) error {
+	issuer, err := verified.Claims.String("iss")
+	switch {
+	case i.options.Issuer == "":
+	case err != nil:
+		return err
+	case issuer != i.options.Issuer:
+		return refusal("iss is not the configured issuer")
+	}
+	return nil
+}
+
+func (i *Introspection) checkAudiences(verified *policy.Identity) error {
+	audiences, err := verified.Claims.StringOrStrings("aud")
+	switch {
+	case err != nil:
+		return err
+	case audiences != nil && (len(audiences) == 0 || slices.Contains(audiences, "")):
+		// Not the same as no limit.
+		return refusal("aud names nobody")
+	case len(i.options.Audiences) == 0:
+	case !slices.ContainsFunc(audiences, func(one string) bool { return slices.Contains(i.options.Audiences, one) }):
+		return refusal("aud names none of the configured audiences")
+	default:
+		verified.AudiencesAccepted = true
+	}
+	verified.Audiences = audiences
+	return nil
+}
+
+func (i *Introspection) setSubject(verified *policy.Identity) error {
+	for _, key := range []string{"sub", "username"} {
+		subject, err := verified.Claims.String(key)
+		switch {
+		case err != nil:
+			return err
+		case strings.Contains(subject, hidden):
+			return fmt.Errorf("%s: holds the token, which must not be shown", key)
+		case subject != "":
+			verified.Subject = subject
+			return nil
+		}
+	}
+	return errors.New("the answer names nobody: it has neither sub nor username")
+}

@@ -1,0 +1,147 @@
+package identity
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// TokenFormat is the shape of a token.
+type TokenFormat string
+
+// The values of TokenFormat. "" means TokenFormatOpaque.
+const (
+	TokenFormatOpaque TokenFormat = "opaque" // anything that is not a JWT
+	TokenFormatJWT    TokenFormat = "jwt"
+	TokenFormatAny    TokenFormat = "any"
+)
+
+// Tokens say which tokens may be sent to a remote source at all.
+type Tokens struct {
+	Format TokenFormat
+	// Prefixes: a token begins with one of them; none means any.
+	Prefixes []string
+}
+
+func (t Tokens) check() error {
+	switch t.Format {
+	case "", TokenFormatOpaque, TokenFormatJWT, TokenFormatAny:
+	default:
+		return fmt.Errorf("tokens.format is %q: use opaque, jwt or any", t.Format)
+	}
+	for i, prefix := range t.Prefixes {
+		if prefix == "" || !isVisibleASCII(prefix) {
+			return fmt.Errorf("tokens.prefixes[%d] is %q: a prefix is one or more visible ASCII characters; without prefixes any token may be sent", i, prefix)
+		}
+	}
+	return nil
+}
+
+// applies reports whether the token may be sent. One that could not stand in a
+// header field never is (RFC 9110 §5.5), nor are spaces, which no bearer token
+// has (RFC 6750 §2.1).
+func (t Tokens) applies(token *Token) bool {
+	text := token.Reveal()
+	if text == "" || !isVisibleASCII(text) {
+		return false
+	}
+	switch t.Format {
+	case TokenFormatAny:
+	case TokenFormatJWT:
+		if !token.LooksLikeJWT() {
+			return false
+		}
+	default:
+		if token.LooksLikeJWT() {
+			return false
+		}
+	}
+	if len(t.Prefixes) == 0 {
+		return true
+	}
+	for _, prefix := range t.Prefixes {
+		if strings.HasPrefix(text, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// random returns a token that nobody has, and that may be sent.
+func (t Tokens) random() (*Token, error) {
+	text, err := NewToken()
+	if err != nil {
+		return nil, err
+	}
+	if len(t.Prefixes) > 0 {
+		text = t.Prefixes[0] + strings.TrimPrefix(text, tokenPrefix)
+	}
+	return ParseToken(text), nil
+}
+
+func isVisibleASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// leastHidden is the length from which on a token is hidden inside a longer
+// text. A shorter one is no secret, and would be found where it is not meant.
+const leastHidden = 16
+
+// withoutToken returns the JSON text with "[token]" in every string that holds
+// the token, as it is or escaped for a URL: a service that repeats the token it
+// was asked about must not show it to policies and logs.
+func withoutToken(text []byte, token *Token) ([]byte, error) {
+	forms := []string{token.Reveal(), url.PathEscape(token.Reveal()), url.QueryEscape(token.Reveal())}
+	in := jsontext.NewDecoder(bytes.NewReader(text))
+	out := bytes.NewBuffer(make([]byte, 0, len(text)))
+	encoder := jsontext.NewEncoder(out)
+	for {
+		read, err := in.ReadToken()
+		if errors.Is(err, io.EOF) {
+			return out.Bytes(), nil
+		}
+		if err != nil {
+			return nil, invalidJSON(policy.NewSyntaxError(err, in.InputOffset()))
+		}
+		if read.Kind() == '"' && repeats(read.String(), forms) {
+			read = jsontext.String(hidden)
+		}
+		if err := encoder.WriteToken(read); err != nil {
+			return nil, errors.New("two names in an object of the answer hold the token")
+		}
+	}
+}
+
+func repeats(text string, forms []string) bool {
+	for _, form := range forms {
+		if text == form || len(form) >= leastHidden && strings.Contains(text, form) {
+			return true
+		}
+	}
+	return false
+}
+
+// invalidJSON says what keeps an answer from being read, without anything that
+// the answer holds: not the names on the way, and no character of it.
+func invalidJSON(err error) error {
+	syntax, ok := errors.AsType[*policy.SyntaxError](err)
+	if !ok {
+		return errors.New("the answer is not JSON that is accepted")
+	}
+	if strings.ContainsAny(syntax.Message, `'"`) {
+		return fmt.Errorf("the answer is not valid JSON at byte %d", syntax.Offset)
+	}
+	return fmt.Errorf("the answer is not JSON that is accepted: %s (at byte %d)", syntax.Message, syntax.Offset)
+}
