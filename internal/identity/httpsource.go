@@ -1,0 +1,631 @@
+package identity
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// HTTPType is the Type of the identities that an HTTPSource verifies.
+const HTTPType = "http"
+
+// tokenMark stands for the token in URLs and headers.
+const tokenMark = "{token}"
+
+const (
+	// maxAnswerBytes bounds one answer, maxClaimsBytes all of one verification.
+	maxAnswerBytes = 1 << 20
+	maxClaimsBytes = 4 << 20
+	// maxHeaderToken keeps requests within what common servers take: a longer
+	// token cannot be one of theirs.
+	maxHeaderToken = 6 << 10
+	// maxPages bounds what can be configured.
+	maxPages = 100
+	// maxSubjectBytes bounds a name.
+	maxSubjectBytes = 1 << 10
+)
+
+// HTTPSourceOptions say what is asked, and what is made of the answers.
+type HTTPSourceOptions struct {
+	// Name is what policies, metrics and logs call the source.
+	Name string
+	// BaseURL comes before those URLs of Requests that begin with "/".
+	BaseURL string
+	// AllowedHosts are the hosts, with a port where it is not the scheme's, that
+	// requests may go to: those of Requests and those of further pages.
+	AllowedHosts []string
+	// Requests are made in this order, until one says that the token is no good.
+	// One of them has to carry the token and have no Absent statuses, so that
+	// something proves the token.
+	Requests []HTTPRequest
+	// Subject is where the subject is found in the claims: names joined by dots.
+	// It has to be a string or a whole number there.
+	Subject string
+	// Expires likewise for when the token expires, in seconds since 1970 or in
+	// RFC 3339; "" when the service does not say. It may be absent or null.
+	Expires string
+	Tokens  Tokens
+	// Timeout bounds one verification, all requests of it; 0 means 5 seconds.
+	Timeout time.Duration
+	// Now is the clock that tokens expire by; nil means time.Now.
+	Now func() time.Time
+}
+
+// HTTPRequest is one question to the service. In the path and the query of URL,
+// escaped, and in the values of Headers, the text {token} stands for the token.
+type HTTPRequest struct {
+	// Method is GET or POST; "" means GET.
+	Method  string
+	URL     string
+	Headers map[string]string
+	// Claim is where in the claims the JSON of the answer goes; "" for the claims
+	// themselves, which needs an object.
+	Claim string
+	// Pages is how many pages a list may have, each of which names the next by
+	// the Link header (RFC 8288); 0 means 1. A list that has more is a fault: half
+	// of a user's groups must decide nothing.
+	Pages int
+	// Accepted, Rejected and Absent are status codes: the answer counts, the
+	// token is no good, there is nothing to put at Claim. Any other is a fault;
+	// and so is one of Absent, or of Rejected other than 401, when the answer says
+	// that too much was asked for. nil means 200 and 401, and none for Absent.
+	Accepted, Rejected, Absent []int
+}
+
+// HTTPSource verifies tokens by asking a service for what belongs to them, such
+// as the user of a GitHub token.
+//
+// A token that the service repeats in an answer shows as "[token]" in the claims.
+// The methods may be called from several goroutines.
+type HTTPSource struct {
+	options  HTTPSourceOptions
+	client   *http.Client
+	allowed  []string // host:port, in lower case
+	requests []preparedRequest
+	inPath   bool // a URL has the token in its path
+}
+
+var _ RemoteSource = (*HTTPSource)(nil)
+
+// preparedRequest is an HTTPRequest that was checked.
+type preparedRequest struct {
+	HTTPRequest
+	url     string // with the base
+	carries bool   // the token
+}
+
+// NewHTTPSource returns a source that asks by client, which must follow no
+// redirects: see NewHTTPClient.
+func NewHTTPSource(options HTTPSourceOptions, client *http.Client) (*HTTPSource, error) {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	h := &HTTPSource{options: options, client: client}
+	if err := h.configure(); err != nil {
+		return nil, fmt.Errorf("identity source %s: %w", options.Name, err)
+	}
+	return h, nil
+}
+
+func (h *HTTPSource) configure() error {
+	o := h.options
+	switch {
+	case len(o.Requests) == 0:
+		return errors.New("requests is empty: nothing would verify a token; add one, or name a preset")
+	case len(o.AllowedHosts) == 0:
+		return errors.New("allowedHosts is empty: list the hosts that tokens may be sent to")
+	}
+	if o.BaseURL != "" {
+		base, err := checkURL("baseURL", o.BaseURL)
+		switch {
+		case err != nil:
+			return err
+		case base.RawQuery != "" || base.ForceQuery || strings.Contains(o.BaseURL, tokenMark):
+			return errors.New("baseURL has a query or {token}: put them into the URLs of the requests")
+		}
+	}
+	for i, host := range o.AllowedHosts {
+		parsed, err := url.Parse("https://" + host)
+		if err != nil || parsed.Host != host || parsed.Hostname() == "" {
+			return fmt.Errorf("allowedHosts[%d] is %q: write a host without scheme and path, with a port only where it is not the usual one", i, host)
+		}
+		h.allowed = append(h.allowed, authority(parsed))
+		if parsed.Port() == "" {
+			parsed.Scheme = "http" // which checkURL lets through for loopback hosts
+			h.allowed = append(h.allowed, authority(parsed))
+		}
+	}
+	claims := map[string]bool{}
+	proven := false
+	for i, request := range o.Requests {
+		prepared, err := h.prepare(request)
+		if err != nil {
+			return fmt.Errorf("requests[%d].%w", i, err)
+		}
+		if claims[request.Claim] {
+			return fmt.Errorf("requests[%d].claim is %q, as that of an earlier request: each needs a place of its own", i, request.Claim)
+		}
+		claims[request.Claim] = true
+		proven = proven || prepared.carries && len(prepared.Absent) == 0
+		h.requests = append(h.requests, prepared)
+	}
+	if !proven {
+		return errors.New("no request proves the token: one has to have {token} in its url or headers, and no absent statuses")
+	}
+	if err := checkClaimPath("subject", o.Subject); err != nil {
+		return err
+	}
+	if o.Expires != "" {
+		if err := checkClaimPath("expires", o.Expires); err != nil {
+			return err
+		}
+	}
+	return o.Tokens.check()
+}
+
+func checkClaimPath(field, path string) error {
+	if slices.Contains(strings.Split(path, "."), "") {
+		return fmt.Errorf("%s is %q: name where it is found in the claims, such as user.id", field, path)
+	}
+	return nil
+}
+
+func (h *HTTPSource) prepare(r HTTPRequest) (preparedRequest, error) {
+	prepared := preparedRequest{HTTPRequest: r, url: r.URL}
+	p := &prepared
+	if p.Method == "" {
+		p.Method = http.MethodGet
+	}
+	if p.Method != http.MethodGet && p.Method != http.MethodPost {
+		return prepared, fmt.Errorf("method is %q: use GET or POST", p.Method)
+	}
+	if p.Pages == 0 {
+		p.Pages = 1
+	}
+	switch {
+	case p.Pages < 1 || p.Pages > maxPages:
+		return prepared, fmt.Errorf("pages is %d: use 1 to %d", p.Pages, maxPages)
+	case p.Pages > 1 && p.Method != http.MethodGet:
+		return prepared, fmt.Errorf("pages is %d with the method %s: further pages are read by GET only", p.Pages, p.Method)
+	}
+	if err := h.prepareURL(p); err != nil {
+		return prepared, err
+	}
+	if err := prepareHeaders(p); err != nil {
+		return prepared, err
+	}
+	return prepared, prepareStatuses(p)
+}
+
+func (h *HTTPSource) prepareURL(p *preparedRequest) error {
+	if strings.HasPrefix(p.url, "/") {
+		if h.options.BaseURL == "" {
+			return errors.New("url begins with / and there is no baseURL: set one, or write the whole URL")
+		}
+		p.url = strings.TrimSuffix(h.options.BaseURL, "/") + p.url
+	}
+	// What differs between two tokens is where the token goes.
+	one, err := checkURL("url", strings.ReplaceAll(p.url, tokenMark, "1"))
+	if err != nil {
+		return err
+	}
+	two, err := checkURL("url", strings.ReplaceAll(p.url, tokenMark, "2"))
+	if err != nil || one.Scheme != two.Scheme || one.Host != two.Host {
+		return errors.New("url has {token} in its scheme or host: it may only be in the path, the query and headers")
+	}
+	if !h.allows(one) {
+		return fmt.Errorf("url goes to %s, which allowedHosts does not list: add it there", one.Host)
+	}
+	path, _, _ := strings.Cut(p.url, "?")
+	h.inPath = h.inPath || strings.Contains(path, tokenMark)
+	p.carries = strings.Contains(p.url, tokenMark)
+	return nil
+}
+
+// prepareHeaders refuses headers that the client sets itself.
+func prepareHeaders(p *preparedRequest) error {
+	seen := map[string]bool{}
+	for name, value := range p.Headers {
+		canonical := textproto.CanonicalMIMEHeaderKey(name)
+		switch canonical {
+		case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Accept-Encoding", "Te", "Trailer", "Upgrade", "Expect", "Proxy-Authorization":
+			return fmt.Errorf("headers has %s, which the connection decides: remove it", name)
+		}
+		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r > 0x7f || !isTokenCharacter(byte(r)) }) {
+			return fmt.Errorf("headers has %q, which cannot be the name of a header", name)
+		}
+		if seen[canonical] {
+			return fmt.Errorf("headers has %s twice, since case does not count: remove one", name)
+		}
+		seen[canonical] = true
+		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r >= 0x7f }) {
+			return fmt.Errorf("headers has a value of %s that is not printable ASCII: correct it", name)
+		}
+		p.carries = p.carries || strings.Contains(value, tokenMark)
+	}
+	return nil
+}
+
+func prepareStatuses(p *preparedRequest) error {
+	if p.Accepted == nil {
+		p.Accepted = []int{http.StatusOK}
+	}
+	if p.Rejected == nil {
+		p.Rejected = []int{http.StatusUnauthorized}
+	}
+	if len(p.Accepted) == 0 {
+		return errors.New("accepted is empty: list the status of a good answer, such as 200")
+	}
+	seen := map[int]string{}
+	for _, list := range []struct {
+		name     string
+		statuses []int
+		fits     func(int) bool
+		wants    string
+	}{
+		{"accepted", p.Accepted, isSuccess, "200 to 299"},
+		{"rejected", p.Rejected, isRefusal, "400 to 499"},
+		{"absent", p.Absent, func(s int) bool { return isSuccess(s) || isRefusal(s) }, "200 to 299 and 400 to 499"},
+	} {
+		for _, status := range list.statuses {
+			switch {
+			case status == http.StatusTooManyRequests:
+				return fmt.Errorf("%s has 429, which says nothing of the token: remove it", list.name)
+			case !list.fits(status):
+				return fmt.Errorf("%s has %d, which says nothing of the token: use %s", list.name, status, list.wants)
+			case seen[status] != "" && seen[status] != list.name:
+				return fmt.Errorf("%s has %d, as %s does: it can mean one thing only", list.name, status, seen[status])
+			}
+			seen[status] = list.name
+		}
+	}
+	return nil
+}
+
+func isSuccess(status int) bool { return 200 <= status && status < 300 }
+func isRefusal(status int) bool { return 400 <= status && status < 500 }
+
+// authority is the host and the port that the URL leads to.
+func authority(u *url.URL) string {
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "http":
+		port = "80"
+	default:
+		port = "443"
+	}
+	return strings.ToLower(u.Hostname()) + " " + port
+}
+
+func (h *HTTPSource) allows(u *url.URL) bool { return slices.Contains(h.allowed, authority(u)) }
+
+// Name implements Source.
+func (h *HTTPSource) Name() string { return h.options.Name }
+
+// Applies implements Source.
+func (h *HTTPSource) Applies(token *Token) bool {
+	text := token.Reveal()
+	if len(text) > maxHeaderToken || !h.options.Tokens.applies(token) {
+		return false
+	}
+	// Servers that undo the escaping too early would take such a token for a way
+	// to another place. What is left are the characters of RFC 6750 §2.1.
+	return !h.inPath || strings.Trim(text, ".") != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		return !isBase64URL(string(r)) && !strings.ContainsRune(".~+=", r)
+	})
+}
+
+// Remote implements Source.
+func (h *HTTPSource) Remote() bool { return true }
+
+// Ready implements Source: there is nothing to load.
+func (h *HTTPSource) Ready() error { return nil }
+
+// Generation implements Source. It stays the same: what the service will say next
+// cannot be known.
+func (h *HTTPSource) Generation() uint64 { return 0 }
+
+// named says whose fault it is.
+func (h *HTTPSource) named(err error) error {
+	return fmt.Errorf("identity source %s: %w", h.Name(), err)
+}
+
+// Probe implements RemoteSource: it asks about a random token. Any answer below
+// 300 or from 400 to 499 shows that the service is there. That it thinks little
+// of the token, or of how often it was asked about such ones, says nothing of
+// real tokens.
+func (h *HTTPSource) Probe(ctx context.Context) error {
+	ctx, cancel := bounded(ctx, h.options.Timeout)
+	defer cancel()
+	token, err := h.options.Tokens.random()
+	if err != nil {
+		return h.named(err)
+	}
+	first := h.requests[slices.IndexFunc(h.requests, func(r preparedRequest) bool { return r.carries })]
+	said, err := h.send(ctx, &first, first.expand(token), token)
+	if err != nil {
+		return h.named(err)
+	}
+	if !isSuccess(said.status) && !isRefusal(said.status) {
+		return h.named(said.unexpected())
+	}
+	return nil
+}
+
+// Verify implements Source.
+func (h *HTTPSource) Verify(ctx context.Context, token *Token) (policy.Identity, error) {
+	if !h.Applies(token) {
+		return policy.Identity{}, policy.ErrUnknownToken
+	}
+	ctx, cancel := bounded(ctx, h.options.Timeout)
+	defer cancel()
+	verified, err := h.verify(ctx, token)
+	switch {
+	case err == nil:
+		return verified, nil
+	case errors.Is(err, policy.ErrUnknownToken):
+		return policy.Identity{}, err
+	}
+	return policy.Identity{}, h.named(err)
+}
+
+func (h *HTTPSource) verify(ctx context.Context, token *Token) (policy.Identity, error) {
+	var members [][]byte // of the claims, as JSON text
+	size := 0
+	for i := range h.requests {
+		request := &h.requests[i]
+		content, err := h.read(ctx, request, token)
+		if err != nil {
+			return policy.Identity{}, err
+		}
+		if content == nil {
+			continue
+		}
+		if size += len(content); size > maxClaimsBytes {
+			return policy.Identity{}, fmt.Errorf("the answers have more than %d bytes together", maxClaimsBytes)
+		}
+		if request.Claim == "" {
+			content = bytes.TrimSpace(content[1 : len(content)-1]) // without the braces
+		} else {
+			name, err := json.Marshal(request.Claim)
+			if err != nil {
+				return policy.Identity{}, errors.New("the claim has no JSON form")
+			}
+			content = slices.Concat(name, []byte(":"), content)
+		}
+		if len(content) > 0 {
+			members = append(members, content)
+		}
+	}
+	text, err := withoutToken(slices.Concat([]byte("{"), bytes.Join(members, []byte(",")), []byte("}")), token)
+	if err != nil {
+		return policy.Identity{}, err
+	}
+	return h.identityOf(text)
+}
+
+func (h *HTTPSource) identityOf(text []byte) (policy.Identity, error) {
+	claims, err := policy.DecodeObject(text)
+	if err != nil {
+		return policy.Identity{}, fmt.Errorf("put together: %w", invalidJSON(err))
+	}
+	parsed, err := policy.ParseObject(text)
+	if err != nil {
+		return policy.Identity{}, invalidJSON(err)
+	}
+	defer parsed.Release()
+	verified := policy.Identity{Source: h.Name(), Type: HTTPType, Claims: claims}
+	if verified.Subject, err = subjectAt(parsed.Root(), h.options.Subject); err != nil {
+		return policy.Identity{}, err
+	}
+	if h.options.Expires != "" {
+		if verified.Expires, err = expiryAt(parsed.Root(), h.options.Expires); err != nil {
+			return policy.Identity{}, err
+		}
+		if !verified.Expires.IsZero() && !h.options.Now().Before(verified.Expires) {
+			return policy.Identity{}, refusal("it expired")
+		}
+	}
+	return verified, nil
+}
+
+// lookUp follows the names of path but the last, and returns what holds that.
+func lookUp(root policy.Value, path string) (holder policy.Value, last string) {
+	for {
+		name, rest, more := strings.Cut(path, ".")
+		if !more {
+			return root, name
+		}
+		root, path = root.Get(name), rest
+	}
+}
+
+func subjectAt(root policy.Value, path string) (string, error) {
+	holder, last := lookUp(root, path)
+	value := holder.Get(last)
+	if value.IsNull() {
+		return "", fmt.Errorf("the answers have nothing at %s, which is the subject", path)
+	}
+	if number, ok := wholeNumber(value.Raw()); ok {
+		return number, nil
+	}
+	subject, err := holder.String(last)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%s is the subject: it has to be a string or a whole number, not %s", path, kindAt(value))
+	case subject == "":
+		return "", fmt.Errorf("%s is the subject, and is empty", path)
+	case len(subject) > maxSubjectBytes:
+		return "", fmt.Errorf("%s is the subject, and has more than %d bytes", path, maxSubjectBytes)
+	case strings.Contains(subject, hidden):
+		return "", fmt.Errorf("%s is the subject, and holds the token, which must not be shown", path)
+	}
+	return subject, nil
+}
+
+// expiryAt returns the zero time where the answers say nothing.
+func expiryAt(root policy.Value, path string) (time.Time, error) {
+	holder, last := lookUp(root, path)
+	value := holder.Get(last)
+	if value.IsNull() {
+		return time.Time{}, nil
+	}
+	if text, err := holder.String(last); err == nil {
+		instant, err := time.Parse(time.RFC3339, text)
+		if err != nil || instant.IsZero() {
+			return time.Time{}, fmt.Errorf("%s is not a time in RFC 3339", path)
+		}
+		return instant, nil
+	}
+	var seconds float64
+	if err := json.Unmarshal(value.Raw(), &seconds); err != nil {
+		return time.Time{}, fmt.Errorf("%s is when the token expires: it has to be a number or a string, not %s", path, kindAt(value))
+	}
+	instant, err := sinceEpoch(seconds)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s %w", path, err)
+	}
+	return instant, nil
+}
+
+// read returns the JSON of all pages of one request, nil when it is absent.
+func (h *HTTPSource) read(ctx context.Context, request *preparedRequest, token *Token) ([]byte, error) {
+	at := request.expand(token)
+	var items [][]byte // of the pages of a list
+	size := 0
+	for page := 1; ; page++ {
+		said, err := h.send(ctx, request, at, token)
+		if err != nil {
+			return nil, err
+		}
+		absent, err := request.judge(said)
+		switch {
+		case err != nil:
+			return nil, err
+		case absent && page > 1:
+			return nil, said.fault("page %d of a list is missing: the answer has status %d", page, said.status)
+		case absent:
+			return nil, nil
+		}
+		content, err := contentOf(said, request)
+		if err != nil {
+			return nil, said.fault("%w", err)
+		}
+		next, err := nextLink(said.header.Values("Link"))
+		if err != nil {
+			return nil, said.fault("%w", err)
+		}
+		isList := content[0] == '['
+		switch {
+		case !isList && (page > 1 || next != ""):
+			return nil, said.fault("there are several pages, and one of them is not a list: only lists can be put together")
+		case !isList:
+			return content, nil
+		}
+		if size += len(content); size > maxClaimsBytes {
+			return nil, said.fault("the pages have more than %d bytes together", maxClaimsBytes)
+		}
+		if inside := bytes.TrimSpace(content[1 : len(content)-1]); len(inside) > 0 {
+			items = append(items, inside)
+		}
+		switch {
+		case next == "":
+			return slices.Concat([]byte("["), bytes.Join(items, []byte(",")), []byte("]")), nil
+		case page == request.Pages:
+			return nil, said.fault("the list has more than the %d pages that are allowed", request.Pages)
+		}
+		if at, err = h.follow(at, next); err != nil {
+			return nil, said.fault("%w", err)
+		}
+	}
+}
+
+// contentOf checks the whole text of an answer.
+func contentOf(said *answer, request *preparedRequest) ([]byte, error) {
+	parsed, err := policy.ParseJSON(said.body)
+	if err != nil {
+		return nil, invalidJSON(err)
+	}
+	defer parsed.Release()
+	root := parsed.Root()
+	if request.Claim == "" && !root.IsObject() {
+		return nil, fmt.Errorf("the answer becomes the claims: it has to be an object, not %s", kindAt(root))
+	}
+	return root.Raw(), nil
+}
+
+// judge says what the status means; absent is only of use without an error.
+func (p *preparedRequest) judge(said *answer) (absent bool, err error) {
+	switch {
+	case said.status == http.StatusTooManyRequests:
+		return false, said.unexpected()
+	case slices.Contains(p.Accepted, said.status):
+		return false, nil
+	case p.mayMeanTooMuch(said.status) && said.overLimit():
+		return false, &provoked{said.fault("the answer has status %d because too much was asked for", said.status)}
+	case slices.Contains(p.Rejected, said.status):
+		return false, refusal(fmt.Sprintf("the service answers with status %d", said.status))
+	case slices.Contains(p.Absent, said.status):
+		return true, nil
+	}
+	return false, said.unexpected()
+}
+
+// mayMeanTooMuch reports whether the status, which means something here, could
+// also mean that too much was asked for, as 403 of GitHub's does.
+func (p *preparedRequest) mayMeanTooMuch(status int) bool {
+	return slices.Contains(p.Absent, status) || status != http.StatusUnauthorized && slices.Contains(p.Rejected, status)
+}
+
+// follow returns where a link on the page at from leads, when it may be asked.
+func (h *HTTPSource) follow(from, link string) (string, error) {
+	base, err := url.Parse(from)
+	if err != nil {
+		return "", errors.New("the URL of the page cannot be read") // it was, to send it
+	}
+	to, err := base.Parse(link)
+	if err != nil {
+		return "", errors.New("the next page has no valid URL")
+	}
+	to.Fragment, to.RawFragment = "", ""
+	if _, err := checkURL("the URL of the next page", to.String()); err != nil {
+		return "", errors.New("the next page is not at an https URL")
+	}
+	if !h.allows(to) {
+		return "", errors.New("the next page is on a host that allowedHosts does not list")
+	}
+	return to.String(), nil
+}
+
+// expand is the URL with the token in it.
+func (p *preparedRequest) expand(token *Token) string {
+	path, query, has := strings.Cut(p.url, "?")
+	expanded := strings.ReplaceAll(path, tokenMark, url.PathEscape(token.Reveal()))
+	if has {
+		expanded += "?" + strings.ReplaceAll(query, tokenMark, url.QueryEscape(token.Reveal()))
+	}
+	return expanded
+}
+
+func (h *HTTPSource) send(ctx context.Context, p *preparedRequest, at string, token *Token) (*answer, error) {
+	request, err := http.NewRequestWithContext(ctx, p.Method, at, http.NoBody)
+	if err != nil {
+		return nil, errors.New("the request cannot be made: its URL is not valid") // the error holds it
+	}
+	request.Header.Set("Accept", "application/json")
+	for name, value := range p.Headers {
+		request.Header.Set(name, strings.ReplaceAll(value, tokenMark, token.Reveal()))
+	}
+	return ask(h.client, request, maxAnswerBytes)
+}
