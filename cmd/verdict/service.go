@@ -236,16 +236,22 @@ func policyOptions(c *config.Configuration) policy.Options {
 
 func (s *service) loadIdentities(ctx context.Context, registry *prometheus.Registry, withExample bool) error {
 	var sources []identity.Source
-	add := func(name, path string) error {
-		file, err := identity.NewTokenFile(name, path, nil)
+	add := func(name, path string, format config.TokenFileFormat) error {
+		file, err := identity.NewTokenFile(name, path, nil, identity.WithFormat(identity.TokenFileFormat(format)))
 		if err != nil {
 			return err
 		}
 		if err := file.Load(); err != nil {
 			return err
 		}
+		warn := func() {
+			for _, warning := range file.Warnings() {
+				s.log.Warn(warning, zap.String("source", name))
+			}
+		}
+		warn()
 		s.background.Go(func() {
-			file.Watch(ctx, func() { s.observer.fileReloaded("tokenFile", name, nil) },
+			file.Watch(ctx, func() { s.observer.fileReloaded("tokenFile", name, nil); warn() },
 				func(err error) { s.observer.fileReloaded("tokenFile", name, err) })
 		})
 		sources = append(sources, file)
@@ -253,7 +259,7 @@ func (s *service) loadIdentities(ctx context.Context, registry *prometheus.Regis
 		return nil
 	}
 	for _, configured := range s.config.Authentication.Sources {
-		if err := add(configured.Name, configured.TokenFile.Path); err != nil {
+		if err := add(configured.Name, configured.TokenFile.Path, configured.TokenFile.Format); err != nil {
 			return err
 		}
 	}
@@ -267,7 +273,7 @@ func (s *service) loadIdentities(ctx context.Context, registry *prometheus.Regis
 			return err
 		}
 		s.example = &prepared
-		if err := add("example", prepared.tokenFile); err != nil {
+		if err := add("example", prepared.tokenFile, config.TokenFileYAML); err != nil {
 			return err
 		}
 	}

@@ -74,6 +74,19 @@ func FormatFile(entries ...Entry) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// identity is what the token of the entry proves.
+func (e Entry) identity(source, kind string) (policy.Identity, error) {
+	claims, err := e.claims()
+	return policy.Identity{
+		Source:    source,
+		Type:      kind,
+		Subject:   e.Username,
+		Claims:    claims,
+		Audiences: e.Audiences,
+		Expires:   e.Expires,
+	}, err
+}
+
 // claims are the fields that say who the user is, as policies see them.
 func (e Entry) claims() (policy.Object, error) {
 	claims := map[string]any{"username": e.Username}

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -22,13 +23,10 @@ const maxProblems = 20
 func parseTokens(name string, content []byte) ([]Entry, error) {
 	p := parser{name: name}
 	entries := p.file(content)
-	if len(p.problems) == 0 {
-		return entries, nil
+	if err := p.err(); err != nil {
+		return nil, err
 	}
-	if p.more > 0 {
-		p.problems = append(p.problems, fmt.Errorf("%s: and %d more mistakes", name, p.more))
-	}
-	return nil, errors.Join(p.problems...)
+	return entries, nil
 }
 
 type parser struct {
@@ -38,18 +36,31 @@ type parser struct {
 }
 
 func (p *parser) problem(at *yaml.Node, path, format string, args ...any) {
+	where := ""
+	if at != nil {
+		where = fmt.Sprintf(":%d:%d", at.Line, at.Column)
+	}
+	p.problemAt(where, path, format, args...)
+}
+
+// problemAt notes a mistake; where is ":line:column", or "" for the whole file.
+func (p *parser) problemAt(where, path, format string, args ...any) {
 	if len(p.problems) == maxProblems {
 		p.more++
 		return
 	}
-	where := p.name
-	if at != nil {
-		where = fmt.Sprintf("%s:%d:%d", p.name, at.Line, at.Column)
-	}
 	if path != "" {
 		where += ": " + path
 	}
-	p.problems = append(p.problems, fmt.Errorf("%s: %s", where, fmt.Sprintf(format, args...)))
+	p.problems = append(p.problems, fmt.Errorf("%s%s: %s", p.name, where, fmt.Sprintf(format, args...)))
+}
+
+// err is what is wrong with the file, nil for nothing.
+func (p *parser) err() error {
+	if p.more > 0 {
+		return errors.Join(append(p.problems, fmt.Errorf("%s: and %d more mistakes", p.name, p.more))...)
+	}
+	return errors.Join(p.problems...)
 }
 
 func (p *parser) file(content []byte) []Entry {
@@ -224,27 +235,41 @@ func (p *parser) text(node *yaml.Node, path string, nonEmpty bool) string {
 
 // hash reads the scalar as it is written, since a hash may look like a number.
 func (p *parser) hash(node *yaml.Node, path string) string {
-	const digits = 64
-	value := strings.ToLower(node.Value)
-	if node.Kind == yaml.ScalarNode && len(value) == digits {
-		if _, err := hex.DecodeString(value); err == nil {
-			return value
+	if node.Kind == yaml.ScalarNode {
+		if digest, ok := parseDigest(node.Value); ok {
+			return digest
 		}
 	}
-	// The value is not shown: it may be the token.
-	p.problem(node, path, "must be the SHA-256 of the token in 64 hexadecimal digits, and not the token itself")
+	p.problem(node, path, "%s", wantDigest)
 	return ""
+}
+
+// What the values that are not shown have to be: such a one may be the token.
+const (
+	wantDigest = "must be the SHA-256 of the token in 64 hexadecimal digits, and not the token itself"
+	wantExpiry = "must be a time after 1970 as in RFC 3339, such as 2030-12-31T23:59:59Z; leave the field out for a token that never expires"
+)
+
+// parseDigest returns the SHA-256 of a token in lower case.
+func parseDigest(text string) (string, bool) {
+	digest := strings.ToLower(text)
+	_, err := hex.DecodeString(digest)
+	return digest, err == nil && len(digest) == hex.EncodedLen(sha256.Size)
+}
+
+func parseExpiry(text string) (time.Time, bool) {
+	at, err := time.Parse(time.RFC3339, text)
+	// The zero time means never, which nobody means by the year 1.
+	return at, err == nil && at.Unix() > 0
 }
 
 func (p *parser) time(node *yaml.Node, path string) time.Time {
 	if node.Kind == yaml.ScalarNode {
-		at, err := time.Parse(time.RFC3339, node.Value)
-		// The zero time means never, which nobody means by the year 1.
-		if err == nil && at.Unix() > 0 {
+		if at, ok := parseExpiry(node.Value); ok {
 			return at
 		}
 	}
-	p.problem(node, path, "must be a time after 1970 as in RFC 3339, such as 2030-12-31T23:59:59Z; leave the field out for a token that never expires")
+	p.problem(node, path, "%s", wantExpiry)
 	return time.Time{}
 }
 

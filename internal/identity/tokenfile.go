@@ -2,15 +2,13 @@ package identity
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +28,27 @@ const (
 	readPause    = 20 * time.Millisecond
 )
 
+// TokenFileFormat is the form of a token file.
+type TokenFileFormat string
+
+// The values of TokenFileFormat.
+const (
+	// TokenFileYAML lists hashes of tokens.
+	TokenFileYAML TokenFileFormat = "yaml"
+	// TokenFileCSV is that of kube-apiserver's --token-auth-file: the token
+	// itself, username, uid, and optionally groups in one column.
+	TokenFileCSV TokenFileFormat = "csv"
+)
+
+// parsers of the formats.
+var tokenFileParsers = map[TokenFileFormat]func(name string, content []byte) (entries []Entry, warnings []string, err error){
+	TokenFileYAML: func(name string, content []byte) ([]Entry, []string, error) {
+		entries, err := parseTokens(name, content)
+		return entries, nil, err
+	},
+	TokenFileCSV: parseTokensCSV,
+}
+
 // TokenFile verifies tokens against a YAML file that lists their hashes:
 //
 //	tokens:
@@ -41,19 +60,15 @@ const (
 //	    audiences: [https://kubernetes.default.svc]
 //	    expires: 2030-12-31T23:59:59Z
 //
-// Only sha256 and username are required; Entry says what each field means.
-//
-// Looking a token up does not tell, by the time it takes, how near a guess is to
-// a token in the file: the table is keyed by an HMAC of the token's hash under a
-// random key that lives as long as the TokenFile. What the table compares is
-// thus unknown to the guesser and unrelated to the guess, so that no part of a
-// token can be found before the rest.
+// Only sha256 and username are required; Entry says what each field means. Of a
+// file with tokens in clear text, TokenFileCSV, it keeps no more than that.
 //
 // The methods may be called from several goroutines.
 type TokenFile struct {
 	name     string
 	path     string
-	key      []byte
+	format   TokenFileFormat
+	keys     digestKeys
 	now      func() time.Time
 	watching filewatch.Options
 
@@ -68,7 +83,8 @@ var _ Source = (*TokenFile)(nil)
 type tokenTable struct {
 	generation uint64
 	digest     [sha256.Size]byte // of the file
-	identities map[[sha256.Size]byte]policy.Identity
+	warnings   []string
+	identities map[digestKey]policy.Identity
 }
 
 // reading is what the latest look at the file found.
@@ -78,18 +94,29 @@ type reading struct {
 	err  error
 }
 
+// TokenFileOption is something a TokenFile can do without.
+type TokenFileOption func(*TokenFile)
+
+// WithFormat says which form the file has. Default TokenFileYAML.
+func WithFormat(format TokenFileFormat) TokenFileOption {
+	return func(f *TokenFile) { f.format = format }
+}
+
 // NewTokenFile returns the source called name that verifies against the file at
 // path. Nothing is read before Load or Watch. now is the clock that tokens
 // expire by; nil means time.Now.
-func NewTokenFile(name, path string, now func() time.Time) (*TokenFile, error) {
-	key := make([]byte, sha256.Size)
-	if _, err := rand.Read(key); err != nil {
-		return nil, fmt.Errorf("identity source %s: making a random key: %w", name, err)
-	}
+func NewTokenFile(name, path string, now func() time.Time, options ...TokenFileOption) (*TokenFile, error) {
 	if now == nil {
 		now = time.Now
 	}
-	return &TokenFile{name: name, path: path, key: key, now: now}, nil
+	f := &TokenFile{name: name, path: path, format: TokenFileYAML, keys: newDigestKeys(), now: now}
+	for _, option := range options {
+		option(f)
+	}
+	if tokenFileParsers[f.format] == nil {
+		return nil, fmt.Errorf("identity source %s: a token file cannot have the format %q", name, f.format)
+	}
+	return f, nil
 }
 
 // Name implements Source.
@@ -108,14 +135,11 @@ func (f *TokenFile) Verify(_ context.Context, token *Token) (policy.Identity, er
 	if table == nil {
 		return policy.Identity{}, f.notLoaded()
 	}
-	verified, ok := table.identities[f.keyOf(token.SHA256())]
+	verified, ok := table.identities[f.keys.of(token.SHA256())]
 	if !ok {
 		return policy.Identity{}, policy.ErrUnknownToken
 	}
-	if !verified.Expires.IsZero() && !f.now().Before(verified.Expires) {
-		return policy.Identity{}, fmt.Errorf("%w: expired at %s", policy.ErrUnknownToken, verified.Expires.Format(time.RFC3339))
-	}
-	return verified, nil
+	return whileValid(verified, f.now())
 }
 
 // Ready implements Source: it returns nil once the file was read. A later file
@@ -157,6 +181,25 @@ func (f *TokenFile) Len() int {
 		return len(table.identities)
 	}
 	return 0
+}
+
+// Warnings say what is unsafe or odd about the file, though it was read: one
+// sentence each, without anything that the file holds.
+func (f *TokenFile) Warnings() []string {
+	table := f.table.Load()
+	if table == nil || f.format != TokenFileCSV {
+		return nil
+	}
+	warnings := []string{fmt.Sprintf("token file %s holds tokens in clear text: whoever reads it is all of its users; format yaml holds hashes", f.path)}
+	if last := f.last.Load(); last != nil && last.info != nil && readableByOthers(last.info.Mode()) {
+		warnings = append(warnings, fmt.Sprintf("token file %s is readable by every user of the machine (mode %04o): chmod o-rwx", f.path, last.info.Mode().Perm()))
+	}
+	return append(warnings, table.warnings...)
+}
+
+func readableByOthers(mode fs.FileMode) bool {
+	const others = 0o004
+	return runtime.GOOS != "windows" && mode.Perm()&others != 0 // where modes say nothing
 }
 
 // Load reads the file. When that fails, what was read before stays in place. The
@@ -282,44 +325,25 @@ func (f *TokenFile) take(content []byte) (changed bool, err error) {
 	if current != nil && current.digest == digest {
 		return false, nil
 	}
-	entries, err := parseTokens(f.path, content)
+	entries, warnings, err := tokenFileParsers[f.format](f.path, content)
 	if err != nil {
 		return false, err
 	}
-	next := &tokenTable{generation: 1, digest: digest, identities: make(map[[sha256.Size]byte]policy.Identity, len(entries))}
+	next := &tokenTable{generation: 1, digest: digest, warnings: warnings, identities: make(map[digestKey]policy.Identity, len(entries))}
 	if current != nil {
 		next.generation = current.generation + 1
 	}
 	for _, entry := range entries {
-		var sum [sha256.Size]byte
-		if _, err := hex.Decode(sum[:], []byte(entry.SHA256)); err != nil {
-			return false, fmt.Errorf("token file %s: %w", f.path, err)
+		key, err := f.keys.ofEntry(entry)
+		if err == nil {
+			next.identities[key], err = entry.identity(f.name, TokenFileType)
 		}
-		if next.identities[f.keyOf(sum)], err = f.identityOf(entry); err != nil {
+		if err != nil {
 			return false, fmt.Errorf("token file %s: %w", f.path, err)
 		}
 	}
 	f.table.Store(next)
 	return true, nil
-}
-
-// keyOf returns where the table keeps the token of that hash.
-func (f *TokenFile) keyOf(sum [sha256.Size]byte) [sha256.Size]byte {
-	mac := hmac.New(sha256.New, f.key)
-	mac.Write(sum[:])
-	return [sha256.Size]byte(mac.Sum(nil))
-}
-
-func (f *TokenFile) identityOf(entry Entry) (policy.Identity, error) {
-	claims, err := entry.claims()
-	return policy.Identity{
-		Source:    f.name,
-		Type:      TokenFileType,
-		Subject:   entry.Username,
-		Claims:    claims,
-		Audiences: entry.Audiences,
-		Expires:   entry.Expires,
-	}, err
 }
 
 // changed tells whether the file may differ from what was last read, without
