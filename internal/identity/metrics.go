@@ -16,6 +16,7 @@ type Metrics struct {
 	keyFetches    *prometheus.CounterVec   // source, issuer, result
 	keysFetched   *prometheus.GaugeVec     // source, issuer
 	circuitOpen   *prometheus.GaugeVec     // source
+	secrets       *prometheus.GaugeVec     // source, state
 }
 
 // NewMetrics registers the metrics; with nil they are counted and not shown.
@@ -38,9 +39,13 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Name: "verdict_identity_circuit_open",
 			Help: "1 while a source that failed repeatedly is not asked, 0 while it is.",
 		}, []string{"source"}),
+		secrets: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "verdict_identity_secrets",
+			Help: "Secrets with tokens by state: accepted, or why they are refused: type, malformed, group, username, duplicate.",
+		}, []string{"source", "state"}),
 	}
 	if registerer != nil {
-		registerer.MustRegister(m.verifications, m.keyFetches, m.keysFetched, m.circuitOpen)
+		registerer.MustRegister(m.verifications, m.keyFetches, m.keysFetched, m.circuitOpen, m.secrets)
 	}
 	return m
 }
@@ -73,4 +78,9 @@ func (m *Metrics) circuit(source string, open bool) {
 		value = 1
 	}
 	m.circuitOpen.WithLabelValues(source).Set(value)
+}
+
+// secretsHeld says how many Secrets are in one state.
+func (m *Metrics) secretsHeld(source, state string, secrets int) {
+	m.secrets.WithLabelValues(source, state).Set(float64(secrets))
 }
