@@ -2,37 +2,50 @@ package cluster
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// apiServer answers lists and watches of nodes as a kube-apiserver does, in JSON.
+// apiServer answers lists and watches of one resource as a kube-apiserver does,
+// in JSON.
 type apiServer struct {
-	t *testing.T
+	t          *testing.T
+	path, kind string
 	// noWatchList makes it refuse streamed lists, as servers before 1.32 do.
 	noWatchList bool
 
 	mu       sync.Mutex // guards what follows
 	version  int
-	nodes    map[string]*corev1.Node
+	objects  map[string]object // by name
 	watchers map[chan event]struct{}
 	headers  http.Header // of the last request
+	query    url.Values  // likewise
 	lists    int         // whole and streamed lists
 }
+
+// object is the JSON form of an object.
+type object map[string]any
 
 type event struct {
 	Type   string `json:"type"`
 	Object any    `json:"object"`
 }
 
+// newAPIServer has nodes.
 func newAPIServer(t *testing.T) *apiServer {
 	t.Helper()
-	return &apiServer{t: t, nodes: map[string]*corev1.Node{}, watchers: map[chan event]struct{}{}}
+	return newAPIServerOf(t, "/api/v1/nodes", "Node")
+}
+
+func newAPIServerOf(t *testing.T, path, kind string) *apiServer {
+	t.Helper()
+	return &apiServer{t: t, path: path, kind: kind, objects: map[string]object{}, watchers: map[chan event]struct{}{}}
 }
 
 func (s *apiServer) send(e event) {
@@ -43,33 +56,42 @@ func (s *apiServer) send(e event) {
 
 // put makes a node or changes it; label says which version it is.
 func (s *apiServer) put(name, label string) {
+	s.set(name, object{
+		"metadata": object{
+			"labels":        map[string]string{"version": label},
+			"managedFields": []object{{"manager": "kubelet"}},
+		},
+		"spec": object{}, "status": object{},
+	})
+}
+
+// set makes an object or changes it.
+func (s *apiServer) set(name string, content object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	kind := "MODIFIED"
-	if s.nodes[name] == nil {
-		kind = "ADDED"
+	change := "MODIFIED"
+	if s.objects[name] == nil {
+		change = "ADDED"
 	}
 	s.version++
-	s.nodes[name] = &corev1.Node{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Node"},
-		ObjectMeta: metav1.ObjectMeta{
-			Name:            name,
-			Labels:          map[string]string{"version": label},
-			ResourceVersion: strconv.Itoa(s.version),
-			ManagedFields:   []metav1.ManagedFieldsEntry{{Manager: "kubelet"}},
-		},
-	}
-	s.send(event{kind, s.nodes[name]})
+	metadata := maps.Clone(content["metadata"].(object))
+	metadata["name"], metadata["resourceVersion"] = name, strconv.Itoa(s.version)
+	content = maps.Clone(content)
+	content["apiVersion"], content["kind"], content["metadata"] = "v1", s.kind, metadata
+	s.objects[name] = content
+	s.send(event{change, content})
 }
 
 func (s *apiServer) remove(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.version++
-	node := s.nodes[name].DeepCopy()
-	node.ResourceVersion = strconv.Itoa(s.version)
-	delete(s.nodes, name)
-	s.send(event{"DELETED", node})
+	last := maps.Clone(s.objects[name])
+	metadata := maps.Clone(last["metadata"].(object))
+	metadata["resourceVersion"] = strconv.Itoa(s.version)
+	last["metadata"] = metadata
+	delete(s.objects, name)
+	s.send(event{"DELETED", last})
 }
 
 // expire ends the watches in such a way that clients list again.
@@ -95,6 +117,13 @@ func (s *apiServer) header(name string) string {
 	return s.headers.Get(name)
 }
 
+// asked is a parameter of the last request.
+func (s *apiServer) asked(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.query.Get(name)
+}
+
 func status(code int32, reason metav1.StatusReason) *metav1.Status {
 	return &metav1.Status{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"},
@@ -103,7 +132,7 @@ func status(code int32, reason metav1.StatusReason) *metav1.Status {
 }
 
 func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/api/v1/nodes" {
+	if r.URL.Path != s.path {
 		s.t.Errorf("unexpected path %s", r.URL.Path)
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -111,7 +140,7 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	streamed := query.Get("sendInitialEvents") == "true"
 
 	s.mu.Lock()
-	s.headers = r.Header.Clone()
+	s.headers, s.query = r.Header.Clone(), query
 	switch {
 	case streamed && s.noWatchList:
 		s.mu.Unlock()
@@ -120,14 +149,16 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case query.Get("watch") == "":
 		s.lists++
-		list := &corev1.NodeList{
-			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "NodeList"},
-			ListMeta: metav1.ListMeta{ResourceVersion: strconv.Itoa(s.version)},
+		items := []object{}
+		for _, stored := range s.objects {
+			item := maps.Clone(stored) // members of a list have none of these
+			delete(item, "apiVersion")
+			delete(item, "kind")
+			items = append(items, item)
 		}
-		for _, node := range s.nodes {
-			item := *node
-			item.TypeMeta = metav1.TypeMeta{} // members of a list have none
-			list.Items = append(list.Items, item)
+		list := object{
+			"apiVersion": "v1", "kind": s.kind + "List",
+			"metadata": object{"resourceVersion": strconv.Itoa(s.version)}, "items": items,
 		}
 		s.mu.Unlock()
 		s.write(w, list)
@@ -136,14 +167,14 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	events := make(chan event, 1000)
 	if streamed {
 		s.lists++
-		for _, node := range s.nodes {
-			events <- event{"ADDED", node}
+		for _, stored := range s.objects {
+			events <- event{"ADDED", stored}
 		}
-		events <- event{"BOOKMARK", &corev1.Node{
-			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Node"},
-			ObjectMeta: metav1.ObjectMeta{
-				ResourceVersion: strconv.Itoa(s.version),
-				Annotations:     map[string]string{metav1.InitialEventsAnnotationKey: "true"},
+		events <- event{"BOOKMARK", object{
+			"apiVersion": "v1", "kind": s.kind,
+			"metadata": object{
+				"resourceVersion": strconv.Itoa(s.version),
+				"annotations":     map[string]string{metav1.InitialEventsAnnotationKey: "true"},
 			},
 		}}
 	} else if from := query.Get("resourceVersion"); from != strconv.Itoa(s.version) {

@@ -3,59 +3,30 @@ package cluster
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
-	"net/url"
 	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 )
-
-// Options are what Nodes can do without. The zero value is valid.
-type Options struct {
-	// OnChange is told, after a node was added, changed or taken away. It must
-	// return quickly.
-	OnChange func()
-	// OnError is told when the nodes cannot be listed or watched, at each
-	// attempt, and when a node cannot be decoded. It must return quickly and
-	// may be called from several goroutines.
-	OnError func(error)
-	// Now is the clock that contact is measured by. Default time.Now.
-	Now func() time.Time
-}
 
 // Nodes keeps the cluster's nodes, up to date by a watch. Each is decoded once
 // for each change of it, never on a call.
 //
 // The methods may be called from several goroutines.
 type Nodes[T any] struct {
-	host     string
-	decode   func([]byte) (T, error)
-	onError  func(error)
-	onChange func()
-	now      func() time.Time
-	contact  *contact
-	informer cache.SharedIndexInformer
-	received cache.ResourceEventHandlerRegistration
+	*watcher
+	decode func([]byte) (T, error)
 
 	// byName holds the nodes that could be decoded: looking up thousands of
 	// names in the informer's own store costs several times as much.
 	mutex  sync.RWMutex
 	byName map[string]T
 }
-
-// endGrace is how long Run waits for client-go to end.
-const endGrace = time.Second
 
 // cachedNode is what the informer stores in place of the v1 Node, so that there
 // is one copy of it in memory. It has the names and versions that informers ask
@@ -70,46 +41,14 @@ type cachedNode[T any] struct {
 // decode turns the JSON of a Node, with its apiVersion and kind and without
 // metadata.managedFields, into what is kept of it; it owns the JSON.
 func NewNodes[T any](config *rest.Config, decode func([]byte) (T, error), options Options) (*Nodes[T], error) {
-	if options.Now == nil {
-		options.Now = time.Now
-	}
-	if options.OnError == nil {
-		options.OnError = func(error) {}
-	}
-	if options.OnChange == nil {
-		options.OnChange = func() {}
-	}
-	n := &Nodes[T]{
-		host:     shownHost(config.Host),
-		decode:   decode,
-		onError:  options.OnError,
-		onChange: options.OnChange,
-		now:      options.Now,
-		contact:  &contact{now: options.Now},
-		byName:   map[string]T{},
-	}
-
-	config = rest.CopyConfig(config)
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return n.contact.wrap(next, n.failed) })
-	client, err := corev1client.NewForConfig(config)
+	w, err := newWatcher(config, "nodes", options)
 	if err != nil {
-		return nil, fmt.Errorf("a client for the API server at %s: %w", n.host, err)
+		return nil, err
 	}
-	n.informer = cache.NewSharedIndexInformerWithOptions(
-		cache.NewListWatchFromClient(client.RESTClient(), "nodes", metav1.NamespaceAll, fields.Everything()),
-		&corev1.Node{},
-		cache.SharedIndexInformerOptions{ObjectDescription: "nodes"},
-	)
-	// Both fail only on an informer that runs already.
-	if err := errors.Join(n.informer.SetTransform(n.transform), n.informer.SetWatchErrorHandlerWithContext(n.watchError)); err != nil {
-		return nil, fmt.Errorf("node informer: %w", err)
-	}
-	if n.received, err = n.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    n.put,
-		UpdateFunc: func(_, changed any) { n.put(changed) },
-		DeleteFunc: n.remove,
-	}); err != nil {
-		return nil, fmt.Errorf("node informer: %w", err)
+	n := &Nodes[T]{watcher: w, decode: decode, byName: map[string]T{}}
+	source := cache.NewListWatchFromClient(w.client, "nodes", metav1.NamespaceAll, fields.Everything())
+	if err := w.inform(source, &corev1.Node{}, n.transform, n.put, n.remove); err != nil {
+		return nil, err
 	}
 	return n, nil
 }
@@ -130,9 +69,6 @@ func (n *Nodes[T]) put(object any) {
 }
 
 func (n *Nodes[T]) remove(object any) {
-	if last, ok := object.(cache.DeletedFinalStateUnknown); ok {
-		object = last.Obj
-	}
 	cached, ok := object.(*cachedNode[T])
 	if !ok {
 		return
@@ -143,33 +79,11 @@ func (n *Nodes[T]) remove(object any) {
 	n.onChange()
 }
 
-// shownHost is the API server's address without a password it may hold.
-func shownHost(host string) string {
-	if address, err := url.Parse(host); err == nil {
-		return address.Redacted()
-	}
-	return "its configured address"
-}
-
 // Run keeps the nodes up to date until ctx is done. An API server that cannot be
 // reached is tried again, at growing intervals of up to about 30 s. It can be
 // called once. client-go's own messages go to the logger in ctx
 // (klog.NewContext), else to klog.
-//
-// While the API server refuses connections client-go may sit out such an
-// interval before it ends. Run returns without it then; it does nothing more.
-func (n *Nodes[T]) Run(ctx context.Context) {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		n.informer.RunWithContext(ctx)
-	}()
-	<-ctx.Done()
-	select {
-	case <-ended:
-	case <-time.After(endGrace):
-	}
-}
+func (n *Nodes[T]) Run(ctx context.Context) { n.run(ctx) }
 
 // Find sets nodes[i] to the node called names[i], for each that is known, and
 // leaves the others as they are.
@@ -190,44 +104,19 @@ func (n *Nodes[T]) All() map[string]T {
 	return maps.Clone(n.byName)
 }
 
-// Ready returns nil once the nodes were received whole, else what is missing.
-// It stays nil when contact is lost later; Status tells that.
-func (n *Nodes[T]) Ready() error {
-	if n.received.HasSynced() {
-		return nil
-	}
-	if _, err := n.contact.state(); err != nil {
-		return fmt.Errorf("the nodes are not yet known: %w", err)
-	}
-	return fmt.Errorf("the nodes are not yet known: waiting for the API server at %s", n.host)
-}
-
 // Status says in a line, for people, how many nodes are known, when the API
 // server last spoke to us, and what went wrong since.
 func (n *Nodes[T]) Status() string {
 	if err := n.Ready(); err != nil {
 		return err.Error()
 	}
-	heardAt, err := n.contact.state()
-	status := fmt.Sprintf("%d nodes, last contact with the API server at %s %s ago",
-		n.count(), n.host, n.now().Sub(heardAt).Round(time.Second))
-	if err != nil {
-		status += ", then: " + err.Error()
-	}
-	return status
+	return fmt.Sprintf("%d nodes, %s", n.count(), n.contactStatus())
 }
 
 func (n *Nodes[T]) count() int {
 	n.mutex.RLock()
 	defer n.mutex.RUnlock()
 	return len(n.byName)
-}
-
-// LastContact returns when the API server last sent us something, the zero time
-// for never. A quiet watch gets a bookmark about every minute.
-func (n *Nodes[T]) LastContact() time.Time {
-	heardAt, _ := n.contact.state()
-	return heardAt
 }
 
 // transform implements cache.TransformFunc. Informers pass objects of a first
@@ -268,23 +157,4 @@ func (n *Nodes[T]) value(node *corev1.Node) (value T, err error) {
 		return value, err
 	}
 	return n.decode(text)
-}
-
-// watchError implements cache.WatchErrorHandlerWithContext.
-func (n *Nodes[T]) watchError(ctx context.Context, _ *cache.Reflector, err error) {
-	// What Run's end cancels is no fault.
-	if ctx.Err() != nil {
-		return
-	}
-	// Watches end in the ordinary course of things, and old versions expire.
-	if errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || isRefusal(err) {
-		return
-	}
-	n.failed(err)
-}
-
-func (n *Nodes[T]) failed(err error) {
-	err = fmt.Errorf("watching nodes at %s: %w", n.host, err)
-	n.contact.failed(err)
-	n.onError(err)
 }

@@ -1,0 +1,113 @@
+package cluster
+
+import (
+	"context"
+	"sync/atomic"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/verdict-dev/verdict/internal/identity"
+)
+
+// Secrets follows the Secrets of one namespace that bear the label of those with
+// tokens, and hands each on. It keeps nothing of what they hold, and asks for no
+// others.
+//
+// The methods may be called from several goroutines.
+type Secrets struct {
+	*watcher
+	receiver identity.SecretReceiver // set by Run
+}
+
+var _ identity.SecretWatcher = (*Secrets)(nil)
+
+// cachedSecret is what the informer stores in place of the v1 Secret.
+type cachedSecret struct {
+	metav1.ObjectMeta
+	// content is what the receiver has not yet been told; nil once it was.
+	content atomic.Pointer[identity.TokenSecret]
+}
+
+// NewSecrets returns a watch of the namespace in the cluster that config leads
+// to, which begins with Run.
+func NewSecrets(config *rest.Config, namespace string, options Options) (*Secrets, error) {
+	w, err := newWatcher(config, "token Secrets of namespace "+namespace, options)
+	if err != nil {
+		return nil, err
+	}
+	s := &Secrets{watcher: w}
+	selector := labels.Set{identity.TokenSecretLabel: identity.TokenSecretLabelValue}.String()
+	source := cache.NewFilteredListWatchFromClient(w.client, "secrets", namespace, func(options *metav1.ListOptions) {
+		options.LabelSelector = selector
+	})
+	if err := w.inform(source, &corev1.Secret{}, s.transform, s.put, s.remove); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Run tells receiver of the Secrets until ctx is done. An API server that cannot
+// be reached is tried again, at growing intervals of up to about 30 s. It can be
+// called once. client-go's own messages go to the logger in ctx
+// (klog.NewContext), else to klog.
+func (s *Secrets) Run(ctx context.Context, receiver identity.SecretReceiver) {
+	s.receiver = receiver
+	s.run(ctx)
+}
+
+// Status says in a line, for people, when the API server last spoke to us, and
+// what went wrong since.
+func (s *Secrets) Status() string {
+	if err := s.Ready(); err != nil {
+		return err.Error()
+	}
+	return s.contactStatus()
+}
+
+func (s *Secrets) put(object any) {
+	cached, ok := object.(*cachedSecret)
+	if !ok {
+		return
+	}
+	if content := cached.content.Swap(nil); content != nil {
+		s.receiver.SecretChanged(*content)
+		s.onChange()
+	}
+}
+
+func (s *Secrets) remove(object any) {
+	if cached, ok := object.(*cachedSecret); ok {
+		s.receiver.SecretRemoved(cached.Namespace, cached.Name)
+		s.onChange()
+	}
+}
+
+// transform implements cache.TransformFunc. Informers pass objects of a first
+// list through it twice.
+func (s *Secrets) transform(object any) (any, error) {
+	secret, ok := object.(*corev1.Secret)
+	if !ok {
+		return object, nil
+	}
+	// After a broken watch everything is listed again, most of it unchanged,
+	// and of that the receiver is not told.
+	if object, found, err := s.informer.GetIndexer().GetByKey(secret.Namespace + "/" + secret.Name); err == nil && found {
+		cached, ok := object.(*cachedSecret)
+		if ok && cached.UID == secret.UID && cached.ResourceVersion == secret.ResourceVersion {
+			return cached, nil
+		}
+	}
+	cached := &cachedSecret{ObjectMeta: metav1.ObjectMeta{
+		Namespace: secret.Namespace, Name: secret.Name, UID: secret.UID, ResourceVersion: secret.ResourceVersion,
+	}}
+	cached.content.Store(&identity.TokenSecret{
+		Namespace: secret.Namespace, Name: secret.Name,
+		UID: string(secret.UID), ResourceVersion: secret.ResourceVersion,
+		Type: string(secret.Type), Data: secret.Data,
+	})
+	return cached, nil
+}
