@@ -38,6 +38,7 @@ type service struct {
 	engine     *policy.Engine
 	verifier   *identity.Verifier
 	tokenFiles []*identity.TokenFile // those behind verifier
+	secrets    []*identity.Secrets   // likewise
 	stopping   atomic.Bool
 
 	// nodes are the cluster's, nil without one.
@@ -236,6 +237,7 @@ func policyOptions(c *config.Configuration) policy.Options {
 
 func (s *service) loadIdentities(ctx context.Context, registry *prometheus.Registry, withExample bool) error {
 	var sources []identity.Source
+	metrics := identity.NewMetrics(registry)
 	add := func(name, path string, format config.TokenFileFormat) error {
 		file, err := identity.NewTokenFile(name, path, nil, identity.WithFormat(identity.TokenFileFormat(format)))
 		if err != nil {
@@ -259,6 +261,14 @@ func (s *service) loadIdentities(ctx context.Context, registry *prometheus.Regis
 		return nil
 	}
 	for _, configured := range s.config.Authentication.Sources {
+		if configured.Secrets != nil {
+			source, err := s.watchSecrets(ctx, configured.Name, configured.Secrets, metrics)
+			if err != nil {
+				return err
+			}
+			sources = append(sources, source)
+			continue
+		}
 		if err := add(configured.Name, configured.TokenFile.Path, configured.TokenFile.Format); err != nil {
 			return err
 		}
@@ -277,7 +287,7 @@ func (s *service) loadIdentities(ctx context.Context, registry *prometheus.Regis
 			return err
 		}
 	}
-	chain := identity.NewChain(identity.NewMetrics(registry), sources...)
+	chain := identity.NewChain(metrics, sources...)
 	s.verifier = identity.NewVerifier(chain, s.verifierOptions())
 	return nil
 }
@@ -325,13 +335,16 @@ func (s *service) checks() []handlers.Check {
 			Name:  "identity",
 			Ready: s.verifier.Ready,
 			Detail: func() string {
-				var faults []string
+				var details []string
 				for _, file := range s.tokenFiles {
 					if err := file.Err(); err != nil {
-						faults = append(faults, "the newest change was refused: "+err.Error())
+						details = append(details, "the newest change was refused: "+err.Error())
 					}
 				}
-				return strings.Join(faults, "\n")
+				for _, secrets := range s.secrets {
+					details = append(details, secrets.Status())
+				}
+				return strings.Join(details, "\n")
 			},
 		},
 	}

@@ -14,7 +14,7 @@ import (
 func tokenCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "token",
-		Short: "Make tokens for a token file",
+		Short: "Make tokens for a token file, or for Secrets",
 		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -27,17 +27,25 @@ func tokenNewCommand() *cobra.Command {
 		entry   identity.Entry
 		extra   []string
 		expires time.Duration
+		secret  tokenSecret
 	)
 	command := &cobra.Command{
 		Use:   "new --username NAME",
-		Short: "Print a new random token and the token file entry for it",
+		Short: "Print a new random token and the token file entry or Secret for it",
 		Long: `Print a new random token, and the entry for it to paste below "tokens:" in a
 token file. The entry holds only the token's SHA-256; the token is shown this
-once and kept nowhere.`,
+once and kept nowhere.
+
+With --secret it is the manifest of a Secret instead of an entry. The manifest
+alone goes to standard output, to be piped into "kubectl apply --filename=-",
+and the token to standard error.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if entry.Username == "" {
 				return usageError{errors.New("--username is missing: whose token is it?")}
+			}
+			if err := secret.check(); err != nil {
+				return usageError{err}
 			}
 			var err error
 			if entry.Extra, err = extraOf(extra); err != nil {
@@ -54,6 +62,9 @@ once and kept nowhere.`,
 				return err
 			}
 			entry.SHA256 = identity.NewEntry(token, entry.Username).SHA256
+			if secret.wanted {
+				return secret.print(cmd, token, entry)
+			}
 			text, err := entry.YAML()
 			if err != nil {
 				return usageError{err}
@@ -69,6 +80,9 @@ once and kept nowhere.`,
 	flags.StringArrayVar(&extra, "extra", nil, "key=value for the user's extra (repeatable)")
 	flags.StringArrayVar(&entry.Audiences, "audience", nil, "an audience the token is good for (repeatable; none means no limit)")
 	flags.DurationVar(&expires, "expires-in", 0, "how long the token is good for, such as 720h (default: for ever)")
+	flags.BoolVar(&secret.wanted, "secret", false, "print the manifest of a Secret, and the token on standard error")
+	flags.StringVar(&secret.namespace, "namespace", "", "with --secret: the namespace that a source of the kind secrets reads")
+	flags.StringVar(&secret.name, "name", "", "with --secret: the Secret's name (default: the username and random characters)")
 	return command
 }
 

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/verdict-dev/verdict/internal/identity"
+)
+
+// tokenSecret is the Secret that `verdict token new --secret` prints.
+type tokenSecret struct {
+	wanted          bool
+	namespace, name string
+}
+
+func (s *tokenSecret) check() error {
+	if !s.wanted {
+		if s.namespace != "" || s.name != "" {
+			return errors.New("--namespace and --name are those of a Secret: add --secret")
+		}
+		return nil
+	}
+	if s.namespace == "" {
+		return errors.New("--namespace is missing: which one does the source read?")
+	}
+	if problems := validation.IsDNS1123Label(s.namespace); len(problems) > 0 {
+		return fmt.Errorf("--namespace %q: %s", s.namespace, strings.Join(problems, "; "))
+	}
+	if s.name == "" {
+		return nil
+	}
+	if problems := validation.IsDNS1123Subdomain(s.name); len(problems) > 0 {
+		return fmt.Errorf("--name %q: %s", s.name, strings.Join(problems, "; "))
+	}
+	return nil
+}
+
+// print writes the manifest to the standard output, which a pipe may lead to
+// kubectl, and the token to where a person reads it.
+func (s *tokenSecret) print(cmd *cobra.Command, token string, entry identity.Entry) error {
+	name := s.name
+	if name == "" {
+		name = identity.NewSecretName(entry.Username)
+	}
+	manifest, err := entry.SecretYAML(s.namespace, name)
+	if err != nil {
+		return usageError{err}
+	}
+	if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "# The token, shown this once:\n%s\n", token); err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(cmd.OutOrStdout(), manifest)
+	return err
+}
