@@ -298,12 +298,28 @@ func (v Value) decode() ast.Value {
 		})
 		return ast.NewArray(items...)
 	}
-	pairs := make([][2]*ast.Term, 0, 8)
+	// All the terms of one object in one piece: they live as long as it does.
+	members := v.count()
+	terms := make([]ast.Term, 2*members)
+	pairs := make([][2]*ast.Term, 0, members)
 	v.each(func(name []byte, value Value) bool {
-		pairs = append(pairs, [2]*ast.Term{ast.StringTerm(string(name)), ast.NewTerm(value.decode())})
+		here := terms[2*len(pairs):]
+		here[0].Value, here[1].Value = ast.String(name), value.decode()
+		pairs = append(pairs, [2]*ast.Term{&here[0], &here[1]})
 		return true
 	})
 	return ast.NewObject(pairs...)
+}
+
+// count is how many members or items each visits.
+func (v Value) count() int {
+	nodes, count := v.document.nodes, 0
+	for i := v.index + 1; i < nodes[v.index].next; i = nodes[i].next {
+		if !nodes[i].hidden {
+			count++
+		}
+	}
+	return count
 }
 
 // unquote decodes a JSON string that was checked before.

@@ -275,7 +275,8 @@ func causeOf(err error) error {
 		return name
 	}
 	if operation, ok := errors.AsType[*net.OpError](err); ok {
-		return operation
+		// Without the local port, which differs each time.
+		return &net.OpError{Op: operation.Op, Net: operation.Net, Addr: operation.Addr, Err: operation.Err}
 	}
 	switch {
 	case errors.Is(err, http.ErrSchemeMismatch):

@@ -13,6 +13,9 @@ import (
 	"github.com/verdict-dev/verdict/internal/source/filewatch"
 )
 
+// maxFileBytes is far above any certificate or secret.
+const maxFileBytes = 1 << 20
+
 // files are read together, and again when one of them changes. What cannot be
 // taken over never replaces what was: it is reported, and tried again.
 type files struct {
@@ -55,7 +58,7 @@ func (f *files) takeOver(t *filewatch.Targets, first bool) (changed bool, err er
 			return false, fmt.Errorf("%s is not a regular file", path)
 		}
 		if err == nil {
-			contents[i], err = readBounded(path)
+			contents[i], err = readBounded(path, maxFileBytes)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return false, fmt.Errorf("%s does not exist: create it, or correct its path: %w", path, err)

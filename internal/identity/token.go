@@ -3,6 +3,7 @@ package identity
 import (
 	"crypto/sha256"
 	"strings"
+	"sync"
 )
 
 // maxTokenBytes bounds what is verified at all. Tokens travel in a header, and
@@ -12,22 +13,34 @@ const maxTokenBytes = 64 << 10
 // Token is a bearer token as a caller presented it, not verified. It never
 // prints: whatever formats or encodes it gets "[token]".
 type Token struct {
-	// Behind a pointer, so that printing what holds a Token shows an address.
+	// Behind pointers, so that printing what holds a Token shows addresses.
 	text   *string
-	sha256 [sha256.Size]byte
+	parsed *parsedJWT
+}
+
+// parsedJWT is what a token says as a JWT, once a source has asked; nil when it
+// is none.
+type parsedJWT struct {
+	once sync.Once
+	jwt  *unverifiedJWT
 }
 
 // ParseToken returns the token of that text. It never fails: whether the text
 // is anything is for the sources to say.
 func ParseToken(text string) *Token {
-	return &Token{text: &text, sha256: sha256.Sum256([]byte(text))}
+	content := &struct {
+		text   string
+		parsed parsedJWT
+	}{text: text}
+	return &Token{text: &content.text, parsed: &content.parsed}
 }
 
 // Reveal returns the token itself, for whoever has to send or parse it.
 func (t *Token) Reveal() string { return *t.text }
 
-// SHA256 is the token's digest.
-func (t *Token) SHA256() [sha256.Size]byte { return t.sha256 }
+// SHA256 is the token's digest. It is computed by each call, since most tokens
+// are known without it.
+func (t *Token) SHA256() [sha256.Size]byte { return sha256.Sum256([]byte(*t.text)) }
 
 // LooksLikeJWT reports whether the token has the shape of a signed JWT: three
 // parts of base64url without padding, joined by dots (RFC 7515 §7.1). Nothing is
@@ -39,6 +52,13 @@ func (t *Token) LooksLikeJWT() bool {
 	}
 	payload, signature, ok := strings.Cut(rest, ".")
 	return ok && isBase64URL(header) && isBase64URL(payload) && isBase64URL(signature)
+}
+
+// jwt returns what the token says as a JWT, none of it verified; nil when it is
+// not one. However many sources ask, it is parsed once.
+func (t *Token) jwt() *unverifiedJWT {
+	t.parsed.once.Do(func() { t.parsed.jwt = parseJWT(*t.text) })
+	return t.parsed.jwt
 }
 
 func isBase64URL(part string) bool {

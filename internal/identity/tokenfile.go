@@ -3,30 +3,20 @@ package identity
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/verdict-dev/verdict/internal/source/filewatch"
 	"github.com/verdict-dev/verdict/policy"
 )
 
 // TokenFileType is the Type of the identities that a TokenFile verifies.
 const TokenFileType = "tokenFile"
 
-const (
-	// maxTokenFileBytes leaves room for some 50,000 users.
-	maxTokenFileBytes = 16 << 20
-	// Reading is repeated while the file changes under it.
-	readAttempts = 6
-	readPause    = 20 * time.Millisecond
-)
+// maxTokenFileBytes leaves room for some 50,000 users.
+const maxTokenFileBytes = 16 << 20
 
 // TokenFileFormat is the form of a token file.
 type TokenFileFormat string
@@ -65,16 +55,11 @@ var tokenFileParsers = map[TokenFileFormat]func(name string, content []byte) (en
 //
 // The methods may be called from several goroutines.
 type TokenFile struct {
-	name     string
-	path     string
-	format   TokenFileFormat
-	keys     digestKeys
-	now      func() time.Time
-	watching filewatch.Options
-
-	loading sync.Mutex // held while the file is read and taken over
-	table   atomic.Pointer[tokenTable]
-	last    atomic.Pointer[reading]
+	watchedFile
+	name   string
+	format TokenFileFormat
+	keys   digestKeys
+	table  atomic.Pointer[tokenTable]
 }
 
 var _ Source = (*TokenFile)(nil)
@@ -85,13 +70,6 @@ type tokenTable struct {
 	digest     [sha256.Size]byte // of the file
 	warnings   []string
 	identities map[digestKey]policy.Identity
-}
-
-// reading is what the latest look at the file found.
-type reading struct {
-	at   time.Time
-	info os.FileInfo
-	err  error
 }
 
 // TokenFileOption is something a TokenFile can do without.
@@ -109,7 +87,11 @@ func NewTokenFile(name, path string, now func() time.Time, options ...TokenFileO
 	if now == nil {
 		now = time.Now
 	}
-	f := &TokenFile{name: name, path: path, format: TokenFileYAML, keys: newDigestKeys(), now: now}
+	f := &TokenFile{name: name, format: TokenFileYAML, keys: newDigestKeys()}
+	f.watchedFile = watchedFile{
+		source: name, path: path, kind: "token file", create: "create it (verdict token new prints an entry)",
+		limit: maxTokenFileBytes, now: now, take: f.take,
+	}
 	for _, option := range options {
 		option(f)
 	}
@@ -157,14 +139,6 @@ func (f *TokenFile) notLoaded() error {
 		return fmt.Errorf("%w: %w", policy.ErrNotLoaded, err)
 	}
 	return fmt.Errorf("identity source %s: %w", f.name, policy.ErrNotLoaded)
-}
-
-// Err returns why the latest reading failed, nil when it did not.
-func (f *TokenFile) Err() error {
-	if last := f.last.Load(); last != nil {
-		return last.err
-	}
-	return nil
 }
 
 // Generation implements Source. It is 0 before the file was first read.
@@ -218,104 +192,7 @@ func (f *TokenFile) Load() error {
 // file system's events are not available. Both are called from the calling
 // goroutine; no goroutine is left on return.
 func (f *TokenFile) Watch(ctx context.Context, onReload func(), onError func(error)) {
-	options := f.watching
-	options.Degraded = func(err error) { onError(fmt.Errorf("identity source %s: %w", f.name, err)) }
-	filewatch.Run(ctx, &tokenFileWatch{file: f, onReload: onReload, onError: onError}, options)
-}
-
-// tokenFileWatch is a TokenFile as filewatch sees it.
-type tokenFileWatch struct {
-	file     *TokenFile
-	onReload func()
-	onError  func(error)
-	reported string
-}
-
-// Look implements filewatch.Subject.
-func (w *tokenFileWatch) Look(t *filewatch.Targets) bool {
-	changed, err := w.file.load(t)
-	if err != nil {
-		if err.Error() != w.reported {
-			w.reported = err.Error()
-			w.onError(err)
-		}
-		return false
-	}
-	w.reported = ""
-	if changed {
-		w.onReload()
-	}
-	return true
-}
-
-// Changed implements filewatch.Subject.
-func (w *tokenFileWatch) Changed() bool { return w.file.changed() }
-
-func (f *TokenFile) load(t *filewatch.Targets) (changed bool, err error) {
-	f.loading.Lock()
-	defer f.loading.Unlock()
-	at := f.now()
-	content, info, err := f.read(t)
-	if err == nil {
-		changed, err = f.take(content)
-	}
-	if err != nil {
-		err = fmt.Errorf("identity source %s: %w", f.name, err)
-	}
-	f.last.Store(&reading{at: at, info: info, err: err})
-	return changed, err
-}
-
-// read returns the content of the file in one state.
-func (f *TokenFile) read(t *filewatch.Targets) ([]byte, os.FileInfo, error) {
-	var err error
-	for attempt := range readAttempts {
-		if attempt > 0 {
-			time.Sleep(readPause)
-		}
-		t.AddPath(f.path)
-		var content []byte
-		var before, after os.FileInfo
-		if before, err = os.Stat(f.path); err == nil {
-			if !before.Mode().IsRegular() {
-				return nil, nil, fmt.Errorf("token file %s is not a regular file", f.path)
-			}
-			if content, err = readBounded(f.path); err == nil {
-				if after, err = os.Stat(f.path); err == nil && filewatch.SameState(before, after) {
-					return content, after, nil
-				}
-			}
-		}
-		// A file that is gone may be on its way back under the same name.
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-	}
-	switch {
-	case err == nil:
-		err = fmt.Errorf("token file %s changes while it is read: replace it at once, by renaming", f.path)
-	case errors.Is(err, fs.ErrNotExist):
-		err = fmt.Errorf("token file %s does not exist: create it (verdict token new prints an entry), or correct its path: %w", f.path, err)
-	default:
-		err = fmt.Errorf("token file: %w", err)
-	}
-	return nil, nil, err
-}
-
-func readBounded(path string) ([]byte, error) {
-	in, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = in.Close() }()
-	content, err := io.ReadAll(io.LimitReader(in, maxTokenFileBytes+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(content) > maxTokenFileBytes {
-		return nil, fmt.Errorf("%s has more than %d bytes", path, maxTokenFileBytes)
-	}
-	return content, nil
+	f.watch(ctx, onReload, onError)
 }
 
 // take makes content what tokens are verified against. f.loading is held.
@@ -344,15 +221,4 @@ func (f *TokenFile) take(content []byte) (changed bool, err error) {
 	}
 	f.table.Store(next)
 	return true, nil
-}
-
-// changed tells whether the file may differ from what was last read, without
-// reading it.
-func (f *TokenFile) changed() bool {
-	last := f.last.Load()
-	if last == nil || last.err != nil {
-		return true
-	}
-	info, err := os.Stat(f.path)
-	return err != nil || !filewatch.SameState(last.info, info) || filewatch.Ambiguous(info, last.at)
 }

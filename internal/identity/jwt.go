@@ -1,0 +1,366 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// JWTType is the Type of the identities that a JWT source verifies.
+const JWTType = "jwt"
+
+const (
+	defaultSubjectClaim = "sub"
+	defaultFetchTimeout = 5 * time.Second
+)
+
+// JWTOptions say which tokens a JWT source accepts, and where it gets keys.
+type JWTOptions struct {
+	// Issuers are the values that "iss" may have, compared exactly. Without
+	// JWKSURL and JWKSFile each one's keys are found by OpenID Connect Discovery.
+	Issuers []string
+	// DiscoveryURL is where the only issuer's discovery document is, when not at
+	// the well-known place below the issuer.
+	DiscoveryURL string
+	// JWKSURL and JWKSFile are where the keys of all issuers are. At most one of
+	// the three is set. URLs are https, or http at a loopback address.
+	JWKSURL  string
+	JWKSFile string
+	// Audiences are accepted when "aud" names one of them. When empty, a token is
+	// good for what its own "aud" names.
+	Audiences []string
+	// Algorithms are those that are accepted (RFC 7518, RFC 8037), of RS, PS and
+	// ES with 256, 384 or 512, and EdDSA; empty means all of these.
+	Algorithms []string
+	// Leeway is how far clocks may differ.
+	Leeway time.Duration
+	// RequiredClaims are claims that have to be these very strings, not empty.
+	RequiredClaims map[string]string
+	// SubjectClaim becomes the identity's subject; "" means "sub".
+	SubjectClaim string
+	// Client fetches keys; redirects are refused whatever it says. It has to be
+	// set unless there is a JWKSFile.
+	Client *http.Client
+	// Timeout bounds one fetch of keys, that of the discovery document included;
+	// 0 means five seconds.
+	Timeout time.Duration
+	Metrics *Metrics
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// OnError is told why keys could not be had, once for each different cause.
+	// OnChange is told that the keys of an issuer (of all, joined by commas, when
+	// they share them) are others, and how many. Both may be nil, may be called
+	// from several goroutines, and must not block for long.
+	OnError  func(error)
+	OnChange func(issuer string, keys int)
+}
+
+// JWT verifies signed JSON Web Tokens (RFC 7519), as RFC 8725 advises: issuer and
+// key belong together, only asymmetric algorithms that fit the key, and no key
+// that the token brings along.
+//
+// Keys are kept in memory and fetched in the background by Run, so that verifying
+// waits for an issuer only when a token was signed with a key that is not known.
+//
+// The methods may be called from several goroutines.
+type JWT struct {
+	name       string
+	algorithms map[string]jwtAlgorithm
+	rules      claimRules
+	now        func() time.Time
+	byIssuer   map[string]keyring
+	keyrings   []keyring // each once
+	remote     bool
+}
+
+var _ Source = (*JWT)(nil)
+
+// NewJWT returns the source called name. Nothing is read or fetched before Load
+// or Run.
+func NewJWT(name string, options JWTOptions) (*JWT, error) {
+	options.setDefaults()
+	j := &JWT{
+		name:       name,
+		algorithms: map[string]jwtAlgorithm{},
+		rules: claimRules{
+			audiences: slices.Clone(options.Audiences), leeway: options.Leeway,
+			required: requiredClaims(options.RequiredClaims), subject: options.SubjectClaim,
+		},
+		now:      options.Now,
+		byIssuer: map[string]keyring{},
+		remote:   options.JWKSFile == "",
+	}
+	for _, algorithm := range options.Algorithms {
+		known, ok := jwtAlgorithmOf(algorithm)
+		if !ok {
+			return nil, fmt.Errorf("identity source %s: algorithm %q: must be one of %s", name, algorithm, strings.Join(jwtAlgorithmNames(), ", "))
+		}
+		j.algorithms[algorithm] = known
+	}
+	if err := options.check(); err != nil {
+		return nil, fmt.Errorf("identity source %s: %w", name, err)
+	}
+	j.addKeyrings(&options)
+	return j, nil
+}
+
+func (o *JWTOptions) setDefaults() {
+	if len(o.Algorithms) == 0 {
+		o.Algorithms = jwtAlgorithmNames()
+	}
+	if o.SubjectClaim == "" {
+		o.SubjectClaim = defaultSubjectClaim
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultFetchTimeout
+	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics(nil)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.OnError == nil {
+		o.OnError = func(error) {}
+	}
+	if o.OnChange == nil {
+		o.OnChange = func(string, int) {}
+	}
+}
+
+// check says what is wrong with the options.
+func (o *JWTOptions) check() error {
+	places := 0
+	for _, place := range []string{o.DiscoveryURL, o.JWKSURL, o.JWKSFile} {
+		if place != "" {
+			places++
+		}
+	}
+	switch {
+	case len(o.Issuers) == 0:
+		return errors.New("there is no issuer")
+	case slices.Contains(o.Issuers, ""):
+		return errors.New("an issuer is empty")
+	case slices.Contains(o.Audiences, ""):
+		return errors.New("an audience is empty")
+	case places > 1:
+		return errors.New("keys come from one place: a discovery URL, a JWKS URL, or a JWKS file")
+	case o.DiscoveryURL != "" && len(o.Issuers) > 1:
+		return errors.New("a discovery URL belongs to one issuer")
+	case o.Leeway < 0:
+		return errors.New("the leeway is negative")
+	case o.Timeout < 0:
+		return errors.New("the timeout is negative")
+	case o.Client == nil && o.JWKSFile == "":
+		return errors.New("there is no HTTP client to fetch keys with")
+	}
+	seen := map[string]bool{}
+	for _, issuer := range o.Issuers {
+		if seen[issuer] {
+			return fmt.Errorf("issuer %q is there twice", issuer)
+		}
+		seen[issuer] = true
+	}
+	for claim, value := range o.RequiredClaims {
+		if claim == "" || value == "" {
+			return errors.New("a required claim has an empty name or value")
+		}
+	}
+	return o.checkURLs(places == 0)
+}
+
+func (o *JWTOptions) checkURLs(discovered bool) error {
+	for what, address := range map[string]string{"discovery URL": o.DiscoveryURL, "JWKS URL": o.JWKSURL} {
+		if address == "" {
+			continue
+		}
+		if err := checkKeyURL(address); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	if !discovered {
+		return nil
+	}
+	for _, issuer := range o.Issuers {
+		if err := checkKeyURL(issuer); err != nil {
+			return fmt.Errorf("issuer %q: %w", issuer, err)
+		}
+		if strings.Contains(issuer, "?") {
+			return fmt.Errorf("issuer %q: must not have a query, since its discovery document is below it", issuer)
+		}
+	}
+	return nil
+}
+
+func (j *JWT) addKeyrings(o *JWTOptions) {
+	notes := keyNotes{
+		source: j.name, issuer: strings.Join(o.Issuers, ","),
+		metrics: o.Metrics, now: o.Now, onError: o.OnError, onChange: o.OnChange,
+	}
+	if o.JWKSFile != "" {
+		j.addKeyring(newFileKeys(o.JWKSFile, notes), o.Issuers...)
+		return
+	}
+	fetcher := keyFetcher{client: withoutRedirects(o.Client), now: o.Now}
+	if o.JWKSURL != "" {
+		fetcher.keysURL = o.JWKSURL
+		j.addKeyring(newRemoteKeys(fetcher, o.Timeout, notes), o.Issuers...)
+		return
+	}
+	for _, issuer := range o.Issuers {
+		notes.issuer, fetcher.issuer = issuer, issuer
+		fetcher.discoveryURL = o.DiscoveryURL
+		if fetcher.discoveryURL == "" {
+			fetcher.discoveryURL = strings.TrimSuffix(issuer, "/") + discoveryPath
+		}
+		j.addKeyring(newRemoteKeys(fetcher, o.Timeout, notes), issuer)
+	}
+}
+
+func (j *JWT) addKeyring(keys keyring, issuers ...string) {
+	j.keyrings = append(j.keyrings, keys)
+	for _, issuer := range issuers {
+		j.byIssuer[issuer] = keys
+	}
+}
+
+// Name implements Source.
+func (j *JWT) Name() string { return j.name }
+
+// Applies implements Source: the token is a JWT that says it is of one of the
+// issuers.
+func (j *JWT) Applies(token *Token) bool {
+	t := token.jwt()
+	return t != nil && j.byIssuer[t.issuer] != nil
+}
+
+// Remote implements Source: with a JWKS file nobody is ever asked.
+func (j *JWT) Remote() bool { return j.remote }
+
+// Verify implements Source. The claims are looked at before the signature, since
+// that costs less; the reason for a refusal may therefore be what a forged token
+// says.
+func (j *JWT) Verify(ctx context.Context, token *Token) (policy.Identity, error) {
+	t := token.jwt()
+	if t == nil {
+		return policy.Identity{}, policy.ErrUnknownToken
+	}
+	keys, ok := j.byIssuer[t.issuer]
+	if !ok {
+		return policy.Identity{}, policy.ErrUnknownToken
+	}
+	if t.header != nil {
+		return policy.Identity{}, t.header
+	}
+	algorithm, ok := j.algorithms[t.algorithm]
+	if !ok {
+		return policy.Identity{}, refused("header: alg is not an accepted one")
+	}
+	verified, issued, err := j.rules.accept(t.claims, j.now())
+	if err != nil {
+		return policy.Identity{}, err
+	}
+	if err := j.checkSignature(ctx, keys, t, algorithm, issued); err != nil {
+		return policy.Identity{}, err
+	}
+	verified.Source, verified.Type = j.name, JWTType
+	return verified, nil
+}
+
+// checkSignature returns nil when one of the keys signed the token.
+func (j *JWT) checkSignature(ctx context.Context, keys keyring, t *unverifiedJWT, algorithm jwtAlgorithm, issued time.Time) error {
+	outcome := keys.current().check(t, algorithm)
+	var looking error
+	if outcome == signatureUnknown {
+		if looking = keys.lookAgain(ctx); looking != nil && !errors.Is(looking, errLookedJustNow) {
+			return looking
+		}
+		outcome = keys.current().check(t, algorithm)
+	}
+	switch {
+	case outcome == signatureValid:
+		return nil
+	case outcome == signatureForged:
+		keys.doubt()
+		return refused("it was not signed with the key %s of %s", quoteShort(t.keyID), quoteShort(t.issuer))
+	// Issuers publish a key before they sign with it.
+	case looking != nil && (issued.IsZero() || keys.current().asked.Before(issued.Add(j.rules.leeway))):
+		return fmt.Errorf("identity source %s: issuer %s: %w", j.name, quoteShort(t.issuer), looking)
+	case t.keyID == "":
+		return refused("it was not signed with a key of %s that fits its algorithm", quoteShort(t.issuer))
+	}
+	return refused("%s has no key %s that fits its algorithm", quoteShort(t.issuer), quoteShort(t.keyID))
+}
+
+// Ready implements Source: it returns nil once the keys were looked for, with or
+// without success; a JWKS file has to be read.
+func (j *JWT) Ready() error {
+	var missing []error
+	for _, keys := range j.keyrings {
+		missing = append(missing, keys.ready())
+	}
+	return errors.Join(missing...)
+}
+
+// Generation implements Source: it grows when keys come or go.
+func (j *JWT) Generation() uint64 {
+	var sum uint64
+	for _, keys := range j.keyrings {
+		if set := keys.current(); set != nil {
+			sum += set.generation
+		}
+	}
+	return sum
+}
+
+// Load looks for the keys once, which takes at most the timeout. The error is
+// that of a JWKS file, or of ctx: an issuer that is down is left to Run, and told
+// to OnError.
+func (j *JWT) Load(ctx context.Context) error {
+	failed := make([]error, len(j.keyrings))
+	var loading sync.WaitGroup
+	for i, keys := range j.keyrings {
+		loading.Go(func() { failed[i] = keys.load(ctx) })
+	}
+	loading.Wait()
+	return errors.Join(failed...)
+}
+
+// Run keeps the keys up to date until ctx is done, and returns then: it fetches
+// them before their lifetime by HTTP runs out, tries again at growing intervals
+// when that fails, and reads a JWKS file when it changes. Load need not have been
+// called.
+func (j *JWT) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	for _, keys := range j.keyrings {
+		running.Go(func() { keys.run(ctx) })
+	}
+	running.Wait()
+}
+
+// Err returns why the latest look for keys failed, nil when none did. Keys that
+// were found before stay in use.
+func (j *JWT) Err() error {
+	var failed []error
+	for _, keys := range j.keyrings {
+		failed = append(failed, keys.failure())
+	}
+	return errors.Join(failed...)
+}
+
+// Status tells people about the keys, in one line for each issuer (or for all,
+// when they share them): how many, how old, and what went wrong lately.
+func (j *JWT) Status() string {
+	lines := make([]string, 0, len(j.keyrings))
+	for _, keys := range j.keyrings {
+		lines = append(lines, keys.status())
+	}
+	return strings.Join(lines, "\n")
+}

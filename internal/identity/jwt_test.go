@@ -1,0 +1,489 @@
+package identity
+
+import (
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// signers are a key for each algorithm.
+func signers() map[string]any {
+	return map[string]any{
+		"RS256": rsaA(), "RS384": rsaA(), "RS512": rsaA(), "PS256": rsaA(), "PS384": rsaA(), "PS512": rsaA(),
+		"ES256": p256A(), "ES384": p384A(), "ES512": p521A(), "EdDSA": ed25519A(),
+	}
+}
+
+func allKeys() []any {
+	return []any{jwkOf("rsa", rsaA()), jwkOf("p256", p256A()), jwkOf("p384", p384A()), jwkOf("p521", p521A()), jwkOf("ed", ed25519A())}
+}
+
+func keyIDs() map[string]string {
+	return map[string]string{
+		"RS256": "rsa", "RS384": "rsa", "RS512": "rsa", "PS256": "rsa", "PS384": "rsa", "PS512": "rsa",
+		"ES256": "p256", "ES384": "p384", "ES512": "p521", "EdDSA": "ed",
+	}
+}
+
+// refusing fails unless the token is refused for good, with a reason that holds
+// part and nothing of the token.
+func refusing(t *testing.T, source *JWT, token, part string) {
+	t.Helper()
+	got, err := source.Verify(t.Context(), ParseToken(token))
+	if !errors.Is(err, policy.ErrUnknownToken) || !reflect.DeepEqual(got, policy.Identity{}) {
+		t.Errorf("got %+v, %v, want %v", got, err, policy.ErrUnknownToken)
+		return
+	}
+	if !strings.Contains(err.Error(), part) {
+		t.Errorf("refused with %q, want %q in it", err, part)
+	}
+	hidesToken(t, err, token)
+}
+
+func hidesToken(t *testing.T, err error, token string) {
+	t.Helper()
+	for _, segment := range append(strings.Split(token, "."), token) {
+		if len(segment) > 6 && strings.Contains(err.Error(), segment) {
+			t.Errorf("part of the token is in %q", err)
+		}
+	}
+}
+
+func loaded(t *testing.T, source *JWT) *JWT {
+	t.Helper()
+	must(t, source.Load(t.Context()))
+	return source
+}
+
+func TestJWTAlgorithms(t *testing.T) {
+	issuer := newIssuer(t, allKeys()...)
+	now := time.Now()
+	for algorithm, key := range signers() {
+		token := jwtOf(t, key, values{"alg": algorithm, "kid": keyIDs()[algorithm], "typ": "JWT"}, issuer.claims(now, nil))
+		withoutID := jwtOf(t, key, values{"alg": algorithm}, issuer.claims(now, nil))
+		t.Run(algorithm, func(t *testing.T) {
+			for _, accepted := range [][]string{nil, {algorithm}} {
+				source := loaded(t, issuer.newJWT(t, func(o *JWTOptions) { o.Algorithms = accepted }))
+				for _, token := range []string{token, withoutID} {
+					got, err := source.Verify(t.Context(), ParseToken(token))
+					if err != nil || got.Subject != "alice" {
+						t.Errorf("with %q: got %+v, %v", accepted, got, err)
+					}
+				}
+			}
+		})
+		t.Run(algorithm+" is not listed", func(t *testing.T) {
+			var others []string
+			for other := range signers() {
+				if other != algorithm {
+					others = append(others, other)
+				}
+			}
+			source := loaded(t, issuer.newJWT(t, func(o *JWTOptions) { o.Algorithms = others }))
+			refusing(t, source, token, "alg is not an accepted one")
+		})
+		t.Run(algorithm+" with another signature", func(t *testing.T) {
+			source := loaded(t, issuer.newJWT(t, nil))
+			at := strings.LastIndexByte(token, '.') + 1
+			signature, err := base64.RawURLEncoding.DecodeString(token[at:])
+			must(t, err)
+			for name, change := range map[string][]byte{
+				"a bit":     append(signature[:len(signature)-1:len(signature)-1], signature[len(signature)-1]^1),
+				"longer":    append(signature[:len(signature):len(signature)], 0),
+				"shorter":   signature[:len(signature)-1],
+				"zeros":     make([]byte, len(signature)),
+				"one byte":  {1},
+				"a prefix":  append([]byte{0}, signature...),
+				"of others": signatureOf(t, key, algorithm, []byte("something else")),
+			} {
+				t.Run(name, func(t *testing.T) { refusing(t, source, token[:at]+b64(change), "not signed with the key") })
+			}
+		})
+	}
+}
+
+func TestJWTIdentity(t *testing.T) {
+	issuer := newIssuer(t, jwkOf("a", rsaA()))
+	now := time.Now().Truncate(time.Second)
+	tests := map[string]struct {
+		change func(*JWTOptions)
+		claims values
+		want   policy.Identity
+	}{
+		"audiences of its own": {
+			claims: values{"aud": []string{"a", "b"}},
+			want:   policy.Identity{Subject: "alice", Audiences: []string{"a", "b"}},
+		},
+		"an accepted audience": {
+			change: func(o *JWTOptions) { o.Audiences = []string{"x", "b"} },
+			claims: values{"aud": []string{"a", "b"}},
+			want:   policy.Identity{Subject: "alice", Audiences: []string{"a", "b"}, AudiencesAccepted: true},
+		},
+		"one accepted audience, not in a list": {
+			change: func(o *JWTOptions) { o.Audiences = []string{"api"} },
+			want:   policy.Identity{Subject: "alice", Audiences: []string{"api"}, AudiencesAccepted: true},
+		},
+		"another subject": {
+			change: func(o *JWTOptions) { o.SubjectClaim = "email" },
+			claims: values{"email": "alice@example.com"},
+			want:   policy.Identity{Subject: "alice@example.com", Audiences: []string{"api"}},
+		},
+		"required claims": {
+			change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"hd": "example.com", "tenant": "t"} },
+			claims: values{"hd": "example.com", "tenant": "t"},
+			want:   policy.Identity{Subject: "alice", Audiences: []string{"api"}},
+		},
+		"groups as a string": {
+			claims: values{"groups": "dev"},
+			want:   policy.Identity{Subject: "alice", Audiences: []string{"api"}},
+		},
+		"groups as a list": {
+			claims: values{"groups": []any{"dev", "ops", 7, nil}},
+			want:   policy.Identity{Subject: "alice", Audiences: []string{"api"}},
+		},
+		"groups nested": {
+			claims: values{"realm_access": values{"roles": []any{"dev"}, "deeper": values{"groups": []any{[]any{"x"}}}}},
+			want:   policy.Identity{Subject: "alice", Audiences: []string{"api"}},
+		},
+		"names beyond ASCII": {
+			claims: values{"sub": "żółć 日本", "grüppe": "ü"},
+			want:   policy.Identity{Subject: "żółć 日本", Audiences: []string{"api"}},
+		},
+		"without iat and nbf": {
+			claims: values{"iat": nil, "nbf": nil},
+			want:   policy.Identity{Subject: "alice", Audiences: []string{"api"}},
+		},
+		"nbf is 0": {
+			claims: values{"nbf": 0},
+			want:   policy.Identity{Subject: "alice", Audiences: []string{"api"}},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			source := loaded(t, issuer.newJWT(t, test.change))
+			all := issuer.claims(now, test.claims)
+			got, err := source.Verify(t.Context(), ParseToken(jwtOf(t, rsaA(), values{"alg": "RS256", "kid": "a"}, all)))
+			must(t, err)
+			if !got.Claims.Equal(claims(t, all)) {
+				t.Error("the claims are not those of the token")
+			}
+			test.want.Source, test.want.Type, test.want.Expires = "corp", "jwt", now.Add(time.Hour).UTC()
+			got.Claims = policy.Object{}
+			if !reflect.DeepEqual(got, test.want) {
+				t.Errorf("got %+v\nwant %+v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestJWTClaimsRefused(t *testing.T) {
+	issuer := newIssuer(t, jwkOf("a", rsaA()))
+	now := time.Now().Truncate(time.Second)
+	clock := func(o *JWTOptions) { o.Now = func() time.Time { return now } }
+	at := func(d time.Duration) any { return now.Add(d).Unix() }
+	tests := map[string]struct {
+		change func(*JWTOptions)
+		claims values
+		reason string // "" when it is accepted
+	}{
+		"expired less than the leeway ago":  {claims: values{"exp": at(-9 * time.Second)}},
+		"expired the leeway ago":            {claims: values{"exp": at(-10 * time.Second)}, reason: "expired at "},
+		"expired, by a fraction":            {claims: values{"exp": float64(now.Unix()) - 9.5}},
+		"expired, by more than a fraction":  {claims: values{"exp": float64(now.Unix()) - 10.5}, reason: "expired at "},
+		"no exp":                            {claims: values{"exp": nil}, reason: "exp: does not say"},
+		"exp is a string":                   {claims: values{"exp": "4102444800"}, reason: "exp: must be a number"},
+		"exp is a list":                     {claims: values{"exp": []any{1}}, reason: "exp: must be a number"},
+		"exp is true":                       {claims: values{"exp": true}, reason: "exp: must be a number"},
+		"exp is huge":                       {claims: values{"exp": 1e300}, reason: "exp: is out of range"},
+		"exp is negative":                   {claims: values{"exp": -1}, reason: "exp: is out of range"},
+		"exp is 0":                          {claims: values{"exp": 0}, reason: "expired at 1970"},
+		"exp in milliseconds":               {claims: values{"exp": now.UnixMilli() * 1000}, reason: "exp: is out of range"},
+		"nbf within the leeway":             {claims: values{"nbf": at(10 * time.Second)}},
+		"nbf beyond the leeway":             {claims: values{"nbf": at(11 * time.Second)}, reason: "not valid before "},
+		"nbf is a string":                   {claims: values{"nbf": "0"}, reason: "nbf: must be a number"},
+		"nbf is huge":                       {claims: values{"nbf": 1e300}, reason: "nbf: is out of range"},
+		"iat within the leeway":             {claims: values{"iat": at(10 * time.Second)}},
+		"iat beyond the leeway":             {claims: values{"iat": at(11 * time.Second)}, reason: "issued in the future"},
+		"iat is an object":                  {claims: values{"iat": values{}}, reason: "iat: must be a number"},
+		"no audience":                       {claims: values{"aud": nil}, reason: "aud: names no audience"},
+		"no audience in a list":             {claims: values{"aud": []any{}}, reason: "aud: names no audience"},
+		"an empty audience":                 {claims: values{"aud": []any{"api", ""}}, reason: "aud: has an empty audience"},
+		"an audience that is a number":      {claims: values{"aud": []any{"api", 1}}, reason: "aud: must hold strings"},
+		"audiences in an object":            {claims: values{"aud": values{"api": true}}, reason: "aud: must be a string or a list"},
+		"other audiences":                   {change: func(o *JWTOptions) { o.Audiences = []string{"x"} }, claims: values{"aud": []any{"a\nb", "API", "c", "d"}}, reason: `is for "a\nb", "API", "c" and 1 more`},
+		"no audience, some wanted":          {change: func(o *JWTOptions) { o.Audiences = []string{"x"} }, claims: values{"aud": nil}, reason: "aud: names no audience"},
+		"a long audience":                   {change: func(o *JWTOptions) { o.Audiences = []string{"x"} }, claims: values{"aud": strings.Repeat("é", 100)}, reason: strings.Repeat(`\u00e9`, 32) + `"…`},
+		"no subject":                        {claims: values{"sub": nil}, reason: "sub: there is no subject"},
+		"an empty subject":                  {claims: values{"sub": ""}, reason: "sub: there is no subject"},
+		"a subject that is a number":        {claims: values{"sub": 7}, reason: "sub: must be a string"},
+		"no such subject claim":             {change: func(o *JWTOptions) { o.SubjectClaim = "email" }, reason: "email: there is no subject"},
+		"a required claim is missing":       {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"hd": "a"} }, reason: "hd: is not what is required"},
+		"a required claim is another":       {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"hd": "a"} }, claims: values{"hd": "A"}, reason: "hd: is not what is required"},
+		"a required claim is in a list":     {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"hd": "a"} }, claims: values{"hd": []any{"a"}}, reason: "hd: must be a string"},
+		"the first required is not the bad": {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"a": "1", "b": "2"} }, claims: values{"a": "1", "b": "1"}, reason: "b: is not what is required"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			source := loaded(t, issuer.newJWT(t, func(o *JWTOptions) {
+				clock(o)
+				if test.change != nil {
+					test.change(o)
+				}
+			}))
+			token := jwtOf(t, rsaA(), values{"alg": "RS256", "kid": "a"}, issuer.claims(now, test.claims))
+			if test.reason != "" {
+				refusing(t, source, token, test.reason)
+				return
+			}
+			if _, err := source.Verify(t.Context(), ParseToken(token)); err != nil {
+				t.Errorf("refused: %v", err)
+			}
+		})
+	}
+}
+
+func TestJWTHeaderRefused(t *testing.T) {
+	var attacked atomic.Int32
+	attacker := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { attacked.Add(1) }))
+	defer attacker.Close()
+	issuer := newIssuer(t, jwkOf("a", rsaA()), jwkOf("p", p256A()))
+	source := loaded(t, issuer.newJWT(t, nil))
+	// The keys were fetched since, so that a key that is missing does not exist.
+	all := issuer.claims(time.Now().Add(-time.Minute), nil)
+	der, err := x509.MarshalPKIXPublicKey(&rsaA().PublicKey)
+	must(t, err)
+	pemKey := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	good := values{"alg": "RS256", "kid": "a"}
+	if _, err := source.Verify(t.Context(), ParseToken(jwtOf(t, rsaA(), good, all))); err != nil {
+		t.Fatal(err)
+	}
+
+	tests := map[string]struct{ token, reason string }{
+		"none":                             {jwtOf(t, nil, with(good, values{"alg": "none"}), all, "none"), "alg is not"},
+		"None":                             {jwtOf(t, nil, with(good, values{"alg": "None"}), all, "none"), "alg is not"},
+		"NONE":                             {jwtOf(t, nil, with(good, values{"alg": "NONE"}), all, "none"), "alg is not"},
+		"nOnE, signed":                     {jwtOf(t, rsaA(), with(good, values{"alg": "nOnE"}), all, "RS256"), "alg is not"},
+		"no alg":                           {jwtOf(t, rsaA(), values{"kid": "a"}, all, "RS256"), "alg is not"},
+		"an empty alg":                     {jwtOf(t, rsaA(), with(good, values{"alg": ""}), all, "RS256"), "alg is not"},
+		"alg in lower case":                {jwtOf(t, rsaA(), with(good, values{"alg": "rs256"}), all, "RS256"), "alg is not"},
+		"alg is a list":                    {jwtOf(t, rsaA(), with(good, values{"alg": []any{"RS256"}}), all, "RS256"), "alg: must be a string"},
+		"HS256 with the key in PEM":        {jwtOf(t, pemKey, with(good, values{"alg": "HS256"}), all), "alg is not"},
+		"HS256 with the key in DER":        {jwtOf(t, der, with(good, values{"alg": "HS256"}), all), "alg is not"},
+		"HS256 with the modulus":           {jwtOf(t, rsaA().N.Bytes(), with(good, values{"alg": "HS256"}), all), "alg is not"},
+		"HS512 without a key ID":           {jwtOf(t, rsaA().N.Bytes(), values{"alg": "HS512"}, all), "alg is not"},
+		"ES256 in the header of RS256":     {jwtOf(t, rsaA(), with(good, values{"alg": "ES256"}), all, "RS256"), "no key \"a\" that fits"},
+		"ES256 with the ID of an RSA key":  {jwtOf(t, p256A(), with(good, values{"alg": "ES256"}), all), "no key \"a\" that fits"},
+		"RS256 with the ID of an EC key":   {jwtOf(t, rsaA(), with(good, values{"kid": "p"}), all), "no key \"p\" that fits"},
+		"RS256 in the header of PS256":     {jwtOf(t, rsaA(), good, all, "PS256"), "not signed with the key"},
+		"PS256 in the header of RS256":     {jwtOf(t, rsaA(), with(good, values{"alg": "PS256"}), all, "RS256"), "not signed with the key"},
+		"RS256 in the header of RS384":     {jwtOf(t, rsaA(), good, all, "RS384"), "not signed with the key"},
+		"ES384 on the curve of ES256":      {jwtOf(t, p256A(), values{"alg": "ES384", "kid": "p"}, all), "no key \"p\" that fits"},
+		"ES256K":                           {jwtOf(t, p256A(), values{"alg": "ES256K", "kid": "p"}, all, "ES256"), "alg is not"},
+		"another key":                      {jwtOf(t, rsaB(), good, all), "not signed with the key \"a\""},
+		"another key without its ID":       {jwtOf(t, rsaB(), values{"alg": "RS256"}, all), "not signed with a key"},
+		"an unknown ID":                    {jwtOf(t, rsaA(), with(good, values{"kid": "b"}), all), "no key \"b\""},
+		"an ID in another case":            {jwtOf(t, rsaA(), with(good, values{"kid": "A"}), all), "no key \"A\""},
+		"an ID with a path":                {jwtOf(t, rsaA(), with(good, values{"kid": "../../dev/null"}), all), "no key"},
+		"an ID that is a number":           {jwtOf(t, rsaA(), with(good, values{"kid": 7}), all), "kid: must be a string"},
+		"a long ID beyond ASCII":           {jwtOf(t, rsaA(), with(good, values{"kid": strings.Repeat("\u202e\n", 99)}), all), "…"},
+		"its own key":                      {jwtOf(t, rsaB(), with(good, values{"jwk": jwkOf("a", rsaB())}), all), "not signed with the key"},
+		"its own key without an ID":        {jwtOf(t, rsaB(), values{"alg": "RS256", "jwk": jwkOf("", rsaB())}, all), "not signed with a key"},
+		"a URL of its own keys":            {jwtOf(t, rsaB(), with(good, values{"jku": attacker.URL}), all), "not signed with the key"},
+		"a URL of its own keys, other ID":  {jwtOf(t, rsaB(), with(good, values{"jku": attacker.URL, "kid": "z"}), all), "no key \"z\""},
+		"a URL of its own certificate":     {jwtOf(t, rsaB(), with(good, values{"x5u": attacker.URL}), all), "not signed with the key"},
+		"its own certificate":              {jwtOf(t, rsaB(), with(good, values{"x5c": []any{base64.StdEncoding.EncodeToString(der)}}), all), "not signed with the key"},
+		"critical extensions":              {jwtOf(t, rsaA(), with(good, values{"crit": []any{"exp"}}), all), "critical extensions"},
+		"critical extensions, null":        {jwtOf(t, rsaA(), `{"alg":"RS256","kid":"a","crit":null}`, all, "RS256"), "critical extensions"},
+		"an unencoded payload":             {jwtOf(t, rsaA(), with(good, values{"b64": true}), all), "unencoded payload"},
+		"a logout token":                   {jwtOf(t, rsaA(), with(good, values{"typ": "logout+jwt"}), all), "typ is not"},
+		"a type that is a number":          {jwtOf(t, rsaA(), with(good, values{"typ": 1}), all), "typ: must be a string"},
+		"a JWE":                            {jwtOf(t, rsaA(), with(good, values{"typ": "JWE"}), all), "typ is not"},
+		"alg twice":                        {jwtOf(t, rsaA(), `{"alg":"RS256","alg":"RS256","kid":"a"}`, all, "RS256"), ""},
+		"alg twice, once escaped":          {jwtOf(t, rsaA(), `{"alg":"none","\u0061lg":"RS256","kid":"a"}`, all, "RS256"), ""},
+		"a header that is a list":          {jwtOf(t, rsaA(), `["RS256"]`, all, "RS256"), ""},
+		"a header with something after it": {jwtOf(t, rsaA(), `{"alg":"RS256","kid":"a"} {}`, all, "RS256"), ""},
+		"sub twice":                        {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","sub":"a","sub":"b","aud":"api","exp":4102444800}`), ""},
+		"a duplicate further down":         {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","sub":"a","aud":"api","exp":4102444800,"x":[{"y":1,"y":1}]}`), ""},
+		"claims that are not UTF-8":        {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","sub":"a`+"\xff"+`","aud":"api","exp":4102444800}`), ""},
+		"claims nested too deep":           {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","sub":"a","aud":"api","exp":4102444800,"x":`+strings.Repeat("[", 200)+strings.Repeat("]", 200)+`}`), ""},
+		"claims in a list":                 {jwtOf(t, rsaA(), good, []any{all}), ""},
+		"exp out of a float's range":       {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","sub":"a","aud":"api","exp":1e400}`), ""},
+		"no issuer":                        {jwtOf(t, rsaA(), good, with(all, values{"iss": nil})), ""},
+		"another issuer":                   {jwtOf(t, rsaA(), good, with(all, values{"iss": issuer.url + "/"})), ""},
+		"an issuer in a list":              {jwtOf(t, rsaA(), good, with(all, values{"iss": []any{issuer.url}})), ""},
+		"an oversized token":               {jwtOf(t, rsaA(), good, with(all, values{"x": strings.Repeat("a", 64<<10)})), ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) { refusing(t, source, test.token, test.reason) })
+	}
+	if attacked.Load() > 0 {
+		t.Error("the token had somebody asked for keys")
+	}
+}
+
+func TestJWTTypes(t *testing.T) {
+	issuer := newIssuer(t, jwkOf("a", rsaA()))
+	source := loaded(t, issuer.newJWT(t, nil))
+	for _, mediaType := range []string{"", "JWT", "jwt", "at+jwt", "AT+JWT", "application/jwt", "application/at+jwt", "Application/AT+jwt"} {
+		token := jwtOf(t, rsaA(), values{"alg": "RS256", "typ": mediaType}, issuer.claims(time.Now(), nil))
+		if _, err := source.Verify(t.Context(), ParseToken(token)); err != nil {
+			t.Errorf("typ %q: %v", mediaType, err)
+		}
+	}
+}
+
+func TestJWTApplies(t *testing.T) {
+	issuer := newIssuer(t, jwkOf("a", rsaA()))
+	source := issuer.newJWT(t, func(o *JWTOptions) { o.Issuers = []string{issuer.url, "https://other.test"} })
+	good := jwtOf(t, rsaA(), values{"alg": "RS256"}, issuer.claims(time.Now(), nil))
+	header, rest, _ := strings.Cut(good, ".")
+	for name, test := range map[string]struct {
+		token string
+		want  bool
+	}{
+		"a token":                {good, true},
+		"of the other issuer":    {jwtOf(t, rsaA(), values{"alg": "RS256"}, values{"iss": "https://other.test"}), true},
+		"not verified":           {header + "." + strings.Split(rest, ".")[0] + ".AAAA", true},
+		"of another issuer":      {jwtOf(t, rsaA(), values{"alg": "RS256"}, values{"iss": "https://other.test/"}), false},
+		"of an issuer's prefix":  {jwtOf(t, rsaA(), values{"alg": "RS256"}, values{"iss": "https://other.tes"}), false},
+		"of no issuer":           {jwtOf(t, rsaA(), values{"alg": "RS256"}, values{"sub": "a"}), false},
+		"opaque":                 {"vdt_abc", false},
+		"empty":                  {"", false},
+		"two parts":              {header + "." + header, false},
+		"four parts":             {good + ".AAAA", false},
+		"with padding":           {good + "=", false},
+		"with a line break":      {good[:10] + "\n" + good[10:], false},
+		"with trailing bits":     {strings.Replace(good, ".", "."+b64([]byte(`{"a":1}`))[:9]+"B.", 1), false},
+		"signature not base64":   {good[:strings.LastIndexByte(good, '.')] + ".A", false},
+		"signature not the form": {good[:strings.LastIndexByte(good, '.')] + ".AB", false},
+		"no signature":           {good[:strings.LastIndexByte(good, '.')+1], false},
+		"too large":              {jwtOf(t, rsaA(), values{"alg": "RS256"}, issuer.claims(time.Now(), values{"x": strings.Repeat("a", 64<<10)})), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := source.Applies(ParseToken(test.token)); got != test.want {
+				t.Errorf("applies: %v, want %v", got, test.want)
+			}
+		})
+	}
+	if issuer.discoveries.Load()+issuer.fetches.Load() > 0 {
+		t.Error("the issuer was asked")
+	}
+}
+
+// A token that several sources and goroutines look at is parsed once.
+func TestTokenParsesOnce(t *testing.T) {
+	token := ParseToken(jwtOf(t, rsaA(), values{"alg": "RS256"}, values{"iss": "a"}))
+	seen := make([]*unverifiedJWT, 16)
+	var looking sync.WaitGroup
+	for i := range seen {
+		looking.Go(func() { seen[i] = token.jwt() })
+	}
+	looking.Wait()
+	for _, other := range seen {
+		if other == nil || other != seen[0] {
+			t.Fatal("parsed more than once, or not at all")
+		}
+	}
+}
+
+// The key of one issuer does not speak for another, whatever its ID.
+func TestJWTIssuersKeepTheirKeys(t *testing.T) {
+	a, b := newIssuer(t, jwkOf("same", rsaA()), jwkOf("a", rsaA())), newIssuer(t, jwkOf("same", rsaB()), jwkOf("b", rsaB()))
+	client := a.client
+	client.Transport.(*http.Transport).TLSClientConfig.RootCAs.AddCert(mustCertificate(t, b))
+	source := loaded(t, a.newJWT(t, func(o *JWTOptions) { o.Issuers = []string{a.url, b.url}; o.Client = client }))
+	now := time.Now()
+	for _, good := range []string{
+		jwtOf(t, rsaA(), values{"alg": "RS256", "kid": "a"}, a.claims(now, nil)),
+		jwtOf(t, rsaB(), values{"alg": "RS256", "kid": "b"}, b.claims(now, nil)),
+		jwtOf(t, rsaB(), values{"alg": "RS256", "kid": "same"}, b.claims(now, nil)),
+	} {
+		if _, err := source.Verify(t.Context(), ParseToken(good)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := now.Add(-time.Minute)
+	for name, bad := range map[string]string{
+		"A's key and ID":            jwtOf(t, rsaA(), values{"alg": "RS256", "kid": "a"}, b.claims(old, nil)),
+		"A's key without its ID":    jwtOf(t, rsaA(), values{"alg": "RS256"}, b.claims(old, nil)),
+		"A's key under B's ID":      jwtOf(t, rsaA(), values{"alg": "RS256", "kid": "b"}, b.claims(old, nil)),
+		"A's key under a shared ID": jwtOf(t, rsaA(), values{"alg": "RS256", "kid": "same"}, b.claims(old, nil)),
+	} {
+		t.Run(name, func(t *testing.T) { refusing(t, source, bad, "key") })
+	}
+}
+
+func mustCertificate(t *testing.T, i *issuer) *x509.Certificate {
+	t.Helper()
+	response, err := i.client.Get(i.url)
+	must(t, err)
+	defer response.Body.Close()
+	return response.TLS.PeerCertificates[0]
+}
+
+func TestNewJWTRefuses(t *testing.T) {
+	client := &http.Client{}
+	tests := map[string]struct {
+		options JWTOptions
+		part    string
+	}{
+		"no issuer":            {JWTOptions{Client: client}, "no issuer"},
+		"an empty issuer":      {JWTOptions{Client: client, Issuers: []string{""}}, "issuer is empty"},
+		"an issuer twice":      {JWTOptions{Client: client, Issuers: []string{"https://a.test", "https://a.test"}}, "twice"},
+		"none":                 {JWTOptions{Client: client, Issuers: []string{"https://a.test"}, Algorithms: []string{"RS256", "none"}}, `"none"`},
+		"a MAC":                {JWTOptions{Client: client, Issuers: []string{"https://a.test"}, Algorithms: []string{"HS256"}}, `"HS256"`},
+		"secp256k1":            {JWTOptions{Client: client, Issuers: []string{"https://a.test"}, Algorithms: []string{"ES256K"}}, `"ES256K"`},
+		"lower case":           {JWTOptions{Client: client, Issuers: []string{"https://a.test"}, Algorithms: []string{"rs256"}}, `"rs256"`},
+		"plain HTTP":           {JWTOptions{Client: client, Issuers: []string{"http://a.test"}}, "must be https"},
+		"loopback's lookalike": {JWTOptions{Client: client, Issuers: []string{"http://127.0.0.1.a.test"}}, "must be https"},
+		"localhost's":          {JWTOptions{Client: client, Issuers: []string{"http://localhost.a.test"}}, "must be https"},
+		"no URL":               {JWTOptions{Client: client, Issuers: []string{"kubernetes/serviceaccount"}}, "URL with a host"},
+		"a query":              {JWTOptions{Client: client, Issuers: []string{"https://a.test?b"}}, "query"},
+		"a fragment":           {JWTOptions{Client: client, Issuers: []string{"https://a.test#b"}}, "fragment"},
+		"a password":           {JWTOptions{Client: client, Issuers: []string{"a"}, JWKSURL: "https://u:hunter2@a.test"}, "JWKS URL: must not hold a username or password"},
+		"plain HTTP for keys":  {JWTOptions{Client: client, Issuers: []string{"a"}, JWKSURL: "http://10.0.0.1/keys"}, "JWKS URL: must be https"},
+		"a file URL":           {JWTOptions{Client: client, Issuers: []string{"a"}, JWKSURL: "file:///etc/keys"}, "JWKS URL"},
+		"plain discovery":      {JWTOptions{Client: client, Issuers: []string{"a"}, DiscoveryURL: "http://a.test/d"}, "discovery URL: must be https"},
+		"discovery of two":     {JWTOptions{Client: client, Issuers: []string{"a", "b"}, DiscoveryURL: "https://a.test/d"}, "one issuer"},
+		"two places":           {JWTOptions{Client: client, Issuers: []string{"a"}, JWKSURL: "https://a.test/k", JWKSFile: "f"}, "one place"},
+		"no client":            {JWTOptions{Issuers: []string{"https://a.test"}}, "no HTTP client"},
+		"a negative leeway":    {JWTOptions{Client: client, Issuers: []string{"https://a.test"}, Leeway: -1}, "leeway"},
+		"an empty audience":    {JWTOptions{Client: client, Issuers: []string{"https://a.test"}, Audiences: []string{""}}, "audience is empty"},
+		"an empty claim":       {JWTOptions{Client: client, Issuers: []string{"https://a.test"}, RequiredClaims: map[string]string{"a": ""}}, "required claim"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			source, err := NewJWT("corp", test.options)
+			if err == nil {
+				t.Fatalf("got %v, want an error", source)
+			}
+			if !strings.Contains(err.Error(), "identity source corp: ") || !strings.Contains(err.Error(), test.part) || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("error %q, want %q in it", err, test.part)
+			}
+		})
+	}
+	for name, options := range map[string]JWTOptions{
+		"loopback":        {Client: client, Issuers: []string{"http://127.0.0.1:1", "http://[::1]:2", "http://localhost"}},
+		"any, with a URL": {Client: client, Issuers: []string{"kubernetes/serviceaccount"}, JWKSURL: "https://a.test/keys?x=y"},
+		"a file":          {Issuers: []string{"a"}, JWKSFile: "f"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source, err := NewJWT("corp", options)
+			must(t, err)
+			if source.Remote() != (options.JWKSFile == "") {
+				t.Error("remote for a file, or not for a URL")
+			}
+		})
+	}
+}

@@ -1,0 +1,126 @@
+package identity
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// unverifiedJWT is what a token says of itself: nothing here is true before its
+// signature was checked. It does not change.
+type unverifiedJWT struct {
+	// input is what was signed (RFC 7515 §5.2), signature what came of it.
+	input, signature []byte
+	// algorithm and keyID are "alg" and "kid" of the header (RFC 7515 §4.1).
+	algorithm, keyID string
+	// header says why the header is not acceptable to anybody; nil when it is.
+	header error
+	// issuer is "iss", "" when there is none.
+	issuer string
+	claims policy.Object
+}
+
+// parseJWT reads a signed JWT in the compact form (RFC 7515 §7.1), strictly: the
+// one base64url text that stands for the bytes (RFC 4648 §3.5), and JSON without
+// duplicate names or invalid UTF-8. It returns nil for what is no JWT.
+func parseJWT(text string) *unverifiedJWT {
+	if len(text) > maxTokenBytes {
+		return nil
+	}
+	// The decoder would skip line breaks.
+	if strings.ContainsAny(text, "\r\n") {
+		return nil
+	}
+	raw := []byte(text)
+	encoded := bytes.Split(raw, []byte{'.'})
+	if len(encoded) != 3 {
+		return nil
+	}
+	var parts [3][]byte
+	decoded := make([]byte, 0, base64.RawURLEncoding.DecodedLen(len(raw)))
+	for i, part := range encoded {
+		from := len(decoded)
+		var err error
+		if decoded, err = base64.RawURLEncoding.Strict().AppendDecode(decoded, part); err != nil || len(part) == 0 {
+			return nil
+		}
+		parts[i] = decoded[from:]
+	}
+	t := &unverifiedJWT{input: raw[:len(encoded[0])+1+len(encoded[1])], signature: parts[2]}
+	if !t.parseHeader(parts[0]) {
+		return nil
+	}
+	var err error
+	if t.claims, err = policy.DecodeObject(parts[1]); err != nil {
+		return nil
+	}
+	if t.issuer, err = t.claims.String("iss"); err != nil {
+		return nil
+	}
+	return t
+}
+
+// parseHeader returns false when text is no header at all. "jwk", "jku", "x5c"
+// and "x5u" are not looked at: who signs does not say with what to verify.
+func (t *unverifiedJWT) parseHeader(text []byte) bool {
+	document, err := policy.ParseObject(text)
+	if err != nil {
+		return false
+	}
+	defer document.Release()
+	root := document.Root()
+	var problems [3]error
+	var mediaType string
+	t.algorithm, problems[0] = root.String("alg")
+	t.keyID, problems[1] = root.String("kid")
+	mediaType, problems[2] = root.String("typ")
+	switch err := errors.Join(problems[:]...); {
+	case err != nil:
+		t.header = refused("header: %w", err)
+	case !root.Get("crit").Absent():
+		t.header = refused("header: has critical extensions, of which none is understood")
+	case !root.Get("b64").Absent():
+		t.header = refused("header: has the unencoded payload option (RFC 7797)")
+	case !isJWTMediaType(mediaType):
+		t.header = refused("header: typ is not JWT or at+jwt")
+	}
+	return true
+}
+
+// isJWTMediaType reports whether "typ" may be that of a token presented as a
+// bearer: absent, a JWT (RFC 7519 §5.1) or an access token (RFC 9068 §2.1).
+// Others, such as logout+jwt, are JWTs of the same issuer for another purpose.
+func isJWTMediaType(mediaType string) bool {
+	if mediaType == "" {
+		return true
+	}
+	const prefix = "application/"
+	if len(mediaType) > len(prefix) && strings.EqualFold(mediaType[:len(prefix)], prefix) {
+		mediaType = mediaType[len(prefix):]
+	}
+	return strings.EqualFold(mediaType, "JWT") || strings.EqualFold(mediaType, "at+jwt")
+}
+
+// refused is a definite no with a reason.
+func refused(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", policy.ErrUnknownToken, fmt.Errorf(format, args...))
+}
+
+// quoteShort is text of a token as it may be shown: not too long, and printable.
+func quoteShort(text string) string {
+	const limit = 64
+	if len(text) <= limit {
+		return strconv.QuoteToASCII(text)
+	}
+	end := limit
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return strconv.QuoteToASCII(text[:end]) + "…"
+}

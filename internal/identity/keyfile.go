@@ -1,0 +1,81 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// fileKeys are the keys in a JWK set file.
+type fileKeys struct {
+	watchedFile
+	notes keyNotes
+	set   atomic.Pointer[keySet]
+}
+
+func newFileKeys(path string, notes keyNotes) *fileKeys {
+	k := &fileKeys{notes: notes}
+	k.watchedFile = watchedFile{
+		source: notes.source, path: path, kind: "JWK set file", create: "create it",
+		limit: maxKeySetBytes, now: notes.now, take: k.take,
+	}
+	return k
+}
+
+// take is called by watchedFile.
+func (k *fileKeys) take(content []byte) (changed bool, err error) {
+	set, err := parseKeySet(content)
+	if err != nil {
+		return false, fmt.Errorf("JWK set file %s %w", k.path, err)
+	}
+	// Whoever wants no keys writes an empty list.
+	if len(set.keys) == 0 && set.unusable > 0 {
+		return false, fmt.Errorf("JWK set file %s: none of its %d keys can verify signatures", k.path, set.unusable)
+	}
+	set.asked = k.now()
+	changed = set.replace(k.set.Load())
+	k.set.Store(set)
+	k.notes.metrics.keysLookedFor(k.source, k.notes.issuer, nil, set.asked)
+	return changed, nil
+}
+
+func (k *fileKeys) current() *keySet { return k.set.Load() }
+
+// lookAgain has nothing to do: run sees each change of the file.
+func (k *fileKeys) lookAgain(context.Context) error {
+	return k.ready()
+}
+
+func (k *fileKeys) doubt() {}
+
+func (k *fileKeys) load(context.Context) error {
+	_, err := k.watchedFile.load(nil)
+	return err
+}
+
+func (k *fileKeys) run(ctx context.Context) {
+	k.watch(ctx, func() { k.notes.changed(k.set.Load()) }, k.notes.failed)
+}
+
+func (k *fileKeys) ready() error {
+	if k.set.Load() != nil {
+		return nil
+	}
+	if err := k.Err(); err != nil {
+		return fmt.Errorf("%w: %w", policy.ErrNotLoaded, err)
+	}
+	return fmt.Errorf("identity source %s: %w", k.source, policy.ErrNotLoaded)
+}
+
+func (k *fileKeys) failure() error { return k.Err() }
+
+func (k *fileKeys) status() string {
+	err := k.Err()
+	if inner := errors.Unwrap(err); inner != nil {
+		err = inner // without the name of the source
+	}
+	return k.notes.status(k.set.Load(), err)
+}
