@@ -32,6 +32,9 @@ func configCommand() *cobra.Command {
 			if err == nil {
 				err = c.CheckExposure(false)
 			}
+			if err == nil {
+				err = checkIdentities(c)
+			}
 			if err != nil {
 				return usageError{err}
 			}

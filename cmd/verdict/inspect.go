@@ -131,18 +131,24 @@ type exampleIdentity struct {
 // exampleIdentities are those of the kinds that are configured, of all where
 // none is.
 func exampleIdentities(c *config.Configuration) ([]exampleIdentity, error) {
-	used := map[string]bool{}
+	used := map[string]string{} // the first source of a kind
 	for _, source := range c.Authentication.Sources {
-		used[kindOfSource(source)] = true
+		if kind := kindOfSource(source); used[kind] == "" {
+			used[kind] = source.Name
+		}
 	}
 	var out []exampleIdentity
 	for _, kind := range identity.Kinds() {
-		if len(used) > 0 && !used[kind] {
+		name := used[kind]
+		if len(used) > 0 && name == "" {
 			continue
 		}
 		example, err := identity.Example(kind)
 		if err != nil {
 			return nil, err
+		}
+		if name != "" {
+			example.Source = name
 		}
 		text, err := example.JSON()
 		if err != nil {

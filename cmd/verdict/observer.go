@@ -45,7 +45,7 @@ func newObserver(log *zap.Logger, registerer prometheus.Registerer) *observer {
 		}),
 		files: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_file_reloads_total",
-			Help: "Readings of changed files by kind (certificate, tokenFile) and result (success, error).",
+			Help: "Readings of changed files by kind (certificate, tokenFile, clientSecret, connection, revoked) and result (success, error).",
 		}, []string{"kind", "result"}),
 	}
 	registerer.MustRegister(o.revision, o.loads, o.loadErrors, o.loadSeconds, o.files)

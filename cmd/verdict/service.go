@@ -32,14 +32,14 @@ import (
 
 // service is everything `verdict serve` runs.
 type service struct {
-	config     *config.Configuration
-	log        *zap.Logger
-	observer   *observer
-	engine     *policy.Engine
-	verifier   *identity.Verifier
-	tokenFiles []*identity.TokenFile // those behind verifier
-	secrets    []*identity.Secrets   // likewise
-	stopping   atomic.Bool
+	config   *config.Configuration
+	log      *zap.Logger
+	observer *observer
+	engine   *policy.Engine
+	verifier *identity.Verifier
+	// identityDetails are lines for /readyz?verbose about the sources.
+	identityDetails []func() string
+	stopping        atomic.Bool
 
 	// nodes are the cluster's, nil without one.
 	nodes        atomic.Pointer[cluster.Nodes[*policy.Node]]
@@ -236,42 +236,9 @@ func policyOptions(c *config.Configuration) policy.Options {
 }
 
 func (s *service) loadIdentities(ctx context.Context, registry *prometheus.Registry, withExample bool) error {
-	var sources []identity.Source
-	metrics := identity.NewMetrics(registry)
-	add := func(name, path string, format config.TokenFileFormat) error {
-		file, err := identity.NewTokenFile(name, path, nil, identity.WithFormat(identity.TokenFileFormat(format)))
-		if err != nil {
-			return err
-		}
-		if err := file.Load(); err != nil {
-			return err
-		}
-		warn := func() {
-			for _, warning := range file.Warnings() {
-				s.log.Warn(warning, zap.String("source", name))
-			}
-		}
-		warn()
-		s.background.Go(func() {
-			file.Watch(ctx, func() { s.observer.fileReloaded("tokenFile", name, nil); warn() },
-				func(err error) { s.observer.fileReloaded("tokenFile", name, err) })
-		})
-		sources = append(sources, file)
-		s.tokenFiles = append(s.tokenFiles, file)
-		return nil
-	}
-	for _, configured := range s.config.Authentication.Sources {
-		if configured.Secrets != nil {
-			source, err := s.watchSecrets(ctx, configured.Name, configured.Secrets, metrics)
-			if err != nil {
-				return err
-			}
-			sources = append(sources, source)
-			continue
-		}
-		if err := add(configured.Name, configured.TokenFile.Path, configured.TokenFile.Format); err != nil {
-			return err
-		}
+	made, err := newIdentities(s.config, s.log, s.observer, identity.NewMetrics(registry))
+	if err != nil {
+		return err
 	}
 	if withExample {
 		dir, err := developmentDir()
@@ -283,12 +250,35 @@ func (s *service) loadIdentities(ctx context.Context, registry *prometheus.Regis
 			return err
 		}
 		s.example = &prepared
-		if err := add("example", prepared.tokenFile, config.TokenFileYAML); err != nil {
+		if err := made.addTokenFile("example", prepared.tokenFile, identity.TokenFileYAML); err != nil {
 			return err
 		}
 	}
-	chain := identity.NewChain(metrics, sources...)
-	s.verifier = identity.NewVerifier(chain, s.verifierOptions())
+	if err := s.followRevoked(made); err != nil {
+		return err
+	}
+	for _, run := range made.run {
+		s.background.Go(func() { run(ctx) })
+	}
+	s.verifier = identity.NewVerifier(identity.NewChain(made.metrics, made.sources...), s.verifierOptions())
+	s.identityDetails = made.details
+	return nil
+}
+
+// followRevoked keeps data.revoked as the file says.
+func (s *service) followRevoked(made *identities) error {
+	path := s.config.Authentication.RevokedFile
+	if path == "" {
+		return nil
+	}
+	revoked := identity.NewRevokedFile(path, s.engine.SetRevoked)
+	if err := revoked.Load(); err != nil {
+		return err
+	}
+	made.run = append(made.run, func(ctx context.Context) {
+		revoked.Watch(ctx, made.reloaded("revoked", path), made.refused("revoked", path))
+	})
+	made.details = append(made.details, revoked.Status)
 	return nil
 }
 
@@ -336,13 +326,10 @@ func (s *service) checks() []handlers.Check {
 			Ready: s.verifier.Ready,
 			Detail: func() string {
 				var details []string
-				for _, file := range s.tokenFiles {
-					if err := file.Err(); err != nil {
-						details = append(details, "the newest change was refused: "+err.Error())
+				for _, detail := range s.identityDetails {
+					if text := detail(); text != "" {
+						details = append(details, text)
 					}
-				}
-				for _, secrets := range s.secrets {
-					details = append(details, secrets.Status())
 				}
 				return strings.Join(details, "\n")
 			},

@@ -182,14 +182,14 @@ func (n secretName) String() string { return n.namespace + "/" + n.name }
 type heldSecret struct {
 	name secretName
 	// refusal says what is wrong with it in itself; nil for nothing.
-	refusal *refusal
+	refusal *secretRefusal
 	// What its token proves, and where that is found.
 	key      digestKey
 	identity policy.Identity
 }
 
 // refusal is why a Secret is refused.
-type refusal struct {
+type secretRefusal struct {
 	reason refusalReason
 	detail string
 }
@@ -220,7 +220,7 @@ func (s *Secrets) SecretRemoved(namespace, name string) {
 // read fills in what the Secret says, or what is wrong with it.
 func (s *Secrets) read(held *heldSecret, secret TokenSecret) {
 	refuse := func(reason refusalReason, format string, args ...any) {
-		held.refusal = &refusal{reason, fmt.Sprintf(format, args...)}
+		held.refusal = &secretRefusal{reason, fmt.Sprintf(format, args...)}
 	}
 	if secret.Type != TokenSecretType {
 		refuse(refusedType, "is of another type than %s", TokenSecretType)

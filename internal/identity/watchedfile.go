@@ -23,7 +23,7 @@ const (
 // watchedFile is a file that a source is made of, read again when it changes. A
 // file that cannot be read or is bad never takes the place of a good one.
 type watchedFile struct {
-	source string // its configured name
+	source string // its configured name; "" for what is no source
 	path   string
 	kind   string // what the file is, such as "token file"
 	create string // how to come by one, for who has none
@@ -56,7 +56,7 @@ func (f *watchedFile) Err() error {
 // from the calling goroutine, and leaves none on return.
 func (f *watchedFile) watch(ctx context.Context, onReload func(), onError func(error)) {
 	options := f.watching
-	options.Degraded = func(err error) { onError(fmt.Errorf("identity source %s: %w", f.source, err)) }
+	options.Degraded = func(err error) { onError(f.named(err)) }
 	filewatch.Run(ctx, &fileSubject{file: f, onReload: onReload, onError: onError}, options)
 }
 
@@ -105,10 +105,18 @@ func (f *watchedFile) load(t *filewatch.Targets) (changed bool, err error) {
 		changed, err = f.take(content)
 	}
 	if err != nil {
-		err = fmt.Errorf("identity source %s: %w", f.source, err)
+		err = f.named(err)
 	}
 	f.last.Store(&reading{at: at, info: info, err: err})
 	return changed, err
+}
+
+// named says which source the error is of.
+func (f *watchedFile) named(err error) error {
+	if f.source == "" {
+		return err
+	}
+	return fmt.Errorf("identity source %s: %w", f.source, err)
 }
 
 // read returns the content of the file in one state.

@@ -1,0 +1,69 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// maxRevokedBytes leaves room for some 100,000 entries.
+const maxRevokedBytes = 16 << 20
+
+// RevokedFile keeps what is revoked as a file says; policy.ParseRevoked says in
+// which form. A file that is bad never takes the place of a good one.
+type RevokedFile struct {
+	watchedFile
+	set     func(*policy.Revoked)
+	content string // that was taken over
+	entries int
+}
+
+// NewRevokedFile returns what reads the file at path, and calls set with what it
+// lists, each time that changes. Nothing is read before Load or Watch.
+func NewRevokedFile(path string, set func(*policy.Revoked)) *RevokedFile {
+	r := &RevokedFile{set: set}
+	r.watchedFile = watchedFile{
+		path: path, kind: "revoked file", create: "create it (`subjects: []` revokes nothing)",
+		limit: maxRevokedBytes, now: time.Now, take: r.take,
+	}
+	return r
+}
+
+// Load reads the file once.
+func (r *RevokedFile) Load() error {
+	_, err := r.load(nil)
+	return err
+}
+
+// Watch loads the file and loads it again when it changes, as TokenFile.Watch
+// does.
+func (r *RevokedFile) Watch(ctx context.Context, onReload func(), onError func(error)) {
+	r.watch(ctx, onReload, onError)
+}
+
+// Status says in a line, for people, why the newest state of the file is not in
+// use, or how much is revoked.
+func (r *RevokedFile) Status() string {
+	if err := r.Err(); err != nil {
+		return "the newest change was refused: " + err.Error()
+	}
+	r.loading.Lock()
+	defer r.loading.Unlock()
+	return fmt.Sprintf("revoked file %s: %d entries", r.path, r.entries)
+}
+
+// take is called by watchedFile.
+func (r *RevokedFile) take(content []byte) (changed bool, err error) {
+	if string(content) == r.content {
+		return false, nil
+	}
+	revoked, err := policy.ParseRevoked(r.path, content)
+	if err != nil {
+		return false, err
+	}
+	r.set(revoked)
+	r.content, r.entries = string(content), revoked.Len()
+	return true, nil
+}
