@@ -1,0 +1,174 @@
+package identity
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// Secrets that no error may hold.
+const (
+	secretToken  = "s3cr3t-t0ken+with/odd=characters"
+	secretClient = "cl1ent s3cret: +%&/ü"
+)
+
+// hidesSecrets fails when the error holds a secret in any form it was sent in.
+func hidesSecrets(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	for _, secret := range []string{secretToken, secretClient} {
+		for _, form := range []string{
+			secret, url.QueryEscape(secret), url.PathEscape(secret),
+			base64.StdEncoding.EncodeToString([]byte("verdict:" + url.QueryEscape(secret))),
+			strings.Trim(strings.Fields(secret)[0], "+"),
+		} {
+			if strings.Contains(err.Error(), form) {
+				t.Errorf("the error holds a secret: %v", err)
+			}
+		}
+	}
+}
+
+// isFault fails unless the error is a fault that says want and hides secrets.
+func isFault(t *testing.T, err error, want string) {
+	t.Helper()
+	hidesSecrets(t, err)
+	if err == nil || errors.Is(err, policy.ErrUnknownToken) || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want a fault with %q", err, want)
+	}
+}
+
+// noGoroutinesLeft fails when the test leaves goroutines behind. It has to be
+// called before anything else that cleans up.
+func noGoroutinesLeft(t *testing.T) {
+	t.Helper()
+	before := runtime.NumGoroutine()
+	t.Cleanup(func() {
+		deadline := time.Now().Add(patience)
+		for runtime.NumGoroutine() > before {
+			if time.Now().After(deadline) {
+				stacks := make([]byte, 1<<20)
+				t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+}
+
+// tlsServer serves handler until the test is done.
+func tlsServer(t *testing.T, handler http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
+	server.EnableHTTP2 = true
+	server.Config.ErrorLog = quiet()
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
+}
+
+// clientOf is a client that trusts the server alone.
+func clientOf(t *testing.T, server *httptest.Server, timeout time.Duration) *http.Client {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ca.crt")
+	write(t, path, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	client, _, err := NewHTTPClient(ConnectionOptions{CAFile: path, Timeout: timeout})
+	must(t, err)
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+// remoteCA signs certificates for servers on 127.0.0.1 and for clients.
+type remoteCA struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+}
+
+func newRemoteCA(t *testing.T) *remoteCA {
+	t.Helper()
+	ca := &remoteCA{}
+	ca.key, ca.certificate = ca.sign(t, &x509.Certificate{
+		Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign,
+	})
+	return ca
+}
+
+func (ca *remoteCA) sign(t *testing.T, template *x509.Certificate) (*ecdsa.PrivateKey, *x509.Certificate) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template.SerialNumber = big.NewInt(time.Now().UnixNano())
+	template.NotBefore = time.Now().Add(-time.Hour)
+	if template.NotAfter.IsZero() {
+		template.NotAfter = time.Now().Add(time.Hour)
+	}
+	parent, signer := ca.certificate, ca.key
+	if parent == nil {
+		parent, signer = template, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	must(t, err)
+	certificate, err := x509.ParseCertificate(der)
+	must(t, err)
+	return key, certificate
+}
+
+func (ca *remoteCA) pem() string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.certificate.Raw}))
+}
+
+// issue returns a certificate and its key, in PEM.
+func (ca *remoteCA) issue(t *testing.T, name string, change func(*x509.Certificate)) (cert, key string) {
+	t.Helper()
+	template := &x509.Certificate{
+		Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if change != nil {
+		change(template)
+	}
+	private, certificate := ca.sign(t, template)
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	must(t, err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
+// mutualServer is a server of ca that asks for a certificate of clients.
+func mutualServer(t *testing.T, ca, clients *remoteCA, handler http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	cert, key := ca.issue(t, "server", nil)
+	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
+	must(t, err)
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = quiet()
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	if clients != nil {
+		server.TLS.ClientAuth = tls.RequireAndVerifyClientCert
+		server.TLS.ClientCAs = x509.NewCertPool()
+		server.TLS.ClientCAs.AddCert(clients.certificate)
+	}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
+}
