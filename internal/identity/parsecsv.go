@@ -38,15 +38,21 @@ func parseTokensCSV(name string, content []byte) (entries []Entry, warnings []st
 	if err := p.err(); err != nil {
 		return nil, nil, err
 	}
-	return p.entries, p.warnings, nil
+	if len(p.entries) == 0 {
+		warnings = append(warnings, fmt.Sprintf("token file %s has no tokens", name))
+	}
+	if len(p.wide) > 0 {
+		warnings = append(warnings, fmt.Sprintf("token file %s has more than four columns in %d records, the first in line %d, of which the rest is ignored: several groups are one column, in quotes", name, len(p.wide), p.wide[0]))
+	}
+	return p.entries, warnings, nil
 }
 
 type csvParser struct {
 	parser
-	reader   *csv.Reader
-	entries  []Entry
-	warnings []string
-	lineOf   map[string]int // by the token's digest
+	reader  *csv.Reader
+	entries []Entry
+	lineOf  map[string]int // by the token's digest
+	wide    []int          // lines with more columns than have a meaning
 }
 
 func (p *csvParser) file(content []byte) {
@@ -59,9 +65,6 @@ func (p *csvParser) file(content []byte) {
 		var broken *csv.ParseError
 		switch {
 		case errors.Is(err, io.EOF):
-			if len(p.entries) == 0 {
-				p.warnings = append(p.warnings, fmt.Sprintf("token file %s has no tokens", p.name))
-			}
 			return
 		case errors.As(err, &broken):
 			// What follows may be read from the wrong side of a quote.
@@ -95,7 +98,7 @@ func (p *csvParser) record(record []string) {
 		return
 	}
 	if len(record) > columnsKnown {
-		p.warnings = append(p.warnings, fmt.Sprintf("token file %s, line %d: what follows the fourth column is ignored: several groups are one column, in quotes", p.name, line))
+		p.wide = append(p.wide, line)
 	}
 	// Copies: the columns are parts of one string, and what is kept must not
 	// keep the token.

@@ -55,7 +55,7 @@ func TestParseTokensCSVWarnings(t *testing.T) {
 	}{
 		"nothing":                {"", 0, "token file f.csv has no tokens"},
 		"empty lines":            {"\n\n", 0, "token file f.csv has no tokens"},
-		"groups in many columns": {"t,alice,7\nu,bob,8,dev,ops\n", 2, "token file f.csv, line 2: what follows the fourth column is ignored: several groups are one column, in quotes"},
+		"groups in many columns": {"t,alice,7\nu,bob,8,dev,ops\nv,carol,9,a,b\n", 3, "token file f.csv has more than four columns in 2 records, the first in line 2, of which the rest is ignored: several groups are one column, in quotes"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -190,10 +190,10 @@ func TestTokenFileOfCSV(t *testing.T) {
 			}
 		}
 	}
-	warned("holds tokens in clear text", "line 2")
+	warned("holds tokens in clear text", "the first in line 2")
 	must(t, os.Chmod(path, 0o644))
 	must(t, f.Load())
-	warned("holds tokens in clear text", "readable by every user of the machine (mode 0644)", "line 2")
+	warned("holds tokens in clear text", "readable by every user of the machine (mode 0644)", "the first in line 2")
 
 	write(t, path, "vdt_one,alice\n")
 	if err := f.Load(); err == nil || !strings.Contains(err.Error(), path+":1:1: has 2 columns") {
