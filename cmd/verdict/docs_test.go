@@ -45,6 +45,10 @@ func TestDocumentedCommands(t *testing.T) {
 			}
 			workspace := workspace(t, root)
 			for _, command := range commands(t, page) {
+				if mixedPages[filepath.Base(page)] && !strings.HasPrefix(command, "go run ./cmd/verdict ") {
+					t.Logf("run by e2e: %s", command)
+					continue
+				}
 				how, known := documented[command]
 				if !known {
 					t.Errorf("no test runs the documented command: %s", command)
@@ -73,6 +77,9 @@ var controlPlanePages = map[string]bool{
 	"connect-scheduler.md":    true,
 	"when-verdict-is-down.md": true,
 }
+
+// mixedPages have some of both: what does not begin with go run is e2e's.
+var mixedPages = map[string]bool{"tokens.md": true}
 
 // commands returns the lines of the page's sh blocks.
 func commands(t *testing.T, page string) []string {
