@@ -230,10 +230,10 @@ func TestIntrospectionAnswers(t *testing.T) {
 		"bound to something odd":         {answer: `{` + alice + `,"cnf":"x"}`, rejected: "bound to a key"},
 		"bound to nothing":               {answer: `{` + alice + `,"cnf":null}`, subject: "alice"},
 		"no issuer asked for":            {answer: `{` + alice + `,"iss":["x"]}`, subject: "alice"},
-		"the issuer":                     {options: issuer, answer: `{` + alice + `,"iss":"https://idp.example"}`, subject: "alice"},
-		"another issuer":                 {options: issuer, answer: `{` + alice + `,"iss":"https://idp.example/"}`, rejected: "iss is not"},
-		"no issuer":                      {options: issuer, answer: `{` + alice + `}`, rejected: "iss is not"},
-		"an issuer that is a list":       {options: issuer, answer: `{` + alice + `,"iss":["https://idp.example"]}`, fault: "iss: must be a string"},
+		"the issuer":                     {options: ofIssuer, answer: `{` + alice + `,"iss":"https://idp.example"}`, subject: "alice"},
+		"another issuer":                 {options: ofIssuer, answer: `{` + alice + `,"iss":"https://idp.example/"}`, rejected: "iss is not"},
+		"no issuer":                      {options: ofIssuer, answer: `{` + alice + `}`, rejected: "iss is not"},
+		"an issuer that is a list":       {options: ofIssuer, answer: `{` + alice + `,"iss":["https://idp.example"]}`, fault: "iss: must be a string"},
 		"an audience":                    {answer: `{` + alice + `,"aud":"a"}`, subject: "alice", audiences: []string{"a"}},
 		"audiences":                      {answer: `{` + alice + `,"aud":["a","b"]}`, subject: "alice", audiences: []string{"a", "b"}},
 		"aud is null":                    {answer: `{` + alice + `,"aud":null}`, subject: "alice"},
@@ -286,7 +286,7 @@ func TestIntrospectionAnswers(t *testing.T) {
 	}
 }
 
-func issuer(o *IntrospectionOptions)    { o.Issuer = "https://idp.example" }
+func ofIssuer(o *IntrospectionOptions)  { o.Issuer = "https://idp.example" }
 func audiences(o *IntrospectionOptions) { o.Audiences = []string{"x", "ours"} }
 
 func TestIntrospectionShowsNoToken(t *testing.T) {

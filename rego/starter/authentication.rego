@@ -1,32 +1,34 @@
 # METADATA
 # title: Starter authentication
 # description: |
-#   Turns the identity that a token of a token file proves into the user that
-#   Kubernetes sees, and gives out no name that Kubernetes keeps for itself.
+#   Turns the identity that a token of a token file or Secret proves into the
+#   user that Kubernetes sees, and gives out no name that Kubernetes keeps for
+#   itself.
 package kubernetes.authentication
 
 # METADATA
 # title: User
 # description: |
-#   The claims of a token file's entry, as they stand: username, uid, groups
-#   and extra. Other kinds of identity source are left to rules of their own,
-#   since there a claim called `username` may be the caller's choice.
+#   The claims of an entry in a token file or of a Secret, as they stand:
+#   username, uid, groups and extra. Other kinds of identity source are left to
+#   rules of their own, since there a claim called `username` may be the
+#   caller's choice.
 # scope: document
-user.username := input.identity.claims.username if _from_token_file
+user.username := input.identity.claims.username if _listed
 
 user.uid := input.identity.claims.uid if {
-	_from_token_file
+	_listed
 	is_string(input.identity.claims.uid)
 	input.identity.claims.uid != ""
 }
 
 user.groups contains group if {
-	_from_token_file
+	_listed
 	some group in input.identity.claims.groups
 }
 
 user.extra[key] contains value if {
-	_from_token_file
+	_listed
 	some key, values in input.identity.claims.extra
 	some value in values
 }
@@ -47,7 +49,7 @@ deny contains reason if {
 	reason := sprintf("the group %q is reserved for Kubernetes", [group])
 }
 
-_from_token_file if input.identity.type == "tokenFile"
+_listed if input.identity.type in {"tokenFile", "secrets"}
 
 _reserved(name) if {
 	is_string(name)

@@ -27,6 +27,18 @@ test_all_claims if {
 	}
 }
 
+test_a_secret_is_as_good_as_a_file if {
+	every kind in ["tokenFile", "secrets"] {
+		authentication.user.username == "alice" with input.identity as {"type": kind, "claims": _alice}
+	}
+}
+
+test_claims_of_other_sources_are_no_names if {
+	every kind in ["jwt", "introspection", "http"] {
+		not authentication.user.username with input.identity as {"type": kind, "claims": _alice}
+	}
+}
+
 test_username_alone if {
 	user := authentication.user with input as _identity({"username": "bob"})
 	user.username == "bob"
