@@ -93,7 +93,7 @@ func (g *gitHub) write(w http.ResponseWriter, body string) {
 func (g *gitHub) say(w http.ResponseWriter, status int, message string) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"message": message, "documentation_url": "https://docs.github.com/rest", "status": strconv.Itoa(status)})
+	_, _ = fmt.Fprintf(w, `{"message":%q,"documentation_url":"https://docs.github.com/rest","status":"%d"}`, message, status)
 }
 
 func (g *gitHub) list(w http.ResponseWriter, r *http.Request, of int, item func(int) string) {
@@ -294,10 +294,13 @@ func TestGitHubFaults(t *testing.T) {
 		reply func(g *gitHub, w http.ResponseWriter)
 		says  string
 	}{
-		"5xx":                       {"/user", func(g *gitHub, w http.ResponseWriter) { g.say(w, 502, "Server Error") }, "status 502"},
-		"5xx with Retry-After":      {"/user/orgs", func(g *gitHub, w http.ResponseWriter) { w.Header().Set("Retry-After", "9"); g.say(w, 503, "") }, "status 503"},
-		"a version that is gone":    {"/user", func(g *gitHub, w http.ResponseWriter) { g.say(w, 410, "Gone") }, "status 410"},
-		"a redirect":                {"/user", func(g *gitHub, w http.ResponseWriter) { w.Header().Set("Location", "/user2"); w.WriteHeader(301) }, "status 301"},
+		"5xx":                    {"/user", func(g *gitHub, w http.ResponseWriter) { g.say(w, 502, "Server Error") }, "status 502"},
+		"5xx with Retry-After":   {"/user/orgs", func(g *gitHub, w http.ResponseWriter) { w.Header().Set("Retry-After", "9"); g.say(w, 503, "") }, "status 503"},
+		"a version that is gone": {"/user", func(g *gitHub, w http.ResponseWriter) { g.say(w, 410, "Gone") }, "status 410"},
+		"a redirect": {"/user", func(g *gitHub, w http.ResponseWriter) {
+			w.Header().Set("Location", "/user2")
+			w.WriteHeader(http.StatusMovedPermanently)
+		}, "status 301"},
 		"broken JSON":               {"/user", func(g *gitHub, w http.ResponseWriter) { g.write(w, `{"id":1`) }, "ends too early"},
 		"a duplicate":               {"/user", func(g *gitHub, w http.ResponseWriter) { g.write(w, `{"id":1,"id":2}`) }, "duplicate name"},
 		"text":                      {"/user", func(g *gitHub, w http.ResponseWriter) { g.write(w, goodGitHubToken) }, "not valid JSON"},

@@ -241,7 +241,7 @@ func prepareHeaders(p *preparedRequest) error {
 		case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Accept-Encoding", "Te", "Trailer", "Upgrade", "Expect", "Proxy-Authorization":
 			return fmt.Errorf("headers has %s, which the connection decides: remove it", name)
 		}
-		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r > 0x7f || !isTokenCharacter(byte(r)) }) {
+		if !isFieldName(name) {
 			return fmt.Errorf("headers has %q, which cannot be the name of a header", name)
 		}
 		if seen[canonical] {
@@ -254,6 +254,16 @@ func prepareHeaders(p *preparedRequest) error {
 		p.carries = p.carries || strings.Contains(value, tokenMark)
 	}
 	return nil
+}
+
+// isFieldName is RFC 9110 §5.1.
+func isFieldName(name string) bool {
+	for i := range len(name) {
+		if !isTokenCharacter(name[i]) {
+			return false
+		}
+	}
+	return name != ""
 }
 
 func prepareStatuses(p *preparedRequest) error {

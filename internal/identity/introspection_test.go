@@ -395,14 +395,11 @@ func TestIntrospectionProbe(t *testing.T) {
 		`{"active":true,"sub":"alice"}`:   "random token is said to be active",
 		`{}`:                              "no member active",
 		`<html>`:                          "not valid JSON",
-		`{"active":false}` + secretClient: "",
+		`{"active":false}` + secretClient: "not valid JSON",
 	} {
 		server.says(200, "application/json", answer)
 		err := source.Probe(t.Context())
-		hidesSecrets(t, err)
-		if strings.HasSuffix(answer, secretClient) {
-			isFault(t, err, "not valid JSON")
-		} else if says == "" {
+		if says == "" {
 			must(t, err)
 		} else {
 			isFault(t, err, says)
@@ -485,7 +482,7 @@ func TestIntrospectionConcurrently(t *testing.T) {
 	server := newAuthorizationServer(t)
 	server.reply = func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"active": true, "sub": "of " + r.PostForm.Get("token")})
+		_, _ = fmt.Fprintf(w, `{"active":true,"sub":"of %s"}`, r.PostForm.Get("token"))
 	}
 	source := server.source(t, nil)
 	var asking sync.WaitGroup
