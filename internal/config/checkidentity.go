@@ -130,10 +130,10 @@ func (c *checker) introspection(path string, introspection *Introspection) {
 	c.requiredURL(path+".url", introspection.URL, "the introspection endpoint of the authorization server (RFC 7662)")
 	c.file(path+".clientSecretFile", &introspection.ClientSecretFile)
 	switch {
-	case introspection.ClientSecretFile != "" && introspection.ClientID == "":
-		c.add(path+".clientSecretFile", "needs clientID, which the secret belongs to")
+	case introspection.ClientID == "" && !c.undecoded[path+".clientID"]:
+		c.add(path+".clientID", "required: the name under which the authorization server knows Verdict")
 	case introspection.ClientSecretFile == "" && introspection.Connection.CertFile == "" && !c.undecoded[path+".clientSecretFile"]:
-		c.add(path, "the authorization server has to know who asks (RFC 7662 §2.1): set clientID and clientSecretFile, or connection.certFile and keyFile")
+		c.add(path, "the authorization server has to know who asks (RFC 7662 §2.1): set clientSecretFile, or connection.certFile and keyFile")
 	}
 	c.names(path+".audiences", introspection.Audiences)
 	c.tokens(path+".tokens", introspection.Tokens)

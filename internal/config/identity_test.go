@@ -143,14 +143,14 @@ func TestIdentitySourceMistakes(t *testing.T) {
 			kinds + ".jwt.connection.proxyURL: is not the address of a proxy: write http://HOST:PORT, https:// or socks5://",
 		}},
 		"no timeout": {"jwt: {issuers: [a], jwksFile: file, connection: {timeout: 0s}}", []string{kinds + ".jwt.connection.timeout: must be above 0s, not 0s"}},
-		"introspection by nobody": {"introspection: {url: \"https://a\"}", []string{
-			kinds + ".introspection: the authorization server has to know who asks (RFC 7662 §2.1): set clientID and clientSecretFile, or connection.certFile and keyFile",
+		"introspection by nobody": {"introspection: {url: \"https://a\", clientID: a}", []string{
+			kinds + ".introspection: the authorization server has to know who asks (RFC 7662 §2.1): set clientSecretFile, or connection.certFile and keyFile",
 		}},
 		"introspection nowhere": {"introspection: {clientID: a, clientSecretFile: file}", []string{
 			kinds + ".introspection.url: required: the introspection endpoint of the authorization server (RFC 7662)",
 		}},
 		"secret of nobody": {"introspection: {url: \"https://a\", clientSecretFile: file}", []string{
-			kinds + ".introspection.clientSecretFile: needs clientID, which the secret belongs to",
+			kinds + ".introspection.clientID: required: the name under which the authorization server knows Verdict",
 		}},
 		"odd token format": {"introspection: {url: \"https://a\", clientID: a, clientSecretFile: file, tokens: {format: JWT}}", []string{
 			kinds + `.introspection.tokens.format: "JWT" is not one of opaque, jwt, any`,

@@ -72,7 +72,7 @@ func NewHTTPClient(options ConnectionOptions) (*http.Client, *ConnectionFiles, e
 		return nil, nil, fmt.Errorf("%s: %w", options.Subject, err)
 	}
 	c := &ConnectionFiles{options: options, proxy: proxy}
-	c.files = &files{subject: options.Subject, take: c.take}
+	c.files = &watchedFiles{subject: options.Subject, create: "create it", limit: maxSmallFile, now: time.Now, take: c.take}
 	for _, path := range []string{options.CAFile, options.CertFile, options.KeyFile} {
 		if path != "" {
 			c.files.paths = append(c.files.paths, path)
@@ -98,7 +98,7 @@ func NewHTTPClient(options ConnectionOptions) (*http.Client, *ConnectionFiles, e
 type ConnectionFiles struct {
 	options ConnectionOptions
 	proxy   func(*http.Request) (*url.URL, error)
-	files   *files
+	files   *watchedFiles
 	current atomic.Pointer[http.Transport]
 }
 
@@ -125,8 +125,8 @@ func (c *ConnectionFiles) RoundTrip(request *http.Request) (*http.Response, erro
 // CloseIdleConnections is what http.Client looks for.
 func (c *ConnectionFiles) CloseIdleConnections() { c.current.Load().CloseIdleConnections() }
 
-// take implements files.take.
-func (c *ConnectionFiles) take(contents [][]byte) error {
+// take is called by watchedFiles.
+func (c *ConnectionFiles) take(contents [][]byte) (changed bool, err error) {
 	next := func() (content []byte) {
 		content, contents = contents[0], contents[1:]
 		return content
@@ -136,21 +136,21 @@ func (c *ConnectionFiles) take(contents [][]byte) error {
 	if c.options.CAFile != "" {
 		pool, err := certs.ParseAuthorities(next())
 		if err != nil {
-			return fmt.Errorf("%s: %w", c.options.CAFile, err)
+			return false, fmt.Errorf("%s: %w", c.options.CAFile, err)
 		}
 		authorities = pool
 	}
 	if c.options.CertFile != "" {
 		pair, err := certs.ParsePair(next(), next(), time.Now())
 		if err != nil {
-			return fmt.Errorf("%s with %s: %w", c.options.CertFile, c.options.KeyFile, err)
+			return false, fmt.Errorf("%s with %s: %w", c.options.CertFile, c.options.KeyFile, err)
 		}
 		certificates = []tls.Certificate{pair}
 	}
 	if old := c.current.Swap(c.transport(authorities, certificates)); old != nil {
 		old.CloseIdleConnections()
 	}
-	return nil
+	return true, nil
 }
 
 func (c *ConnectionFiles) transport(authorities *x509.CertPool, certificates []tls.Certificate) *http.Transport {

@@ -167,7 +167,7 @@ func TestHTTPClientReadsFilesAgain(t *testing.T) {
 	asks(first, "verdict-2")
 
 	write(t, caFile, "no PEM")
-	w.errorAmongOthers(t, "stays in use")
+	w.errorAmongOthers(t, "ca.crt")
 	asks(first, "verdict-2")
 	put(second, "verdict-3")
 	write(t, caFile, second.pem())

@@ -71,7 +71,7 @@ type Introspection struct {
 	url     *url.URL
 	client  *http.Client
 	secret  atomic.Pointer[string]
-	files   *files // nil without a secret
+	files   *watchedFiles // nil without a secret
 }
 
 var _ RemoteSource = (*Introspection)(nil)
@@ -89,7 +89,10 @@ func NewIntrospection(options IntrospectionOptions, client *http.Client) (*Intro
 	if options.ClientSecretFile == "" {
 		return i, nil
 	}
-	i.files = &files{subject: "identity source " + options.Name, paths: []string{options.ClientSecretFile}, take: i.takeSecret}
+	i.files = &watchedFiles{
+		subject: "identity source " + options.Name, create: "write the client secret into it", paths: []string{options.ClientSecretFile},
+		limit: maxSmallFile, now: time.Now, take: i.takeSecret,
+	}
 	if _, err := i.files.load(nil); err != nil {
 		return nil, err
 	}
@@ -113,14 +116,14 @@ func (i *Introspection) configure() error {
 	return o.Tokens.check()
 }
 
-// takeSecret implements files.take.
-func (i *Introspection) takeSecret(contents [][]byte) error {
+// takeSecret is called by watchedFiles.
+func (i *Introspection) takeSecret(contents [][]byte) (changed bool, err error) {
 	secret := string(bytes.TrimRight(contents[0], "\r\n"))
 	if secret == "" {
-		return fmt.Errorf("%s is empty: write the client secret into it", i.options.ClientSecretFile)
+		return false, fmt.Errorf("%s is empty: write the client secret into it", i.options.ClientSecretFile)
 	}
 	i.secret.Store(&secret)
-	return nil
+	return true, nil
 }
 
 // Watch reads the secret again when its file changes, until ctx is done, as

@@ -11,23 +11,24 @@ import (
 
 // fileKeys are the keys in a JWK set file.
 type fileKeys struct {
-	watchedFile
+	watchedFiles
+	path  string
 	notes keyNotes
 	set   atomic.Pointer[keySet]
 }
 
 func newFileKeys(path string, notes keyNotes) *fileKeys {
-	k := &fileKeys{notes: notes}
-	k.watchedFile = watchedFile{
-		source: notes.source, path: path, kind: "JWK set file", create: "create it",
+	k := &fileKeys{path: path, notes: notes}
+	k.watchedFiles = watchedFiles{
+		subject: "identity source " + notes.source, paths: []string{path}, kind: "JWK set file", create: "create it",
 		limit: maxKeySetBytes, now: notes.now, take: k.take,
 	}
 	return k
 }
 
-// take is called by watchedFile.
-func (k *fileKeys) take(content []byte) (changed bool, err error) {
-	set, err := parseKeySet(content)
+// take is called by watchedFiles.
+func (k *fileKeys) take(contents [][]byte) (changed bool, err error) {
+	set, err := parseKeySet(contents[0])
 	if err != nil {
 		return false, fmt.Errorf("JWK set file %s %w", k.path, err)
 	}
@@ -38,7 +39,7 @@ func (k *fileKeys) take(content []byte) (changed bool, err error) {
 	set.asked = k.now()
 	changed = set.replace(k.set.Load())
 	k.set.Store(set)
-	k.notes.metrics.keysLookedFor(k.source, k.notes.issuer, nil, set.asked)
+	k.notes.metrics.keysLookedFor(k.notes.source, k.notes.issuer, nil, set.asked)
 	return changed, nil
 }
 
@@ -52,7 +53,7 @@ func (k *fileKeys) lookAgain(context.Context) error {
 func (k *fileKeys) doubt() {}
 
 func (k *fileKeys) load(context.Context) error {
-	_, err := k.watchedFile.load(nil)
+	_, err := k.watchedFiles.load(nil)
 	return err
 }
 
@@ -67,7 +68,7 @@ func (k *fileKeys) ready() error {
 	if err := k.Err(); err != nil {
 		return fmt.Errorf("%w: %w", policy.ErrNotLoaded, err)
 	}
-	return fmt.Errorf("identity source %s: %w", k.source, policy.ErrNotLoaded)
+	return fmt.Errorf("identity source %s: %w", k.notes.source, policy.ErrNotLoaded)
 }
 
 func (k *fileKeys) failure() error { return k.Err() }

@@ -14,18 +14,18 @@ const maxRevokedBytes = 16 << 20
 // RevokedFile keeps what is revoked as a file says; policy.ParseRevoked says in
 // which form. A file that is bad never takes the place of a good one.
 type RevokedFile struct {
-	watchedFile
+	watchedFiles
+	path    string
 	set     func(*policy.Revoked)
-	content string // that was taken over
 	entries int
 }
 
 // NewRevokedFile returns what reads the file at path, and calls set with what it
 // lists, each time that changes. Nothing is read before Load or Watch.
 func NewRevokedFile(path string, set func(*policy.Revoked)) *RevokedFile {
-	r := &RevokedFile{set: set}
-	r.watchedFile = watchedFile{
-		path: path, kind: "revoked file", create: "create it (`subjects: []` revokes nothing)",
+	r := &RevokedFile{path: path, set: set}
+	r.watchedFiles = watchedFiles{
+		paths: []string{path}, kind: "revoked file", create: "create it (`subjects: []` revokes nothing)",
 		limit: maxRevokedBytes, now: time.Now, take: r.take,
 	}
 	return r
@@ -54,16 +54,13 @@ func (r *RevokedFile) Status() string {
 	return fmt.Sprintf("revoked file %s: %d entries", r.path, r.entries)
 }
 
-// take is called by watchedFile.
-func (r *RevokedFile) take(content []byte) (changed bool, err error) {
-	if string(content) == r.content {
-		return false, nil
-	}
-	revoked, err := policy.ParseRevoked(r.path, content)
+// take is called by watchedFiles.
+func (r *RevokedFile) take(contents [][]byte) (changed bool, err error) {
+	revoked, err := policy.ParseRevoked(r.path, contents[0])
 	if err != nil {
 		return false, err
 	}
 	r.set(revoked)
-	r.content, r.entries = string(content), revoked.Len()
+	r.entries = revoked.Len()
 	return true, nil
 }

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"runtime"
@@ -55,8 +54,9 @@ var tokenFileParsers = map[TokenFileFormat]func(name string, content []byte) (en
 //
 // The methods may be called from several goroutines.
 type TokenFile struct {
-	watchedFile
+	watchedFiles
 	name   string
+	path   string
 	format TokenFileFormat
 	keys   digestKeys
 	table  atomic.Pointer[tokenTable]
@@ -67,7 +67,6 @@ var _ Source = (*TokenFile)(nil)
 // tokenTable is what one state of the file says. It never changes.
 type tokenTable struct {
 	generation uint64
-	digest     [sha256.Size]byte // of the file
 	warnings   []string
 	identities map[digestKey]policy.Identity
 }
@@ -87,9 +86,9 @@ func NewTokenFile(name, path string, now func() time.Time, options ...TokenFileO
 	if now == nil {
 		now = time.Now
 	}
-	f := &TokenFile{name: name, format: TokenFileYAML, keys: newDigestKeys()}
-	f.watchedFile = watchedFile{
-		source: name, path: path, kind: "token file", create: "create it (verdict token new prints an entry)",
+	f := &TokenFile{name: name, path: path, format: TokenFileYAML, keys: newDigestKeys()}
+	f.watchedFiles = watchedFiles{
+		subject: "identity source " + name, paths: []string{path}, kind: "token file", create: "create it (verdict token new prints an entry)",
 		limit: maxTokenFileBytes, now: now, take: f.take,
 	}
 	for _, option := range options {
@@ -165,8 +164,8 @@ func (f *TokenFile) Warnings() []string {
 		return nil
 	}
 	warnings := []string{fmt.Sprintf("token file %s holds tokens in clear text: whoever reads it is all of its users; format yaml holds hashes", f.path)}
-	if last := f.last.Load(); last != nil && last.info != nil && readableByOthers(last.info.Mode()) {
-		warnings = append(warnings, fmt.Sprintf("token file %s is readable by every user of the machine (mode %04o): chmod o-rwx", f.path, last.info.Mode().Perm()))
+	if last := f.last.Load(); last != nil && len(last.infos) > 0 && readableByOthers(last.infos[0].Mode()) {
+		warnings = append(warnings, fmt.Sprintf("token file %s is readable by every user of the machine (mode %04o): chmod o-rwx", f.path, last.infos[0].Mode().Perm()))
 	}
 	return append(warnings, table.warnings...)
 }
@@ -196,17 +195,13 @@ func (f *TokenFile) Watch(ctx context.Context, onReload func(), onError func(err
 }
 
 // take makes content what tokens are verified against. f.loading is held.
-func (f *TokenFile) take(content []byte) (changed bool, err error) {
-	digest := sha256.Sum256(content)
+func (f *TokenFile) take(contents [][]byte) (changed bool, err error) {
 	current := f.table.Load()
-	if current != nil && current.digest == digest {
-		return false, nil
-	}
-	entries, warnings, err := tokenFileParsers[f.format](f.path, content)
+	entries, warnings, err := tokenFileParsers[f.format](f.path, contents[0])
 	if err != nil {
 		return false, err
 	}
-	next := &tokenTable{generation: 1, digest: digest, warnings: warnings, identities: make(map[digestKey]policy.Identity, len(entries))}
+	next := &tokenTable{generation: 1, warnings: warnings, identities: make(map[digestKey]policy.Identity, len(entries))}
 	if current != nil {
 		next.generation = current.generation + 1
 	}
