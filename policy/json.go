@@ -22,6 +22,9 @@ import (
 // afterwards.
 type JSON struct {
 	text []byte
+	// whole is text as a string that decoded values may be parts of; "" when they
+	// shall not keep all of it in memory.
+	whole string
 	// extra holds the texts of edits, and names that were written with escapes.
 	extra []byte
 	nodes []node
@@ -86,7 +89,7 @@ func ParseObject(text []byte) (*JSON, error) {
 // Release makes the document's memory available to others. Neither it nor a
 // Value of it may be used afterwards. A document that is kept is not released.
 func (d *JSON) Release() {
-	d.text = nil
+	d.text, d.whole = nil, ""
 	if cap(d.nodes) > maxPooledNodes {
 		return
 	}
@@ -236,6 +239,14 @@ func checkNumber(literal []byte) string {
 		return "number out of range"
 	}
 	return ""
+}
+
+// string is bytes as a string.
+func (d *JSON) string(s span) string {
+	if d.whole != "" && !s.extra {
+		return d.whole[s.start:s.end]
+	}
+	return string(d.bytes(s))
 }
 
 func (d *JSON) bytes(s span) []byte {

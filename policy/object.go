@@ -20,6 +20,7 @@ func DecodeObject(content []byte) (Object, error) {
 		return Object{}, err
 	}
 	defer parsed.Release()
+	parsed.whole = string(content) // one copy, of which the strings are parts
 	return Object{value: parsed.Root().decode().(ast.Object)}, nil
 }
 

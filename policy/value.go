@@ -287,9 +287,12 @@ func (v Value) decode() ast.Value {
 	case 'f':
 		return ast.Boolean(false)
 	case '"':
+		if raw := n.raw; bytes.IndexByte(v.document.bytes(raw), '\\') < 0 {
+			return ast.String(v.document.string(span{start: raw.start + 1, end: raw.end - 1, extra: raw.extra}))
+		}
 		return ast.String(unquote(v.Raw()))
 	case '0':
-		return ast.Number(v.Raw())
+		return ast.Number(v.document.string(n.raw))
 	case '[':
 		items := make([]*ast.Term, 0, 8)
 		v.each(func(_ []byte, item Value) bool {
@@ -302,9 +305,9 @@ func (v Value) decode() ast.Value {
 	members := v.count()
 	terms := make([]ast.Term, 2*members)
 	pairs := make([][2]*ast.Term, 0, members)
-	v.each(func(name []byte, value Value) bool {
+	v.each(func(_ []byte, value Value) bool {
 		here := terms[2*len(pairs):]
-		here[0].Value, here[1].Value = ast.String(name), value.decode()
+		here[0].Value, here[1].Value = ast.String(v.document.string(value.node().name)), value.decode()
 		pairs = append(pairs, [2]*ast.Term{&here[0], &here[1]})
 		return true
 	})
