@@ -173,8 +173,8 @@ func signatureOf(tb testing.TB, key any, algorithm string, input []byte) []byte 
 	return made
 }
 
-// issuer publishes keys. It serves over TLS, or in memory for a fake clock.
-type issuer struct {
+// keyIssuer publishes keys. It serves over TLS, or in memory for a fake clock.
+type keyIssuer struct {
 	url    string
 	client *http.Client
 
@@ -189,33 +189,33 @@ type issuer struct {
 	answering func(http.ResponseWriter, *http.Request) bool
 }
 
-func newIssuer(tb testing.TB, keys ...any) *issuer {
+func newIssuer(tb testing.TB, keys ...any) *keyIssuer {
 	tb.Helper()
-	i := &issuer{keys: keys}
+	i := &keyIssuer{keys: keys}
 	server := httptest.NewTLSServer(i)
 	tb.Cleanup(server.Close)
 	i.url, i.client = server.URL, server.Client()
 	return i
 }
 
-func newIssuerInMemory(url string, keys ...any) *issuer {
-	i := &issuer{url: url, keys: keys}
+func newIssuerInMemory(url string, keys ...any) *keyIssuer {
+	i := &keyIssuer{url: url, keys: keys}
 	i.client = &http.Client{Transport: i}
 	return i
 }
 
 // set changes the issuer.
-func (i *issuer) set(change func(*issuer)) {
+func (i *keyIssuer) set(change func(*keyIssuer)) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	change(i)
 }
 
-func (i *issuer) publish(keys ...any) { i.set(func(i *issuer) { i.keys = keys }) }
-func (i *issuer) answer(status int)   { i.set(func(i *issuer) { i.status = status }) }
+func (i *keyIssuer) publish(keys ...any) { i.set(func(i *keyIssuer) { i.keys = keys }) }
+func (i *keyIssuer) answer(status int)   { i.set(func(i *keyIssuer) { i.status = status }) }
 
 // RoundTrip implements http.RoundTripper.
-func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
+func (i *keyIssuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
 	i.ServeHTTP(w, r)
 	if r.Context().Err() != nil {
@@ -224,7 +224,7 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (i *keyIssuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	keys, header, status, body, discovery, answering := slices.Clone(i.keys), i.header.Clone(), i.status, i.body, i.discovery, i.answering
 	i.mu.Unlock()
@@ -244,21 +244,27 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case isKeys && body != nil:
 		_, _ = w.Write(body)
 	case isKeys:
-		_ = json.NewEncoder(w).Encode(values{"keys": keys})
+		answerJSON(w, values{"keys": keys})
 	case r.URL.Path == discoveryPath:
-		_ = json.NewEncoder(w).Encode(with(values{"issuer": i.url, "jwks_uri": i.url + "/keys"}, discovery))
+		answerJSON(w, with(values{"issuer": i.url, "jwks_uri": i.url + "/keys"}, discovery))
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
 }
 
+func answerJSON(w http.ResponseWriter, value values) {
+	if err := json.NewEncoder(w).Encode(value); err != nil {
+		panic(err) // a mistake in the test
+	}
+}
+
 // claims are those of a good token.
-func (i *issuer) claims(now time.Time, others values) values {
+func (i *keyIssuer) claims(now time.Time, others values) values {
 	return with(values{"iss": i.url, "sub": "alice", "aud": "api", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()}, others)
 }
 
 // newJWT is a source for the issuer's tokens.
-func (i *issuer) newJWT(tb testing.TB, change func(*JWTOptions)) *JWT {
+func (i *keyIssuer) newJWT(tb testing.TB, change func(*JWTOptions)) *JWT {
 	tb.Helper()
 	options := JWTOptions{
 		Issuers: []string{i.url}, Client: i.client, Leeway: 10 * time.Second, Timeout: 5 * time.Second,

@@ -182,7 +182,7 @@ func keyLifetime(header http.Header, now time.Time) time.Duration {
 // cacheDirectives are those of Cache-Control, in lower case; the first of each.
 func cacheDirectives(header http.Header) map[string]string {
 	directives := map[string]string{}
-	for _, directive := range strings.Split(strings.Join(header.Values("Cache-Control"), ","), ",") {
+	for directive := range strings.SplitSeq(strings.Join(header.Values("Cache-Control"), ","), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
 		name = strings.ToLower(name)
 		if _, found := directives[name]; !found {
@@ -201,5 +201,5 @@ func seconds(text string) time.Duration {
 	case err != nil:
 		return 0
 	}
-	return time.Duration(count) * time.Second //nolint:gosec // bounded above
+	return time.Duration(count) * time.Second
 }

@@ -92,7 +92,9 @@ func (k *remoteKeys) run(ctx context.Context) {
 			return
 		case <-k.doubts:
 			wait.Stop()
-			k.fetchNow(ctx)
+			if !k.isYoung() {
+				k.fetchNow(ctx)
+			}
 		case <-wait.C:
 			// A token may have caused a fetch since.
 			if k.untilDue() <= 0 {
@@ -112,16 +114,20 @@ func (k *remoteKeys) untilDue() time.Duration {
 // of an old one. What is in doubt is answered meanwhile: an ID names one key, and
 // forged tokens, which cannot be told from that case, are not worth waiting for.
 func (k *remoteKeys) doubt() {
-	k.mu.Lock()
-	early := k.notes.now().Before(k.ended.Add(minKeyLifetime))
-	k.mu.Unlock()
-	if early {
+	if k.isYoung() {
 		return
 	}
 	select {
 	case k.doubts <- struct{}{}:
 	default:
 	}
+}
+
+// isYoung reports whether the latest fetch is too fresh to be doubted.
+func (k *remoteKeys) isYoung() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.notes.now().Before(k.ended.Add(minKeyLifetime))
 }
 
 // lookAgain fetches the keys for whoever misses one, unless that was done just
@@ -238,5 +244,5 @@ func (k *remoteKeys) ending(set *keySet, err error) {
 
 // jitter is a random part of a time, so that replicas do not ask in step.
 func jitter(upTo time.Duration) time.Duration {
-	return rand.N(upTo + 1)
+	return rand.N(upTo + 1) //nolint:gosec // nothing is to be secret
 }

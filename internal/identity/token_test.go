@@ -8,8 +8,17 @@ import (
 )
 
 func TestTokenNeverPrints(t *testing.T) {
-	const secret = "hunter2hunter2"
+	for _, secret := range []string{"hunter2hunter2", "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodW50ZXIyIn0.c2lnbmF0dXJl"} {
+		neverPrints(t, secret)
+	}
+}
+
+func neverPrints(t *testing.T, secret string) {
+	t.Helper()
 	token := ParseToken(secret)
+	if isJWT := token.jwt() != nil; isJWT != token.LooksLikeJWT() { // which keeps more of it
+		t.Fatalf("a JWT: %v", isJWT)
+	}
 	holder := struct{ Token *Token }{token}
 	hiding := struct{ token *Token }{token}
 	var out strings.Builder
@@ -21,7 +30,7 @@ func TestTokenNeverPrints(t *testing.T) {
 			out.Write(text)
 		}
 	}
-	for _, form := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprint([]byte(secret))} {
+	for _, form := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%d", []byte(secret))} {
 		if strings.Contains(out.String(), form) {
 			t.Errorf("%q was printed in\n%s", form, out.String())
 		}
