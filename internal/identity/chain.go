@@ -39,6 +39,20 @@ func rank(s Source) int {
 	return 0
 }
 
+// waits reports whether verifying the token may have source wait for another
+// host now. A remote source that does not for some tokens has the method Waits.
+func waits(source Source, token *Token) bool {
+	if some, ok := source.(interface{ Waits(token *Token) bool }); ok {
+		return some.Waits(token)
+	}
+	return source.Remote()
+}
+
+// Waits reports whether verifying the token may take as long as another host does.
+func (c *Chain) Waits(token *Token) bool {
+	return slices.ContainsFunc(c.sources, func(source Source) bool { return source.Applies(token) && waits(source, token) })
+}
+
 // verification is what one source said.
 type verification struct {
 	source   Source
@@ -53,9 +67,8 @@ func (c *Chain) Verify(ctx context.Context, token *Token) (policy.Identity, Sour
 	if *token.text == "" || len(*token.text) > maxTokenBytes {
 		return policy.Identity{}, nil, policy.ErrUnknownToken
 	}
-	ctx, cancel := context.WithCancel(ctx) // of whoever is still being asked at the end
-	defer cancel()
-	asking := inquiry{chain: c, ctx: ctx, token: token, left: c.sources, answers: make(chan verification, len(c.sources))}
+	asking := inquiry{chain: c, ctx: ctx, token: token, left: c.sources}
+	defer asking.end()
 	if known := asking.run(); known != nil {
 		return known.identity, known.source, nil
 	}
@@ -75,7 +88,11 @@ type inquiry struct {
 	token   *Token
 	left    []Source // not asked yet
 	asked   int      // whose answer is awaited
+	// What is needed once somebody's answer is awaited.
 	answers chan verification
+	waited  *time.Timer
+	cancel  context.CancelFunc
+
 	faults  []error
 	// refusals say why a source that could have known the token does not.
 	refusals []error
@@ -83,8 +100,6 @@ type inquiry struct {
 
 // run returns the first answer that knows the token, nil when there is none.
 func (q *inquiry) run() *verification {
-	waited := time.NewTimer(q.chain.patience)
-	defer waited.Stop()
 	for {
 		if err := q.ctx.Err(); err != nil {
 			q.faults = append(q.faults, fmt.Errorf("verifying a token: %w", context.Cause(q.ctx)))
@@ -95,18 +110,16 @@ func (q *inquiry) run() *verification {
 		case source == nil && q.asked == 0:
 			return nil
 		case source == nil:
-		case q.asked == 0 && (!source.Remote() || !q.more()):
-			// Nobody else could be asked meanwhile.
+		case q.asked == 0 && (!waits(source, q.token) || !q.more()):
+			// It answers at once, or nobody else could be asked meanwhile.
 			if known := q.heard(q.chain.ask(q.ctx, source, q.token)); known != nil {
 				return known
 			}
 			continue
 		default:
-			q.asked++
-			go func() { q.answers <- q.chain.ask(q.ctx, source, q.token) }()
-			waited.Reset(q.chain.patience)
+			q.begin(source)
 		}
-		if known, done := q.wait(waited.C); done {
+		if known, done := q.wait(); done {
 			return known
 		}
 	}
@@ -114,7 +127,8 @@ func (q *inquiry) run() *verification {
 
 // wait ends when somebody answered or it is time to ask the next source; done
 // says that the inquiry is over.
-func (q *inquiry) wait(waited <-chan time.Time) (known *verification, done bool) {
+func (q *inquiry) wait() (known *verification, done bool) {
+	waited := q.waited.C
 	if !q.more() {
 		waited = nil
 	}
@@ -127,6 +141,28 @@ func (q *inquiry) wait(waited <-chan time.Time) (known *verification, done bool)
 		return nil, false
 	case <-q.ctx.Done():
 		return nil, false
+	}
+}
+
+// begin asks a source and does not wait for its answer.
+func (q *inquiry) begin(source Source) {
+	if q.answers == nil {
+		q.answers = make(chan verification, len(q.chain.sources))
+		q.waited = time.NewTimer(q.chain.patience)
+		q.ctx, q.cancel = context.WithCancel(q.ctx)
+	} else {
+		q.waited.Reset(q.chain.patience)
+	}
+	q.asked++
+	ctx := q.ctx
+	go func() { q.answers <- q.chain.ask(ctx, source, q.token) }()
+}
+
+// end stops those who are still being asked.
+func (q *inquiry) end() {
+	if q.answers != nil {
+		q.waited.Stop()
+		q.cancel()
 	}
 }
 
@@ -193,20 +229,17 @@ func (c *Chain) Generation() uint64 {
 	return sum
 }
 
-// generations are those of the sources at about one time.
-type generations map[Source]uint64
-
-func (c *Chain) generations() generations {
-	all := make(generations, len(c.sources))
-	for _, source := range c.sources {
-		all[source] = source.Generation()
+// generations are those of the sources, in their order, at about one time.
+func (c *Chain) generations() []uint64 {
+	all := make([]uint64, len(c.sources))
+	for i, source := range c.sources {
+		all[i] = source.Generation()
 	}
 	return all
 }
 
-func (g generations) sum() uint64 {
-	var sum uint64
-	for _, generation := range g {
+func sumOf(generations []uint64) (sum uint64) {
+	for _, generation := range generations {
 		sum += generation
 	}
 	return sum

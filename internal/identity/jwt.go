@@ -244,6 +244,17 @@ func (j *JWT) Applies(token *Token) bool {
 // Remote implements Source: with a JWKS file nobody is ever asked.
 func (j *JWT) Remote() bool { return j.remote }
 
+// Waits reports whether verifying the token may need keys that have to be
+// fetched: it names no key, or one that is not known.
+func (j *JWT) Waits(token *Token) bool {
+	t := token.jwt()
+	if t == nil || !j.remote {
+		return false
+	}
+	keys, ok := j.byIssuer[t.issuer]
+	return ok && (t.keyID == "" || !keys.current().has(t, j.algorithms[t.algorithm]))
+}
+
 // Verify implements Source. The claims are looked at before the signature, since
 // that costs less; the reason for a refusal may therefore be what a forged token
 // says.

@@ -199,6 +199,19 @@ func (s *keySet) check(t *unverifiedJWT, algorithm jwtAlgorithm) signature {
 	return signatureUnknown
 }
 
+// has reports whether the set has a key that the token could be signed with.
+func (s *keySet) has(t *unverifiedJWT, algorithm jwtAlgorithm) bool {
+	if s == nil {
+		return false
+	}
+	for i := range s.keys {
+		if s.keys[i].fits(t, algorithm) {
+			return true
+		}
+	}
+	return false
+}
+
 // replace gives the set its place after an earlier one, which may be nil, and
 // reports whether its keys are others.
 func (s *keySet) replace(earlier *keySet) (changed bool) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -141,7 +142,19 @@ func (v *Verifier) Verify(ctx context.Context, text string) (policy.Identity, er
 	// Not the caller's context: whoever waits for the same token must not fail
 	// because the first of them has gone.
 	detached := context.WithoutCancel(ctx)
-	done := v.flights.DoChan(string(key[:]), func() (any, error) { return v.verify(detached, token, key) })
+	if !v.chain.Waits(token) {
+		// What is over in microseconds needs no goroutine of its own.
+		verified, err, _ := v.flights.Do(string(key[:]), func() (any, error) { return v.verify(detached, token, key) })
+		if err != nil {
+			return policy.Identity{}, err
+		}
+		return verified.(policy.Identity), nil
+	}
+	done := v.flights.DoChan(string(key[:]), func() (any, error) {
+		ctx, cancel := context.WithTimeout(detached, v.Timeout)
+		defer cancel()
+		return v.verify(ctx, token, key)
+	})
 	select {
 	case result := <-done:
 		if result.Err != nil {
@@ -172,7 +185,7 @@ func (v *Verifier) refused(key tokenKey) error {
 
 // verify asks the sources, and keeps what is certain.
 func (v *Verifier) verify(ctx context.Context, token *Token, key tokenKey) (verified policy.Identity, err error) {
-	// It runs in a goroutine of its own, where a panic would end the program.
+	// It may run in a goroutine of its own, where a panic would end the program.
 	defer func() {
 		if cause := recover(); cause != nil {
 			verified, err = policy.Identity{}, errors.New("an identity source panicked")
@@ -183,8 +196,6 @@ func (v *Verifier) verify(ctx context.Context, token *Token, key tokenKey) (veri
 		return policy.Identity{}, ErrBusy
 	}
 	defer v.verifying.Add(-1)
-	ctx, cancel := context.WithTimeout(ctx, v.Timeout)
-	defer cancel()
 
 	began := v.Now()
 	// Read before anybody is asked: what is kept then holds no longer.
@@ -192,7 +203,7 @@ func (v *Verifier) verify(ctx context.Context, token *Token, key tokenKey) (veri
 	verified, source, err := v.chain.Verify(ctx, token)
 	switch {
 	case errors.Is(err, policy.ErrUnknownToken):
-		v.rejected.Set(key, rejection{err: err, generation: generations.sum(), until: began.Add(v.RejectedTTL)})
+		v.rejected.Set(key, rejection{err: err, generation: sumOf(generations), until: began.Add(v.RejectedTTL)})
 		return policy.Identity{}, err
 	case err != nil:
 		return policy.Identity{}, err
@@ -201,7 +212,7 @@ func (v *Verifier) verify(ctx context.Context, token *Token, key tokenKey) (veri
 	if verified.VerifiedUntil = began.Add(v.TTL); !verified.Expires.IsZero() && verified.Expires.Before(verified.VerifiedUntil) {
 		verified.VerifiedUntil = verified.Expires
 	}
-	v.accepted.Set(key, acceptance{identity: verified, source: source, generation: generations[source]})
+	v.accepted.Set(key, acceptance{identity: verified, source: source, generation: generations[slices.Index(v.chain.sources, source)]})
 	return verified, nil
 }
 

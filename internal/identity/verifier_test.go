@@ -26,7 +26,7 @@ type told struct {
 
 func (s *told) Name() string        { return "told" }
 func (s *told) Applies(*Token) bool { return true }
-func (s *told) Remote() bool        { return false }
+func (s *told) Remote() bool        { return true }
 func (s *told) Ready() error        { return s.notReady }
 func (s *told) Generation() uint64  { return s.gen.Load() }
 func (s *told) Verify(ctx context.Context, token *Token) (policy.Identity, error) {
