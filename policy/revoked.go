@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/open-policy-agent/opa/v1/ast"
 	"sigs.k8s.io/yaml"
 )
@@ -76,7 +77,7 @@ func ParseRevoked(path string, content []byte) (*Revoked, error) {
 	}
 	var file revokedFile
 	if err := json.Unmarshal(text, &file, json.RejectUnknownMembers(true)); err != nil {
-		return nil, wrap(err)
+		return nil, wrap(revokedMistake(err))
 	}
 	document, err := DecodeObject(text)
 	if err != nil {
@@ -117,6 +118,30 @@ func ParseRevoked(path string, content []byte) (*Revoked, error) {
 		}
 	}
 	return r, nil
+}
+
+// revokedMistake says what is wrong in the words of the document.
+func revokedMistake(err error) error {
+	semantic, ok := errors.AsType[*json.SemanticError](err)
+	switch {
+	case !ok:
+		return err
+	case errors.Is(err, json.ErrUnknownName):
+		return fmt.Errorf("%s: unknown field; the fields are subjects (subject, source, reason), jtis (jti, source, reason) and tokens (sha256, reason)", semantic.JSONPointer)
+	default:
+		return fmt.Errorf("%s: must not be %s; put it in quotes if it is meant as text", semantic.JSONPointer, article(semantic.JSONKind))
+	}
+}
+
+func article(kind jsontext.Kind) string {
+	switch kind {
+	case jsontext.KindBeginArray:
+		return "a list"
+	case jsontext.KindBeginObject:
+		return "fields"
+	default:
+		return "a " + kind.String()
+	}
 }
 
 // Len is how many entries there are.

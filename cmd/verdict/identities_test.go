@@ -172,6 +172,7 @@ authentication:
 		`verdict_identity_verification_duration_seconds_count{outcome="accepted",source="corp"} 3`,
 		`verdict_identity_verification_duration_seconds_count{outcome="rejected",source="opaque"} 1`,
 		`verdict_identity_verification_duration_seconds_count{outcome="fault",source="forge"} 1`,
+		`verdict_identity_kept_total{source="forge"} 1`,
 		`verdict_identity_circuit_open{source="forge"} 0`,
 		`verdict_identity_keys_fetched_timestamp_seconds{issuer="https://corp.example.com",source="corp"}`,
 		`verdict_cache_entries{cache="identities"}`,

@@ -13,6 +13,7 @@ import (
 // sources and issuers, never anything of a token.
 type Metrics struct {
 	verifications *prometheus.HistogramVec // source, outcome
+	kept          *prometheus.CounterVec   // source
 	keyFetches    *prometheus.CounterVec   // source, issuer, result
 	keysFetched   *prometheus.GaugeVec     // source, issuer
 	circuitOpen   *prometheus.GaugeVec     // source
@@ -27,6 +28,10 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Help:    "Time of one source to verify one token that was not kept, by outcome: accepted, rejected, or fault when it could not tell.",
 			Buckets: prometheus.ExponentialBuckets(.00001, 4, 11),
 		}, []string{"source", "outcome"}),
+		kept: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "verdict_identity_kept_total",
+			Help: "Tokens that were not verified again, by the source that had verified them.",
+		}, []string{"source"}),
 		keyFetches: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_identity_key_fetches_total",
 			Help: "Times that an issuer's keys were asked for, by result: success or error.",
@@ -45,7 +50,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		}, []string{"source", "state"}),
 	}
 	if registerer != nil {
-		registerer.MustRegister(m.verifications, m.keyFetches, m.keysFetched, m.circuitOpen, m.secrets)
+		registerer.MustRegister(m.verifications, m.kept, m.keyFetches, m.keysFetched, m.circuitOpen, m.secrets)
 	}
 	return m
 }

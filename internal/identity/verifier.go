@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/verdict-dev/verdict/policy"
@@ -64,6 +65,7 @@ type acceptance struct {
 	identity   policy.Identity
 	source     Source
 	generation uint64
+	hits       prometheus.Counter
 }
 
 // rejection holds while no source has changed.
@@ -170,6 +172,9 @@ func (v *Verifier) known(key tokenKey) (policy.Identity, bool) {
 	kept, ok := v.accepted.Get(key)
 	ok = ok && kept.generation == kept.source.Generation() && v.Now().Before(kept.identity.VerifiedUntil)
 	v.accepted.Count(ok)
+	if ok {
+		kept.hits.Inc()
+	}
 	return kept.identity, ok
 }
 
@@ -212,7 +217,10 @@ func (v *Verifier) verify(ctx context.Context, token *Token, key tokenKey) (veri
 	if verified.VerifiedUntil = began.Add(v.TTL); !verified.Expires.IsZero() && verified.Expires.Before(verified.VerifiedUntil) {
 		verified.VerifiedUntil = verified.Expires
 	}
-	v.accepted.Set(key, acceptance{identity: verified, source: source, generation: generations[slices.Index(v.chain.sources, source)]})
+	v.accepted.Set(key, acceptance{
+		identity: verified, source: source, generation: generations[slices.Index(v.chain.sources, source)],
+		hits: v.chain.metrics.kept.WithLabelValues(source.Name()),
+	})
 	return verified, nil
 }
 
