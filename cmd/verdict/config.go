@@ -33,7 +33,7 @@ func configCommand() *cobra.Command {
 				err = c.CheckExposure(false)
 			}
 			if err == nil {
-				err = checkIdentities(c)
+				err = checkIdentities(cmd.Context(), c)
 			}
 			if err != nil {
 				return usageError{err}

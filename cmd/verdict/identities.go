@@ -47,11 +47,11 @@ type identities struct {
 
 // newIdentities makes every source of the configuration, and reads the files
 // that they need. Nobody is asked over the network.
-func newIdentities(c *config.Configuration, log *zap.Logger, o *observer, metrics *identity.Metrics) (*identities, error) {
+func newIdentities(ctx context.Context, c *config.Configuration, log *zap.Logger, o *observer, metrics *identity.Metrics) (*identities, error) {
 	i := &identities{config: c, log: log, observer: o, metrics: metrics}
 	var mistakes []error
 	for at, source := range c.Authentication.Sources {
-		if err := i.add(source); err != nil {
+		if err := i.add(ctx, source); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("authentication.sources[%d]: %w", at, err))
 		}
 	}
@@ -59,19 +59,19 @@ func newIdentities(c *config.Configuration, log *zap.Logger, o *observer, metric
 }
 
 // checkIdentities says what is wrong with the sources that newIdentities finds.
-func checkIdentities(c *config.Configuration) error {
+func checkIdentities(ctx context.Context, c *config.Configuration) error {
 	log := zap.NewNop()
-	_, err := newIdentities(c, log, newObserver(log, prometheus.NewRegistry()), identity.NewMetrics(nil))
+	_, err := newIdentities(ctx, c, log, newObserver(log, prometheus.NewRegistry()), identity.NewMetrics(nil))
 	if path := c.Authentication.RevokedFile; path != "" {
 		err = errors.Join(err, identity.NewRevokedFile(path, func(*policy.Revoked) {}).Load())
 	}
 	return err
 }
 
-func (i *identities) add(source config.IdentitySource) error {
+func (i *identities) add(ctx context.Context, source config.IdentitySource) error {
 	switch {
 	case source.JWT != nil:
-		return i.addJWT(source.Name, source.JWT)
+		return i.addJWT(ctx, source.Name, source.JWT)
 	case source.Introspection != nil:
 		return i.addIntrospection(source.Name, source.Introspection)
 	case source.TokenFile != nil:
@@ -83,7 +83,7 @@ func (i *identities) add(source config.IdentitySource) error {
 	}
 }
 
-func (i *identities) addJWT(name string, c *config.JWT) error {
+func (i *identities) addJWT(ctx context.Context, name string, c *config.JWT) error {
 	log := i.log.With(zap.String("source", name))
 	options := identity.JWTOptions{
 		Issuers:        c.Issuers,
@@ -115,7 +115,7 @@ func (i *identities) addJWT(name string, c *config.JWT) error {
 		return err
 	}
 	if !source.Remote() {
-		if err := source.Load(context.Background()); err != nil {
+		if err := source.Load(ctx); err != nil {
 			return err
 		}
 	}

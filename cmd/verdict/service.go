@@ -236,7 +236,7 @@ func policyOptions(c *config.Configuration) policy.Options {
 }
 
 func (s *service) loadIdentities(ctx context.Context, registry *prometheus.Registry, withExample bool) error {
-	made, err := newIdentities(s.config, s.log, s.observer, identity.NewMetrics(registry))
+	made, err := newIdentities(ctx, s.config, s.log, s.observer, identity.NewMetrics(registry))
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (d *decoder) decode(path string, node *yaml.Node, value reflect.Value) {
 
 // setDefaults fills in what a new value of a type has that sets its own.
 func setDefaults(pointer reflect.Value) {
-	if value, ok := pointer.Interface().(interface{ setDefaults() }); ok {
+	if value, ok := reflect.TypeAssert[interface{ setDefaults() }](pointer); ok {
 		value.setDefaults()
 	}
 }

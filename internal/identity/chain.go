@@ -67,9 +67,9 @@ func (c *Chain) Verify(ctx context.Context, token *Token) (policy.Identity, Sour
 	if *token.text == "" || len(*token.text) > maxTokenBytes {
 		return policy.Identity{}, nil, policy.ErrUnknownToken
 	}
-	asking := inquiry{chain: c, ctx: ctx, token: token, left: c.sources}
+	asking := inquiry{chain: c, token: token, left: c.sources}
 	defer asking.end()
-	if known := asking.run(); known != nil {
+	if known := asking.run(ctx); known != nil {
 		return known.identity, known.source, nil
 	}
 	if len(asking.faults) > 0 {
@@ -83,26 +83,26 @@ func (c *Chain) Verify(ctx context.Context, token *Token) (policy.Identity, Sour
 
 // inquiry is one token going from source to source.
 type inquiry struct {
-	chain   *Chain
-	ctx     context.Context //nolint:containedctx // it lives as long as one call of Verify
-	token   *Token
-	left    []Source // not asked yet
-	asked   int      // whose answer is awaited
+	chain *Chain
+	token *Token
+	left  []Source // not asked yet
+	asked int      // whose answer is awaited
 	// What is needed once somebody's answer is awaited.
 	answers chan verification
 	waited  *time.Timer
 	cancel  context.CancelFunc
 
-	faults  []error
+	faults []error
 	// refusals say why a source that could have known the token does not.
 	refusals []error
 }
 
 // run returns the first answer that knows the token, nil when there is none.
-func (q *inquiry) run() *verification {
+func (q *inquiry) run(ctx context.Context) *verification {
+	asking := ctx // of those whose answer is awaited
 	for {
-		if err := q.ctx.Err(); err != nil {
-			q.faults = append(q.faults, fmt.Errorf("verifying a token: %w", context.Cause(q.ctx)))
+		if err := ctx.Err(); err != nil {
+			q.faults = append(q.faults, fmt.Errorf("verifying a token: %w", context.Cause(ctx)))
 			return nil
 		}
 		source := q.next()
@@ -112,14 +112,17 @@ func (q *inquiry) run() *verification {
 		case source == nil:
 		case q.asked == 0 && (!waits(source, q.token) || !q.more()):
 			// It answers at once, or nobody else could be asked meanwhile.
-			if known := q.heard(q.chain.ask(q.ctx, source, q.token)); known != nil {
+			if known := q.heard(q.chain.ask(ctx, source, q.token)); known != nil {
 				return known
 			}
 			continue
 		default:
-			q.begin(source)
+			if q.cancel == nil {
+				asking, q.cancel = context.WithCancel(ctx)
+			}
+			q.begin(asking, source)
 		}
-		if known, done := q.wait(); done {
+		if known, done := q.wait(ctx); done {
 			return known
 		}
 	}
@@ -127,7 +130,7 @@ func (q *inquiry) run() *verification {
 
 // wait ends when somebody answered or it is time to ask the next source; done
 // says that the inquiry is over.
-func (q *inquiry) wait() (known *verification, done bool) {
+func (q *inquiry) wait(ctx context.Context) (known *verification, done bool) {
 	waited := q.waited.C
 	if !q.more() {
 		waited = nil
@@ -139,22 +142,20 @@ func (q *inquiry) wait() (known *verification, done bool) {
 		return known, known != nil
 	case <-waited:
 		return nil, false
-	case <-q.ctx.Done():
+	case <-ctx.Done():
 		return nil, false
 	}
 }
 
 // begin asks a source and does not wait for its answer.
-func (q *inquiry) begin(source Source) {
+func (q *inquiry) begin(ctx context.Context, source Source) {
 	if q.answers == nil {
 		q.answers = make(chan verification, len(q.chain.sources))
 		q.waited = time.NewTimer(q.chain.patience)
-		q.ctx, q.cancel = context.WithCancel(q.ctx)
 	} else {
 		q.waited.Reset(q.chain.patience)
 	}
 	q.asked++
-	ctx := q.ctx
 	go func() { q.answers <- q.chain.ask(ctx, source, q.token) }()
 }
 
