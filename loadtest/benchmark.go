@@ -26,6 +26,7 @@ var rivals = []string{servers.Verdict, servers.Nothing, servers.OPA}
 type bench struct {
 	options
 	dir      string // for what is written
+	issuer   *generate.Issuer
 	files    generate.Files
 	fleet    *servers.Fleet
 	running  map[bool]map[string]*servers.Process // by TLS or not, by name
@@ -38,7 +39,11 @@ type bench struct {
 func benchmark(ctx context.Context, o options, progress io.Writer) (_ *report.Report, err error) {
 	began := time.Now()
 	machine := thisMachine()
-	chosen, leftScenarios, company, err := scenarios(o)
+	issuer, err := generate.NewIssuer(began)
+	if err != nil {
+		return nil, err
+	}
+	chosen, leftScenarios, company, err := scenarios(o, issuer)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +56,7 @@ func benchmark(ctx context.Context, o options, progress io.Writer) (_ *report.Re
 		return nil, fmt.Errorf("making a folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	files, err := generate.WriteFiles(dir, company)
+	files, err := generate.WriteFiles(dir, company, issuer)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +65,10 @@ func benchmark(ctx context.Context, o options, progress io.Writer) (_ *report.Re
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{options: o, dir: dir, files: files, fleet: fleet, running: map[bool]map[string]*servers.Process{false: {}, true: {}}, progress: progress}
+	b := &bench{
+		options: o, dir: dir, issuer: issuer, files: files, fleet: fleet,
+		running: map[bool]map[string]*servers.Process{false: {}, true: {}}, progress: progress,
+	}
 	defer func() { err = errors.Join(err, fleet.Stop()) }()
 
 	made := &report.Report{
@@ -71,7 +79,7 @@ func benchmark(ctx context.Context, o options, progress io.Writer) (_ *report.Re
 			"duration": o.duration.String(),
 			"share":    fmt.Sprintf("%.0f %%", 100*o.share),
 			"opa":      fleet.OPASettings(),
-			"data":     fmt.Sprintf("%d users with tokens, %d role bindings, half of them cluster-wide, and at most 8 per user or group", o.users, o.bindings),
+			"data":     fmt.Sprintf("%d users, each with a token in the token file and a JWT, %d role bindings, half of them cluster-wide, and at most 8 per user or group", o.users, o.bindings),
 		},
 	}
 	made.Versions["Go"] = runtime.Version()

@@ -38,13 +38,17 @@ const (
 func (s scenario) secure() bool { return s.protocol != plain }
 
 // scenarios returns what is measured over HTTP, what -only leaves out, and the
-// company it is about.
-func scenarios(o options) (chosen, left []scenario, company *generate.Company, err error) {
+// company it is about, whose JWTs are the issuer's.
+func scenarios(o options, issuer *generate.Issuer) (chosen, left []scenario, company *generate.Company, err error) {
 	company, err = generate.NewCompany(generate.Size{Users: o.users, Bindings: o.bindings, Namespaces: namespaces}, o.seed)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	tokens, err := generate.TokenReviews(company, reviewCount, o.seed)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	jwts, err := generate.JWTReviews(company, issuer, reviewCount, o.seed)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -68,7 +72,8 @@ func scenarios(o options) (chosen, left []scenario, company *generate.Company, e
 		{otherBytes, plain, o.connections, otherBytesTargets},
 		{neverSeen, plain, o.connections, neverSeenTargets},
 		{mixed, plain, o.connections, nil},
-		{tokens, plain, o.connections, nil},
+		{tokens, plain, o.connections, tokenTargets},
+		{jwts, plain, o.connections, tokenTargets},
 		{filter, plain, 1, nil},
 		{prioritize, plain, 1, nil},
 		{filterMany, plain, 1, nil},
@@ -104,4 +109,9 @@ func otherBytesTargets(s report.Scenario) []report.Target {
 func neverSeenTargets(s report.Scenario) []report.Target {
 	return []report.Target{report.AtLeast(named(s, "requests/s against "+servers.OPA),
 		report.Ratio(s.Of(servers.Verdict).PerSecond, s.Of(servers.OPA).PerSecond), 2.5)}
+}
+
+func tokenTargets(s report.Scenario) []report.Target {
+	return []report.Target{report.AtLeast(named(s, "requests/s against "+servers.Nothing),
+		report.Ratio(s.Of(servers.Verdict).PerSecond, s.Of(servers.Nothing).PerSecond), 0.85)}
 }

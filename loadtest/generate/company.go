@@ -43,6 +43,9 @@ type Person struct {
 	Groups []string `json:"groups"`
 }
 
+// ownGroups are the person's without the one that the API server adds.
+func (p Person) ownGroups() []string { return p.Groups[:len(p.Groups)-1] }
+
 // Size says how large a company is.
 type Size struct {
 	Users      int // with a token each

@@ -104,7 +104,7 @@ func TestWorkloads(t *testing.T) {
 				}
 			}
 			want := map[string]int{
-				"TokenReview":                      0,
+				"TokenReview, token file":          0,
 				"SubjectAccessReview, repeated":    0,
 				"SubjectAccessReview, mixed":       len(w.Samples) / 10,
 				"SubjectAccessReview, other bytes": len(w.Samples),

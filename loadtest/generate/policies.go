@@ -30,13 +30,29 @@ reject contains "node(s) that the pod keeps off" if {
 }
 `
 
+// jwtPolicy joins the starter policies: those name nobody for a JWT.
+const jwtPolicy = `package kubernetes.authentication
+
+user.username := input.identity.claims.email if _from_jwt
+
+user.uid := input.identity.subject if _from_jwt
+
+user.groups contains group if {
+	_from_jwt
+	some group in input.identity.claims.groups
+}
+
+_from_jwt if input.identity.type == "jwt"
+`
+
 // HostnamePolicy joins PolicyFiles where each node is to be decided by itself.
 func HostnamePolicy() File { return File{Path: "hostname.rego", Text: []byte(hostnamePolicy)} }
 
 // questions is what OPA's server is asked. Each rule evaluates what verdict
 // evaluates and nothing else: asking for data.kubernetes.authorization would
 // return, and so evaluate, every helper rule of the package. Tokens are looked
-// up by their hash, as in a token file.
+// up by their hash, as in a token file, and JWTs are verified with the builtin
+// for that.
 const questions = `package loadtest
 
 authorization := {
@@ -47,6 +63,14 @@ authorization := {
 authentication := {"user": user, "deny": deny} if {
 	entry := data.tokens[crypto.sha256(input.spec.token)]
 	identity := {"source": "loadtest", "type": "tokenFile", "subject": entry.username, "claims": entry}
+	user := data.kubernetes.authentication.user with input as {"identity": identity}
+	deny := data.kubernetes.authentication.deny with input as {"identity": identity}
+}
+
+authentication_jwt := {"user": user, "deny": deny} if {
+	[valid, _, claims] := io.jwt.decode_verify(input.spec.token, {"cert": data.issuer.keys, "iss": data.issuer.name, "aud": data.issuer.audience})
+	valid
+	identity := {"source": "issuer", "type": "jwt", "subject": claims.sub, "claims": claims}
 	user := data.kubernetes.authentication.user with input as {"identity": identity}
 	deny := data.kubernetes.authentication.deny with input as {"identity": identity}
 }
@@ -73,13 +97,14 @@ type File struct {
 	Data bool // JSON and not Rego
 }
 
-// PolicyFiles are the starter policies, the rule for taints, and the data of c.
+// PolicyFiles are the starter policies, the rules for taints and JWTs, and the
+// data of c.
 func PolicyFiles(c *Company) ([]File, error) {
 	access, err := json.Marshal(map[string]any{"access": c.Access, "scheduling": map[string]any{"sharedNamespaces": []string{}}})
 	if err != nil {
 		return nil, fmt.Errorf("marshalling data: %w", err)
 	}
-	files := []File{{Path: DataFile, Text: access, Data: true}, {Path: "taints.rego", Text: []byte(taintPolicy)}}
+	files := []File{{Path: DataFile, Text: access, Data: true}, {Path: "taints.rego", Text: []byte(taintPolicy)}, {Path: "jwt.rego", Text: []byte(jwtPolicy)}}
 	for _, module := range builtin.Starter().Modules {
 		files = append(files, File{Path: strings.TrimPrefix(module.Path, "rego/"), Text: module.Source})
 	}
@@ -93,15 +118,18 @@ const DataFile = "data.json"
 type Files struct {
 	Verdict   string // a folder for policy.directories
 	OPA       string // a folder for `opa run`: the same, the library, the tokens and the questions
-	TokenFile string // for authentication.sources
+	TokenFile string // for authentication.sources, likewise
+	JWKSFile  string
 }
 
-// WriteFiles writes the starter policies and the data of c below dir.
-func WriteFiles(dir string, c *Company) (Files, error) {
+// WriteFiles writes the starter policies, the data of c and the keys of issuer
+// below dir.
+func WriteFiles(dir string, c *Company, issuer *Issuer) (Files, error) {
 	f := Files{
 		Verdict:   filepath.Join(dir, "verdict"),
 		OPA:       filepath.Join(dir, "opa"),
 		TokenFile: filepath.Join(dir, "tokens.yaml"),
+		JWKSFile:  filepath.Join(dir, "jwks.json"),
 	}
 	shared, err := PolicyFiles(c)
 	if err != nil {
@@ -110,7 +138,7 @@ func WriteFiles(dir string, c *Company) (Files, error) {
 
 	byHash := map[string]Person{}
 	for _, p := range c.People {
-		p.Groups = p.Groups[:len(p.Groups)-1] // apiserver adds system:authenticated
+		p.Groups = p.ownGroups()
 		byHash[p.SHA256] = p
 	}
 	entries := make([]Person, 0, len(byHash))
@@ -125,9 +153,19 @@ func WriteFiles(dir string, c *Company) (Files, error) {
 	if err != nil {
 		return f, fmt.Errorf("marshalling tokens: %w", err)
 	}
+	keys, err := issuer.JWKS()
+	if err != nil {
+		return f, err
+	}
+	trusted, err := json.Marshal(map[string]string{"name": IssuerURL, "audience": TokenAudience, "keys": string(keys)})
+	if err != nil {
+		return f, fmt.Errorf("marshalling keys: %w", err)
+	}
 
 	all := []File{
 		{Path: f.TokenFile, Text: tokenFile},
+		{Path: f.JWKSFile, Text: keys},
+		{Path: filepath.Join(f.OPA, "issuer", "data.json"), Text: trusted},
 		{Path: filepath.Join(f.OPA, "tokens", "data.json"), Text: tokens},
 		{Path: filepath.Join(f.OPA, "questions.rego"), Text: []byte(questions)},
 	}

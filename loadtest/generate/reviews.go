@@ -21,32 +21,87 @@ const (
 	inKubeSystem = 25
 )
 
-// TokenReviews asks whose a token is, Zipf over the people; one in 50 tokens
-// belongs to nobody.
+// tokenReviewPath is where API servers ask.
+const tokenReviewPath = "/authenticate"
+
+// TokenReviews asks whose a token of the token file is, Zipf over the people;
+// one in 50 tokens belongs to nobody.
 func TokenReviews(c *Company, count int, seed uint64) (*Workload, error) {
-	random := rand.New(rand.NewPCG(seed, 2))
-	people := rand.NewZipf(random, zipfExponent, 1, uint64(len(c.People)-1))
-	w := &Workload{
-		Name:  "TokenReview",
-		About: fmt.Sprintf("Tokens of %d users in a token file, Zipf; 1 in %d is wrong", len(c.People), wrongTokens),
-		Path:  "/authenticate",
-		Rule:  "loadtest/authentication",
+	tokens := make([]string, len(c.People))
+	for i, p := range c.People {
+		tokens[i] = p.Token
 	}
-	for i := range count {
-		token := c.People[people.Uint64()].Token
-		if i%wrongTokens == wrongTokens-1 {
-			token = fmt.Sprintf("loadtest-wrong-%d", i)
+	return tokenReviews(&Workload{
+		Name:  "TokenReview, token file",
+		About: fmt.Sprintf("Tokens of %d users in a token file, Zipf; 1 in %d is wrong", len(c.People), wrongTokens),
+		Rule:  "loadtest/authentication",
+	}, tokens, count, seed, func(i int) (string, error) { return fmt.Sprintf("loadtest-wrong-%d", i), nil })
+}
+
+// JWTReviews likewise asks whose a JWT is, which issuer signed with RS256; the
+// signature of one in 50 is wrong.
+func JWTReviews(c *Company, issuer *Issuer, count int, seed uint64) (*Workload, error) {
+	tokens := make([]string, len(c.People))
+	for i, p := range c.People {
+		token, err := issuer.Token(RS256, p, i)
+		if err != nil {
+			return nil, err
 		}
-		sample, err := newSample(authenticationv1.TokenReview{
-			TypeMeta: metav1.TypeMeta{APIVersion: authenticationv1.SchemeGroupVersion.String(), Kind: "TokenReview"},
-			Spec:     authenticationv1.TokenReviewSpec{Token: token},
-		})
+		tokens[i] = token.Text
+	}
+	bad := newBadTokens(c, issuer, seed)
+	return tokenReviews(&Workload{
+		Name:  "TokenReview, JWT",
+		About: fmt.Sprintf("RS256 tokens of %d users, Zipf; the signature of 1 in %d is wrong", len(c.People), wrongTokens),
+		Rule:  "loadtest/authentication_jwt",
+	}, tokens, count, seed, bad.wrongSignature)
+}
+
+func tokenReviews(w *Workload, tokens []string, count int, seed uint64, wrong func(int) (string, error)) (*Workload, error) {
+	random := rand.New(rand.NewPCG(seed, 2))
+	people := rand.NewZipf(random, zipfExponent, 1, uint64(len(tokens)-1))
+	w.Path = tokenReviewPath
+	for i := range count {
+		token := tokens[people.Uint64()]
+		// Not the last of those that are compared: the do-nothing handler answers
+		// as that one was.
+		if i%wrongTokens == 0 {
+			var err error
+			if token, err = wrong(i); err != nil {
+				return nil, err
+			}
+		}
+		sample, err := newTokenReview(token)
 		if err != nil {
 			return nil, err
 		}
 		w.Samples = append(w.Samples, sample)
 	}
 	return w, nil
+}
+
+// GoodTokenReviews asks whose each of the people's JWT is, in turn.
+func GoodTokenReviews(c *Company, issuer *Issuer, algorithm Algorithm) (*Workload, error) {
+	w := &Workload{Name: "TokenReview, good tokens", About: fmt.Sprintf("%s tokens of %d users, in turn", algorithm, len(c.People)), Path: tokenReviewPath}
+	for i, p := range c.People {
+		token, err := issuer.Token(algorithm, p, i)
+		if err != nil {
+			return nil, err
+		}
+		sample, err := newTokenReview(token.Text)
+		if err != nil {
+			return nil, err
+		}
+		w.Samples = append(w.Samples, sample)
+	}
+	return w, nil
+}
+
+func newTokenReview(token string) (Sample, error) {
+	return newSample(authenticationv1.TokenReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: authenticationv1.SchemeGroupVersion.String(), Kind: "TokenReview"},
+		Spec:     authenticationv1.TokenReviewSpec{Token: token},
+	})
 }
 
 // accessReviews draws SubjectAccessReviews, Zipf over people, namespaces,

@@ -109,6 +109,11 @@ func AtMost(what string, ratio Figure, bound float64) Target {
 	return Target{What: what, Ratio: ratio, Bound: "≤ " + number(bound), Reached: ratio.Median > 0 && ratio.Median <= bound}
 }
 
+// None is a target that something never happens: a number, no ratio.
+func None(what string, happened int) Target {
+	return Target{What: what + " (a number, no ratio)", Ratio: NewFigure([]float64{float64(happened)}), Bound: "0", Reached: happened == 0}
+}
+
 // Machine is where it was measured.
 type Machine struct {
 	CPU    string `json:"cpu"`

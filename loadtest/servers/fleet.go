@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +34,7 @@ type Fleet struct {
 	verdict  string // binaries
 	opa      string
 	self     string
+	sources  []any             // of verdict's identities, as its configuration has them
 	answers  map[string]string // path to file
 	versions map[string]string
 	started  []*Process
@@ -47,7 +49,7 @@ func NewFleet(ctx context.Context, root, dir string, files generate.Files) (*Fle
 	f := &Fleet{
 		dir: dir, files: files, self: self,
 		verdict: filepath.Join(dir, "verdict-binary"), opa: filepath.Join(dir, "opa-binary"),
-		answers: map[string]string{}, versions: map[string]string{},
+		sources: sources(files), answers: map[string]string{}, versions: map[string]string{},
 	}
 	if f.pair, err = newCertificate(dir); err != nil {
 		return nil, err
@@ -85,8 +87,33 @@ func build(ctx context.Context, dir, output, what string) error {
 func (f *Fleet) Over(dir string, files generate.Files) *Fleet {
 	other := *f
 	other.dir, other.files, other.started, other.answers = dir, files, nil, map[string]string{}
+	other.sources = sources(files)
 	return &other
 }
+
+// sources are a token file and an issuer whose keys are in a file.
+func sources(files generate.Files) []any {
+	return []any{TokenFileSource(files), JWTSource(map[string]any{"jwksFile": files.JWKSFile})}
+}
+
+// TokenFileSource is the source with the tokens of the files.
+func TokenFileSource(files generate.Files) any {
+	return map[string]any{"name": "loadtest", "tokenFile": map[string]any{"path": files.TokenFile}}
+}
+
+// JWTSource is the source called issuer, with what else is to be known of it.
+func JWTSource(more map[string]any) any {
+	jwt := map[string]any{"issuers": []string{generate.IssuerURL}, "audiences": []string{generate.TokenAudience}}
+	maps.Copy(jwt, more)
+	return map[string]any{"name": JWTSourceName, "jwt": jwt}
+}
+
+// JWTSourceName is what verdict's metrics call that source.
+const JWTSourceName = "issuer"
+
+// SetSources replaces verdict's identity sources, each as its configuration has
+// them. It holds for servers that are started later.
+func (f *Fleet) SetSources(sources ...any) { f.sources = sources }
 
 // VerdictProgram is the file of verdict.
 func (f *Fleet) VerdictProgram() string { return f.verdict }
@@ -155,7 +182,7 @@ func (f *Fleet) startVerdict(ctx context.Context, address, operations string, se
 		"operations":     map[string]any{"address": operations},
 		"shutdown":       map[string]any{"drain": "0s"},
 		"policy":         map[string]any{"directories": []string{f.files.Verdict}},
-		"authentication": map[string]any{"sources": []any{map[string]any{"name": "loadtest", "tokenFile": map[string]any{"path": f.files.TokenFile}}}},
+		"authentication": map[string]any{"sources": f.sources},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("writing verdict's configuration: %w", err)
