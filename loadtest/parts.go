@@ -24,6 +24,7 @@ type part struct {
 // parts are in the order in which they are measured, the longest last.
 var parts = []part{
 	{"reload", (*bench).measureReloads},
+	{"tokens in process", (*bench).measureTokens},
 	{"decide in process", (*bench).measureDecisions},
 	{"filter in process", (*bench).measureFilter},
 	{"policy files", (*bench).measurePolicies},
@@ -166,6 +167,33 @@ func (b *bench) measureGrowingFilter(ctx context.Context, names func(int, genera
 		}
 	}
 	made.Curves = append(made.Curves, curve)
+	return nil
+}
+
+const signature = "signature alone"
+
+func (b *bench) measureTokens(ctx context.Context, made *report.Report) error {
+	fmt.Fprintln(b.progress, "in process: tokens")
+	results, err := inprocess.MeasureTokens(ctx, b.dir, b.turns(3*len(generate.Algorithms())), b.seed)
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		compare := func(name, from string, own report.Figure) report.Comparison {
+			c := report.Comparison{
+				Section: inOne, Name: fmt.Sprintf("%s, %s", name, r.Algorithm), Unit: "µs",
+				About:   fmt.Sprintf("A token of %d bytes, never seen before, %s, beside Go's own check of its signature with the hash of what is signed.", r.TokenBytes, from),
+				Entries: []report.Entry{{Name: servers.Verdict, Figure: own}, {Name: signature, Figure: r.Check}},
+			}
+			made.Comparisons = append(made.Comparisons, c)
+			return c
+		}
+		c := compare("One JWT", "from its text to the identity that policies see", r.Identity)
+		compare("One TokenReview", "from the bytes of the review to those of the answer, policy and all", r.Review)
+		if r.Algorithm == generate.RS256 {
+			made.Targets = append(made.Targets, report.AtMost("one uncached RS256 token to identity in process, against its signature alone", c.Against(signature), 1.3))
+		}
+	}
 	return nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/verdict-dev/verdict/handlers"
+	"github.com/verdict-dev/verdict/internal/identity"
 	"github.com/verdict-dev/verdict/loadtest/generate"
 	"github.com/verdict-dev/verdict/policy"
 	builtin "github.com/verdict-dev/verdict/rego"
@@ -113,19 +116,57 @@ func (memoryNodes) Ready() error { return nil }
 
 // newHandler is verdict's webhook handler with the defaults of its configuration.
 func newHandler(r revision, nodes memoryNodes) http.Handler {
-	return handlers.New(handlers.Options{
-		Revisions:         r.engine,
-		Nodes:             nodes,
+	options := defaults()
+	options.Revisions, options.Nodes = r.engine, nodes
+	options.Cache = handlers.CacheOptions{Bytes: cacheBytes * 5 / 8, Entries: cacheEntries}
+	return handlers.New(options)
+}
+
+// newForgetfulHandler is one that keeps nothing: it verifies and decides anew
+// each time.
+func newForgetfulHandler(r revision, v *identity.Verifier) http.Handler {
+	options := defaults()
+	options.Revisions, options.Verifier = anew{r.alone}, v
+	return handlers.New(options)
+}
+
+// newVerifier verifies the JWTs of an issuer with these keys, and keeps nothing.
+func newVerifier(ctx context.Context, dir string, jwks []byte) (*identity.Verifier, error) {
+	file := filepath.Join(dir, "jwks.json")
+	if err := os.WriteFile(file, jwks, 0o600); err != nil {
+		return nil, fmt.Errorf("writing keys: %w", err)
+	}
+	metrics := identity.NewMetrics(prometheus.NewRegistry())
+	source, err := identity.NewJWT("issuer", identity.JWTOptions{
+		Issuers: []string{generate.IssuerURL}, Audiences: []string{generate.TokenAudience}, JWKSFile: file, Metrics: metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := source.Load(ctx); err != nil {
+		return nil, err
+	}
+	return identity.NewVerifier(identity.NewChain(metrics, source), identity.VerifierOptions{MaxVerifications: 1024, Timeout: 30 * time.Second}), nil
+}
+
+// anew are revisions that keep no decision.
+type anew struct{ view *policy.View }
+
+// View implements handlers.Revisions.
+func (a anew) View() *policy.View { return a.view }
+
+// defaults are those of a configuration, without a cache.
+func defaults() handlers.Options {
+	return handlers.Options{
 		Metrics:           handlers.NewMetrics(prometheus.NewRegistry()),
 		Log:               zap.NewNop(),
 		OnError:           handlers.OnErrorDeny,
 		OnUnavailable:     handlers.OnUnavailable503,
-		Cache:             handlers.CacheOptions{Bytes: cacheBytes * 5 / 8, Entries: cacheEntries},
 		ReadTimeout:       30 * time.Second,
 		MaxInFlight:       1024,
 		ReviewBytes:       1 << 20,
 		SchedulingBytes:   1 << 30, // the growth curves go beyond the default
 		DecisionTimeout:   30 * time.Second,
 		SchedulingTimeout: 5 * time.Minute,
-	})
+	}
 }
