@@ -45,6 +45,7 @@ type options struct {
 	share              float64
 	users, bindings    int
 	nodes, pods        int
+	badTokens          int
 	seed               uint64
 
 	// For the do-nothing servers, which are this program again.
@@ -67,10 +68,11 @@ func parse(arguments []string, stderr io.Writer) (options, error) {
 	flags.DurationVar(&o.timeout, "timeout", time.Hour, "give up after this time")
 	flags.IntVar(&o.connections, "connections", 8, "connections to a server, for reviews; scheduler calls come over one, as the scheduler's do")
 	flags.Float64Var(&o.share, "share", 0.5, "the constant rate, as a part of what the slowest server does in the closed loop")
-	flags.IntVar(&o.users, "users", 1000, "users in the token file")
+	flags.IntVar(&o.users, "users", 1000, "users with tokens")
 	flags.IntVar(&o.bindings, "bindings", 10000, "role bindings, half of them cluster-wide")
 	flags.IntVar(&o.nodes, "nodes", 5000, "nodes in a scheduler call; over HTTP a tenth of them too")
 	flags.IntVar(&o.pods, "pods", 1500, "pods that kube-scheduler binds in each round with each extender")
+	flags.IntVar(&o.badTokens, "bad-tokens", 60000, "bad tokens that come as fast as they are answered, in each round")
 	flags.Uint64Var(&o.seed, "seed", 1, "the same seed makes the same requests")
 	flags.StringVar(&o.nothing, "serve-nothing", "", "do nothing but answer on this `address` what the arguments, PATH=FILE, say")
 	flags.StringVar(&o.extender, "serve-extender", "", "be a do-nothing scheduler extender on this `address`")
@@ -93,8 +95,8 @@ func parse(arguments []string, stderr io.Writer) (options, error) {
 	switch {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case o.rounds < 1 || o.connections < 1 || o.nodes < 10 || o.pods < 1:
-		return o, errors.New("-rounds, -connections and -pods have to be 1 or more, -nodes 10 or more")
+	case o.rounds < 1 || o.connections < 1 || o.nodes < 10 || o.pods < 1 || o.badTokens < 1:
+		return o, errors.New("-rounds, -connections, -pods and -bad-tokens have to be 1 or more, -nodes 10 or more")
 	case o.duration <= 0 || o.warmup <= 0:
 		return o, errors.New("-duration and -warmup have to be above 0")
 	case o.share <= 0 || o.share > 1:

@@ -12,6 +12,7 @@ func TestFlags(t *testing.T) {
 		"no share":             {"-share", "0"},
 		"more than all":        {"-share", "1.5"},
 		"no nodes":             {"-nodes", "0"},
+		"no bad tokens":        {"-bad-tokens", "0"},
 		"an argument":          {"x"},
 		"a path without file":  {"-serve-nothing", "127.0.0.1:0", "/x"},
 		"a file without slash": {"-serve-nothing", "127.0.0.1:0", "x=y"},

@@ -24,6 +24,7 @@ type part struct {
 // parts are in the order in which they are measured, the longest last.
 var parts = []part{
 	{"reload", (*bench).measureReloads},
+	{"bad tokens", (*bench).measureFlood},
 	{"tokens in process", (*bench).measureTokens},
 	{"decide in process", (*bench).measureDecisions},
 	{"filter in process", (*bench).measureFilter},

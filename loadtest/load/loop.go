@@ -72,6 +72,26 @@ func Closed(ctx context.Context, clients []Client, bodies Bodies, next *atomic.U
 	})
 }
 
+// Burst posts count requests without a pause: each client sends its next request
+// when the last was answered. The first error ends the run.
+func Burst(ctx context.Context, clients []Client, bodies Bodies, next *atomic.Uint64, count int) (Result, error) {
+	var left atomic.Int64
+	left.Store(int64(count))
+	return run(ctx, clients, time.Now(), func(ctx context.Context, client Client, r *Result) error {
+		var buffer []byte
+		for ctx.Err() == nil && left.Add(-1) >= 0 {
+			buffer = bodies(buffer[:0], next.Add(1))
+			sent := time.Now()
+			if err := client.Do(buffer, io.Discard); err != nil {
+				return err
+			}
+			record(r.Latency, time.Since(sent))
+			r.Requests++
+		}
+		return ctx.Err()
+	})
+}
+
 // ConstantRate sends perSecond requests a second for duration, whether earlier
 // ones were answered or not, as far as there are clients to send them. Latency
 // counts from the instant at which a request was due, so that a server that

@@ -53,6 +53,19 @@ func TestClosedSendsWithoutPause(t *testing.T) {
 	})
 }
 
+func TestBurstSendsSoMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := new(atomic.Uint64)
+		got, err := load.Burst(t.Context(), fakes(4, always(10*time.Millisecond), nil), noBody, next, 40)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Requests != 40 || next.Load() != 40 || got.Elapsed != 100*time.Millisecond {
+			t.Errorf("%d requests, numbered up to %d, in %v; want 40 in 100ms", got.Requests, next.Load(), got.Elapsed)
+		}
+	})
+}
+
 func TestConstantRateKeepsItsRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got, err := load.ConstantRate(t.Context(), fakes(4, always(10*time.Millisecond), nil), noBody, new(atomic.Uint64), 100, time.Second)
@@ -115,6 +128,9 @@ func TestErrorsEndARun(t *testing.T) {
 	loops := map[string]func(context.Context, []load.Client) (load.Result, error){
 		"closed": func(ctx context.Context, c []load.Client) (load.Result, error) {
 			return load.Closed(ctx, c, noBody, new(atomic.Uint64), time.Hour)
+		},
+		"burst": func(ctx context.Context, c []load.Client) (load.Result, error) {
+			return load.Burst(ctx, c, noBody, new(atomic.Uint64), 1_000_000)
 		},
 		"constant rate": func(ctx context.Context, c []load.Client) (load.Result, error) {
 			return load.ConstantRate(ctx, c, noBody, new(atomic.Uint64), 1, time.Hour)

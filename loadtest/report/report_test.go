@@ -41,6 +41,8 @@ func TestTargets(t *testing.T) {
 		"little enough":     {report.AtMost("", half, 0.5), true},
 		"too much":          {report.AtMost("", half, 0.49), false},
 		"unknown, at most":  {report.AtMost("", report.Figure{}, 1), false},
+		"never":             {report.None("", 0), true},
+		"once":              {report.None("", 1), false},
 		"unknown, at least": {report.AtLeast("", report.Figure{}, 1), false},
 	} {
 		if c.target.Reached != c.want {
@@ -88,6 +90,7 @@ func TestMarkdownSaysWhatIsSlower(t *testing.T) {
 		"| 100 | 5.00 (5.00–5.00) | unknown |",
 		"- Not in this run: a part.",
 		"make bench",
+		"| `bad tokens` |",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no line %q in:\n%s", want, out.String())
