@@ -27,6 +27,8 @@ const (
 	badRate = 200
 	// badConnections are those of the client that sends bad tokens.
 	badConnections = 4
+	// So many times fewer are the opaque tokens that an issuer is asked about.
+	opaqueShare = 4
 	// settling passes before the calm is measured.
 	settling = 300 * time.Millisecond
 )
@@ -35,18 +37,20 @@ const (
 // tokens.
 type flood struct {
 	*bench
-	dir       string
-	files     generate.Files
-	keys      *servers.Keys
+	name  string // of the tokens
+	dir   string
+	files generate.Files
+	// sources are verdict's, which ask the issuer.
+	sources   []any
+	issuer    *servers.Issuer
 	good, bad *generate.Workload
-	// window is how long the calm and the flood at badRate are measured.
+	// count of the bad tokens come as fast as they are answered; the others at
+	// badRate for as long as window.
+	count  int
 	window time.Duration
+	rivals []string
 	answer []byte // to a good user
 }
-
-// floodRivals take turns. The do-nothing handler shows what the client that
-// floods takes from a machine that it shares.
-var floodRivals = []string{servers.Verdict, servers.Nothing}
 
 // flooded is what one round measured of one server.
 type flooded struct {
@@ -56,7 +60,7 @@ type flooded struct {
 	faults           int64   // bad tokens of which verdict could not tell
 	verified         float64 // verifications of good users after the first of each
 	growth           float64 // of resident memory, in MiB
-	fetches          int64   // of keys
+	asked            int64   // times that the issuer was
 }
 
 // measureFlood measures 100 users whom everybody knows: alone, while bad tokens
@@ -64,45 +68,85 @@ type flooded struct {
 // as they are answered. Every round has a server of its own, to which all of the
 // tokens are new.
 func (b *bench) measureFlood(ctx context.Context, made *report.Report) (err error) {
-	f := &flood{bench: b, dir: filepath.Join(b.dir, "flood"), window: max(3*b.duration, time.Second)}
 	company, err := generate.NewCompany(generate.Size{Users: goodUsers, Bindings: goodUsers, Namespaces: namespaces}, b.seed)
 	if err != nil {
-		return err
-	}
-	if f.files, err = generate.WriteFiles(f.dir, company, b.issuer); err != nil {
-		return err
-	}
-	if f.good, err = generate.GoodTokenReviews(company, b.issuer, generate.RS256); err != nil {
-		return err
-	}
-	// Those at badRate come on top: none is sent twice in a round.
-	slow := int(badRate*f.window.Seconds()) + 1
-	if f.bad, err = generate.BadTokenReviews(company, b.issuer, b.badTokens+slow, b.seed); err != nil {
 		return err
 	}
 	keys, err := b.issuer.JWKS()
 	if err != nil {
 		return err
 	}
-	if f.keys, err = servers.ServeKeys(ctx, b.fleet.Certificate(), keys); err != nil {
+	introspect, err := b.issuer.Introspection(company)
+	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.keys.Stop()) }()
-
-	rounds := map[string][]flooded{}
-	for round := range b.options.rounds {
-		// Verdict is first in every round: its answer is what the other gives.
-		for _, name := range floodRivals {
-			one, err := f.round(ctx, name)
-			if err != nil {
-				return fmt.Errorf("%s, round %d: %w", name, round+1, err)
-			}
-			fmt.Fprintf(b.progress, "bad tokens: %s, p99 calm %.2f ms, at %d/s %.2f ms, at %.0f/s %.2f ms\n", name, one.calm, badRate, one.slow, one.perSecond, one.fast)
-			rounds[name] = append(rounds[name], one)
-		}
+	issuer, err := servers.ServeIssuer(ctx, b.fleet.Certificate(), keys, introspect)
+	if err != nil {
+		return err
 	}
-	f.report(rounds, made)
+	defer func() { err = errors.Join(err, issuer.Stop()) }()
+	common := flood{bench: b, dir: filepath.Join(b.dir, "flood"), issuer: issuer, window: max(3*b.duration, time.Second)}
+	if common.files, err = generate.WriteFiles(common.dir, company, b.issuer); err != nil {
+		return err
+	}
+	jwts, err := common.ofJWTs(company)
+	if err != nil {
+		return err
+	}
+	opaque, err := common.ofOpaqueTokens(company)
+	if err != nil {
+		return err
+	}
+	for _, f := range []*flood{jwts, opaque} {
+		rounds := map[string][]flooded{}
+		for round := range b.options.rounds {
+			// Verdict is first in every round: its answer is what the other gives.
+			for _, name := range f.rivals {
+				one, err := f.round(ctx, name)
+				if err != nil {
+					return fmt.Errorf("%s, %s, round %d: %w", f.name, name, round+1, err)
+				}
+				fmt.Fprintf(b.progress, "%s: %s, p99 calm %.2f ms, at %d/s %.2f ms, at %.0f/s %.2f ms\n", f.name, name, one.calm, badRate, one.slow, one.perSecond, one.fast)
+				rounds[name] = append(rounds[name], one)
+			}
+		}
+		f.report(rounds, made)
+	}
 	return nil
+}
+
+// slowCount is how many tokens come at badRate.
+func (f *flood) slowCount() int { return int(badRate*f.window.Seconds()) + 1 }
+
+// ofJWTs has JWTs that an issuer signed, whose keys are fetched. The do-nothing
+// handler shows what the client that floods takes from a machine that it shares.
+func (f flood) ofJWTs(company *generate.Company) (_ *flood, err error) {
+	f.name, f.count, f.rivals = "bad tokens", f.badTokens, []string{servers.Verdict, servers.Nothing}
+	f.sources = []any{
+		servers.TokenFileSource(f.files),
+		servers.JWTSource(map[string]any{"jwksURL": f.issuer.KeysURL, "connection": map[string]any{"caFile": f.fleet.Certificate().CertFile}}),
+	}
+	if f.good, err = generate.GoodTokenReviews(company, f.bench.issuer, generate.RS256); err != nil {
+		return nil, err
+	}
+	// None is sent twice in a round.
+	f.bad, err = generate.BadTokenReviews(company, f.bench.issuer, f.count+f.slowCount(), f.seed)
+	return &f, err
+}
+
+// ofOpaqueTokens has tokens about which the issuer is asked, each of them.
+func (f flood) ofOpaqueTokens(company *generate.Company) (_ *flood, err error) {
+	f.name, f.count, f.rivals = "bad opaque tokens", max(f.badTokens/opaqueShare, 1), []string{servers.Verdict}
+	source, err := f.fleet.IntrospectionSource(f.issuer.IntrospectionURL)
+	if err != nil {
+		return nil, err
+	}
+	f.sources = []any{source}
+	if f.good, err = generate.GoodOpaqueReviews(company); err != nil {
+		return nil, err
+	}
+	f.bad, err = generate.BadOpaqueReviews(f.count+f.slowCount(), f.seed)
+	return &f, err
 }
 
 func (f *flood) report(rounds map[string][]flooded, made *report.Report) {
@@ -115,54 +159,54 @@ func (f *flood) report(rounds map[string][]flooded, made *report.Report) {
 	}
 	own := func(of func(flooded) float64) report.Figure { return figure(servers.Verdict, of) }
 	calm, slow, fast := func(r flooded) float64 { return r.calm }, func(r flooded) float64 { return r.slow }, func(r flooded) float64 { return r.fast }
-	refused, verified, faults, fetches := 0, 0.0, int64(0), int64(0)
+	refused, verified, faults, asked := 0, 0.0, int64(0), int64(0)
 	for _, one := range rounds[servers.Verdict] {
 		refused += one.refused
 		verified += one.verified
 		faults += one.faults
-		fetches = max(fetches, one.fetches)
+		asked = max(asked, one.asked)
 	}
-	asked := fmt.Sprintf("The JWTs of %d users are asked for in turn, %d times a second in all, while another client sends tokens over %d connections. %s. "+
-		"Every round has a server of its own, to which all of them are new.", goodUsers, goodRate, badConnections, f.bad.About)
-	compare := func(name, about string, of func(flooded) float64) report.Comparison {
-		c := report.Comparison{Section: sectionFlood, Name: name, Unit: "ms", About: asked + about}
-		for _, server := range floodRivals {
+	about := fmt.Sprintf("%s: %d times a second in all, while another client sends tokens over %d connections. %s. "+
+		"Every round has a server of its own, to which all of them are new.", f.good.About, goodRate, badConnections, f.bad.About)
+	compare := func(name, more string, of func(flooded) float64) report.Comparison {
+		c := report.Comparison{Section: sectionFlood, Name: name, Unit: "ms", About: about + more}
+		for _, server := range f.rivals {
 			c.Entries = append(c.Entries,
 				report.Entry{Name: server + ", flooded", Figure: figure(server, of)}, report.Entry{Name: server + ", calm", Figure: figure(server, calm)})
 		}
 		return c
 	}
+	growth := report.Comparison{
+		Section: sectionFlood, Name: fmt.Sprintf("growth of resident memory by %d %s", f.count, f.name), Unit: "MiB",
+		About: "From before the fast flood to its end, garbage included.",
+	}
+	for _, server := range f.rivals {
+		growth.Entries = append(growth.Entries, report.Entry{Name: server, Figure: figure(server, func(r flooded) float64 { return r.growth })})
+	}
 	made.Comparisons = append(made.Comparisons,
-		compare(fmt.Sprintf("p99 of good users, %d bad tokens as fast as they are answered", f.badTokens),
-			fmt.Sprintf(" Verdict answered %.0f bad tokens a second, and could not tell of %d. In all rounds %d requests of good users were not let in, and their tokens were verified %.0f times after the first. "+
-				"Keys were fetched %d times at most in a round.", own(func(r flooded) float64 { return r.perSecond }).Median, faults, refused, verified, fetches), fast),
-		compare(fmt.Sprintf("p99 of good users, %d bad tokens a second", badRate), " That is the rate of 60,000 in five minutes.", slow),
-		report.Comparison{
-			Section: sectionFlood, Name: fmt.Sprintf("growth of resident memory by %d bad tokens", f.badTokens), Unit: "MiB",
-			About: "From before the fast flood to its end, garbage included.",
-			Entries: []report.Entry{
-				{Name: servers.Verdict, Figure: own(func(r flooded) float64 { return r.growth })},
-				{Name: servers.Nothing, Figure: figure(servers.Nothing, func(r flooded) float64 { return r.growth })},
-			},
-		})
+		compare(fmt.Sprintf("p99 of good users, %d %s as fast as they are answered", f.count, f.name),
+			fmt.Sprintf(" Verdict answered %.0f bad ones a second, and could not tell of %d. In all rounds %d requests of good users were not let in, and their tokens were verified %.0f times after the first. "+
+				"The issuer was asked %d times at most in a round.", own(func(r flooded) float64 { return r.perSecond }).Median, faults, refused, verified, asked), fast),
+		compare(fmt.Sprintf("p99 of good users, %d %s a second", badRate, f.name), " That is the rate of 60,000 in five minutes.", slow),
+		growth)
+	if f.count == f.badTokens { // of the others there is no target
+		made.Targets = append(made.Targets,
+			report.AtMost(fmt.Sprintf("p99 of %d users while %d %s come as fast as they are answered, against calm", goodUsers, f.count, f.name), report.Ratio(own(fast), own(calm)), 2))
+	}
 	made.Targets = append(made.Targets,
-		report.AtMost(fmt.Sprintf("p99 of %d users while %d bad tokens come as fast as they are answered, against calm", goodUsers, f.badTokens), report.Ratio(own(fast), own(calm)), 2),
-		report.None("requests of these users that were not let in", refused),
-		report.None("tokens of these users that were verified again meanwhile", int(verified)),
+		report.None(fmt.Sprintf("requests of good users that were not let in during a flood of %s", f.name), refused),
+		report.None(fmt.Sprintf("good tokens that were verified again during a flood of %s", f.name), int(verified)),
 	)
 }
 
 // round measures one server from its start to its end.
 func (f *flood) round(ctx context.Context, name string) (one flooded, err error) {
 	fleet := f.fleet.Over(f.dir, f.files)
-	fleet.SetSources(
-		servers.TokenFileSource(f.files),
-		servers.JWTSource(map[string]any{"jwksURL": f.keys.URL, "connection": map[string]any{"caFile": fleet.Certificate().CertFile}}),
-	)
+	fleet.SetSources(f.sources...)
 	if err := fleet.SetAnswer(f.good.Path, f.answer); err != nil {
 		return one, err
 	}
-	fetched := f.keys.Asked()
+	before := f.issuer.Asked()
 	server, err := fleet.Start(ctx, name, false)
 	if err != nil {
 		return one, err
@@ -183,14 +227,13 @@ func (f *flood) round(ctx context.Context, name string) (one flooded, err error)
 		samples, err := load.Timeline(asking, f.dialGood(ctx, server), f.connections, f.good.Body, new(atomic.Uint64), goodRate)
 		done <- outcome{samples, err}
 	}()
-	measured, windows, err := f.pour(ctx, name, server)
+	one, windows, err := f.pour(ctx, name, server)
 	stop()
 	asked := <-done
 	if err := errors.Join(err, asked.err); err != nil {
 		return one, err
 	}
-	one = measured
-	one.fetches = f.keys.Asked() - fetched
+	one.asked = f.issuer.Asked() - before
 	_, one.refused = load.Between(asked.samples, windows[0].from, windows[2].until)
 	p99 := func(w window) float64 {
 		latency, _ := load.Between(asked.samples, w.from, w.until)
@@ -237,7 +280,7 @@ func (f *flood) pour(ctx context.Context, name string, server *servers.Process) 
 		return one, windows, err
 	}
 	windows[2].from = time.Now()
-	result, err := load.Burst(ctx, clients, f.bad.Body, &next, f.badTokens)
+	result, err := load.Burst(ctx, clients, f.bad.Body, &next, f.count)
 	if err != nil {
 		return one, windows, err
 	}
@@ -265,13 +308,13 @@ func (*flood) occupied(server *servers.Process) (int64, error) {
 	return n, nil
 }
 
-// accepted is how many times verdict verified a JWT that was good.
+// accepted is how many times verdict verified a token of the issuer's.
 func (*flood) accepted(ctx context.Context, server *servers.Process) (float64, error) {
 	var text bytes.Buffer
 	if err := request(ctx, http.MethodGet, server.Operations+"/metrics", nil, &text); err != nil {
 		return 0, err
 	}
-	return sumOf(text.String(), "verdict_identity_verification_duration_seconds_count", `outcome="accepted"`, `source="`+servers.JWTSourceName+`"`), nil
+	return sumOf(text.String(), "verdict_identity_verification_duration_seconds_count", `outcome="accepted"`, `source="`+servers.IssuerSource+`"`), nil
 }
 
 // meet asks a server for every good user twice: from then on it knows them.

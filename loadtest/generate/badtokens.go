@@ -80,7 +80,10 @@ func (b *badTokens) wrongSignature(i int) (string, error) { return b.unsigned(ke
 
 func (b *badTokens) unknownKey(i int) (string, error) { return b.unsigned(encode(b.bytes(32)), i) }
 
-func (b *badTokens) opaque(int) (string, error) { return encode(b.bytes(32)), nil }
+func (b *badTokens) opaque(int) (string, error) { return encode(b.bytes(opaqueBytes)), nil }
+
+// opaqueBytes are in an opaque token before it is encoded.
+const opaqueBytes = 32
 
 func (b *badTokens) expired(i int) (string, error) {
 	claims := b.claims(i)

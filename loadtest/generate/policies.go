@@ -30,19 +30,20 @@ reject contains "node(s) that the pod keeps off" if {
 }
 `
 
-// jwtPolicy joins the starter policies: those name nobody for a JWT.
-const jwtPolicy = `package kubernetes.authentication
+// issuerPolicy joins the starter policies: those name nobody for what an issuer
+// says, in a JWT or when it is asked.
+const issuerPolicy = `package kubernetes.authentication
 
-user.username := input.identity.claims.email if _from_jwt
+user.username := input.identity.claims.email if _from_issuer
 
-user.uid := input.identity.subject if _from_jwt
+user.uid := input.identity.subject if _from_issuer
 
 user.groups contains group if {
-	_from_jwt
+	_from_issuer
 	some group in input.identity.claims.groups
 }
 
-_from_jwt if input.identity.type == "jwt"
+_from_issuer if input.identity.type in {"jwt", "introspection"}
 `
 
 // HostnamePolicy joins PolicyFiles where each node is to be decided by itself.
@@ -97,14 +98,14 @@ type File struct {
 	Data bool // JSON and not Rego
 }
 
-// PolicyFiles are the starter policies, the rules for taints and JWTs, and the
+// PolicyFiles are the starter policies, the rules for taints and an issuer's users, and the
 // data of c.
 func PolicyFiles(c *Company) ([]File, error) {
 	access, err := json.Marshal(map[string]any{"access": c.Access, "scheduling": map[string]any{"sharedNamespaces": []string{}}})
 	if err != nil {
 		return nil, fmt.Errorf("marshalling data: %w", err)
 	}
-	files := []File{{Path: DataFile, Text: access, Data: true}, {Path: "taints.rego", Text: []byte(taintPolicy)}, {Path: "jwt.rego", Text: []byte(jwtPolicy)}}
+	files := []File{{Path: DataFile, Text: access, Data: true}, {Path: "taints.rego", Text: []byte(taintPolicy)}, {Path: "issuer.rego", Text: []byte(issuerPolicy)}}
 	for _, module := range builtin.Starter().Modules {
 		files = append(files, File{Path: strings.TrimPrefix(module.Path, "rego/"), Text: module.Source})
 	}

@@ -105,11 +105,25 @@ func TokenFileSource(files generate.Files) any {
 func JWTSource(more map[string]any) any {
 	jwt := map[string]any{"issuers": []string{generate.IssuerURL}, "audiences": []string{generate.TokenAudience}}
 	maps.Copy(jwt, more)
-	return map[string]any{"name": JWTSourceName, "jwt": jwt}
+	return map[string]any{"name": IssuerSource, "jwt": jwt}
 }
 
-// JWTSourceName is what verdict's metrics call that source.
-const JWTSourceName = "issuer"
+// IntrospectionSource is the source called issuer when it is asked about each
+// token at an address.
+func (f *Fleet) IntrospectionSource(address string) (any, error) {
+	secret := filepath.Join(f.dir, "client-secret")
+	if err := os.WriteFile(secret, []byte("loadtest"), 0o600); err != nil {
+		return nil, fmt.Errorf("writing a client secret: %w", err)
+	}
+	return map[string]any{"name": IssuerSource, "introspection": map[string]any{
+		"url": address, "clientID": "verdict", "clientSecretFile": secret,
+		"issuer": generate.IssuerURL, "audiences": []string{generate.TokenAudience},
+		"connection": map[string]any{"caFile": f.pair.CertFile},
+	}}, nil
+}
+
+// IssuerSource is what verdict's metrics call the source of an issuer's tokens.
+const IssuerSource = "issuer"
 
 // SetSources replaces verdict's identity sources, each as its configuration has
 // them. It holds for servers that are started later.
