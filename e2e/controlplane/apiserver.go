@@ -75,7 +75,7 @@ func (c *ControlPlane) EnsureAPIServer(ctx context.Context, flags []string) erro
 		if err == nil || attempt == bindAttempts || !addressTaken(process) {
 			return err
 		}
-		if c.apiAddress, err = freeAddress(); err != nil {
+		if c.apiAddress, err = FreeAddress(); err != nil {
 			return err
 		}
 	}

@@ -151,7 +151,7 @@ func (c *ControlPlane) pki(name string) string {
 // chosen when it starts.
 func (c *ControlPlane) chooseAddresses() error {
 	for _, address := range []*string{&c.apiAddress, &c.verdictAddress, &c.operationsAddress} {
-		free, err := freeAddress()
+		free, err := FreeAddress()
 		if err != nil {
 			return err
 		}

@@ -9,11 +9,11 @@ import (
 // it outlives the run.
 func (c *ControlPlane) startEtcd(ctx context.Context) error {
 	for attempt := 1; ; attempt++ {
-		client, err := freeAddress()
+		client, err := FreeAddress()
 		if err != nil {
 			return err
 		}
-		peer, err := freeAddress()
+		peer, err := FreeAddress()
 		if err != nil {
 			return err
 		}

@@ -13,10 +13,10 @@ import (
 // else took the one chosen for it in between.
 const bindAttempts = 5
 
-// freeAddress returns a loopback address that nobody listens on. Ports come
+// FreeAddress returns a loopback address that nobody listens on. Ports come
 // from below the range the kernel hands to outgoing connections: a server
 // that is restarted later on the same port does not find it taken by one.
-func freeAddress() (string, error) {
+func FreeAddress() (string, error) {
 	const lowest = 20000
 	highest := ephemeralStart()
 	if highest <= lowest {

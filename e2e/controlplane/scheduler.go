@@ -34,7 +34,7 @@ func (c *ControlPlane) StartScheduler(ctx context.Context, form string) error {
 		return fmt.Errorf("empty the scheduler's log: %w", err)
 	}
 	for attempt := 1; ; attempt++ {
-		address, err := freeAddress()
+		address, err := FreeAddress()
 		if err != nil {
 			return err
 		}
