@@ -33,6 +33,7 @@ type remoteKeys struct {
 	set     atomic.Pointer[keySet]
 	flights singleflight.Group // of one fetch at a time
 	doubts  chan struct{}
+	failed  chan struct{} // since run last looked at when it is due
 
 	mu       sync.Mutex
 	ended    time.Time // of the latest fetch; zero before the first
@@ -43,7 +44,7 @@ type remoteKeys struct {
 }
 
 func newRemoteKeys(fetcher keyFetcher, timeout time.Duration, notes keyNotes) *remoteKeys {
-	return &remoteKeys{notes: notes, fetcher: fetcher, timeout: timeout, doubts: make(chan struct{}, 1)}
+	return &remoteKeys{notes: notes, fetcher: fetcher, timeout: timeout, doubts: make(chan struct{}, 1), failed: make(chan struct{}, 1)}
 }
 
 func (k *remoteKeys) current() *keySet { return k.set.Load() }
@@ -95,6 +96,8 @@ func (k *remoteKeys) run(ctx context.Context) {
 			if !k.isYoung() {
 				k.fetchNow(ctx)
 			}
+		case <-k.failed:
+			wait.Stop() // it may have been a token's fetch: the next is due sooner
 		case <-wait.C:
 			// A token may have caused a fetch since.
 			if k.untilDue() <= 0 {
@@ -236,6 +239,12 @@ func (k *remoteKeys) ending(set *keySet, err error) {
 	k.notes.metrics.keysLookedFor(k.notes.source, k.notes.issuer, failed, now)
 	if changed {
 		k.notes.changed(set)
+	}
+	if failed != nil {
+		select {
+		case k.failed <- struct{}{}:
+		default:
+		}
 	}
 	if err != nil && isNew {
 		k.notes.failed(err)
