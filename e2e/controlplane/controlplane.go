@@ -123,6 +123,13 @@ func (c *ControlPlane) Admin() (kubernetes.Interface, error) {
 	return Client(c.AdminKubeconfig)
 }
 
+// APIServerURL is where the apiserver listens, without a trailing slash.
+func (c *ControlPlane) APIServerURL() string { return "https://" + c.apiAddress }
+
+// ClusterCA is the authority that the apiserver's certificate is from, and
+// whose client certificates it accepts.
+func (c *ControlPlane) ClusterCA() *CA { return c.clusterCA }
+
 // VerdictURL is where verdict answers webhooks, without a trailing slash.
 func (c *ControlPlane) VerdictURL() string { return "https://" + c.verdictAddress }
 
