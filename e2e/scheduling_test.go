@@ -61,6 +61,15 @@ func makeNodes(t *testing.T, client kubernetes.Interface) {
 			t.Cleanup(func() { remove(t, client.CoreV1().Nodes().Delete, name) })
 		}
 	}
+	// A pod that is refused because verdict does not know a node yet is not tried
+	// again for minutes, and verdict may be waiting to watch a new apiserver.
+	known := fmt.Sprintf(" %d nodes, ", 2*nodesPerTenant)
+	eventually(t, time.Minute, func() error {
+		if status := fetch(t, "/readyz?verbose"); !strings.Contains(status, known) {
+			return fmt.Errorf("verdict does not know %s:\n%s", known, status)
+		}
+		return nil
+	})
 }
 
 func testPlacement(t *testing.T, client kubernetes.Interface, namespace string) {
