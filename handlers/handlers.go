@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/scheduling"
@@ -119,6 +120,7 @@ func New(o Options) http.Handler {
 		tokenReviews:    newAnswers("tokenAnswers", o.Cache.Entries, o.Cache.Bytes/8, o.Metrics),
 		tokenDecisions:  o.Metrics.decisionsOf(Authentication, "review"),
 		sealer:          newSealer(),
+		faults:          o.Log.WithOptions(zap.WrapCore(fewASecond)),
 		knownNodes:      newKnownNodes(o.Cache.Entries, o.Cache.Bytes/2, o.Metrics),
 	}
 	all := newInFlight(o.MaxInFlight, o.Metrics)
@@ -139,6 +141,11 @@ func New(o Options) http.Handler {
 	return r
 }
 
+func fewASecond(core zapcore.Core) zapcore.Core {
+	const first = 5
+	return zapcore.NewSamplerWithOptions(core, time.Second, first, 0)
+}
+
 type handler struct {
 	Options
 	accessReviews   *answers
@@ -148,6 +155,9 @@ type handler struct {
 	tokenDecisions *outcomes
 	sealer         *sealer
 	knownNodes     *knownNodes
+	// faults logs what anybody with a made-up token can bring about: the first
+	// few of a kind in a second.
+	faults *zap.Logger
 }
 
 func (h *handler) notFound(w http.ResponseWriter, _ *http.Request) {

@@ -148,10 +148,10 @@ func (h *handler) authenticate(ctx context.Context, view *policy.View, review po
 		h.Log.Debug("token refused: no source knows it", zap.Error(err))
 		return authenticationv1.TokenReviewStatus{}, "unknownToken", policy.AtOnce
 	case errors.Is(err, policy.ErrNotLoaded):
-		h.Log.Warn("token review refused: the identity sources are not ready", zap.Error(err))
+		h.faults.Warn("token review refused: the identity sources are not ready", zap.Error(err))
 		return authenticationv1.TokenReviewStatus{}, notReady, policy.AtOnce
 	case err != nil:
-		h.Log.Error("an identity source could not verify a token", zap.Error(err))
+		h.faults.Error("an identity source could not verify a token", zap.Error(err))
 		return authenticationv1.TokenReviewStatus{Error: "an identity source could not be reached"}, "error", policy.AtOnce
 	}
 	common, ok := h.negotiate(identity, audiences)

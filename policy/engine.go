@@ -93,7 +93,7 @@ func (e *Engine) readCluster(revision *Revision) map[string]ast.Object {
 			continue
 		}
 		if value := current(); !value.IsZero() {
-			out[name] = value.value
+			out[name] = value.object()
 		}
 	}
 	return out
@@ -106,7 +106,7 @@ func (e *Engine) SetCluster(resource string, value Object) {
 		cluster := map[string]ast.Object{}
 		maps.Copy(cluster, old.cluster)
 		if delete(cluster, resource); !value.IsZero() {
-			cluster[resource] = value.value
+			cluster[resource] = value.object()
 		}
 		return e.newView(old.Revision, changing{cluster: cluster, revoked: old.revoked}, old, []string{clusterRoot, resource})
 	})

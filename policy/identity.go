@@ -54,7 +54,7 @@ func (i *Identity) value() ast.Object {
 	add(typeKey, ast.StringTerm(i.Type))
 	add(subjectKey, ast.StringTerm(i.Subject))
 	if !i.Claims.IsZero() {
-		add(claimsKey, ast.NewTerm(i.Claims.value))
+		add(claimsKey, ast.NewTerm(i.Claims.object()))
 	}
 	if len(i.Audiences) > 0 {
 		audiences := make([]*ast.Term, len(i.Audiences))

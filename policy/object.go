@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -11,6 +12,36 @@ import (
 // package handlers free of OPA's types. The zero value is an absent object.
 type Object struct {
 	value ast.Object
+	later *laterObject // of which value is not decoded yet
+}
+
+// laterObject is decoded when somebody asks for it.
+type laterObject struct {
+	text  []byte
+	size  int // about that of the value, in bytes
+	once  sync.Once
+	value ast.Object
+}
+
+// LaterObject is DecodeObject that decodes when the object is first looked at.
+// The text was parsed by ParseObject, and must not be changed.
+func LaterObject(text []byte) Object {
+	const decoded = 10 // times as large as its text
+	return Object{later: &laterObject{text: text, size: decoded * len(text)}}
+}
+
+// object is the decoded object, nil when it is absent.
+func (o Object) object() ast.Object {
+	if o.later == nil {
+		return o.value
+	}
+	o.later.once.Do(func() {
+		if decoded, err := DecodeObject(o.later.text); err == nil { // it was parsed before
+			o.later.value = decoded.value
+		}
+		o.later.text = nil
+	})
+	return o.later.value
 }
 
 // DecodeObject is DecodeValue for a document that has to be an object.
@@ -38,7 +69,7 @@ func (o Object) JSON() ([]byte, error) {
 	if o.IsZero() {
 		return []byte("null"), nil
 	}
-	value, err := ast.JSON(o.value)
+	value, err := ast.JSON(o.object())
 	if err != nil {
 		return nil, err
 	}
@@ -46,14 +77,15 @@ func (o Object) JSON() ([]byte, error) {
 }
 
 // IsZero reports whether the object is absent.
-func (o Object) IsZero() bool { return o.value == nil }
+func (o Object) IsZero() bool { return o.value == nil && o.later == nil }
 
 // get returns the value at key, nil when it is absent.
 func (o Object) get(key string) ast.Value {
-	if o.value == nil {
+	object := o.object()
+	if object == nil {
 		return nil
 	}
-	term := o.value.Get(ast.StringTerm(key))
+	term := object.Get(ast.StringTerm(key))
 	if term == nil {
 		return nil
 	}
@@ -130,15 +162,18 @@ func (o Object) Equal(other Object) bool {
 	if o.IsZero() || other.IsZero() {
 		return o.IsZero() == other.IsZero()
 	}
-	return o.value.Compare(other.value) == 0
+	return o.object().Compare(other.object()) == 0
 }
 
 // Size is about how many bytes the object takes in memory.
 func (o Object) Size() int {
-	if o.IsZero() {
+	switch {
+	case o.IsZero():
 		return 0
+	case o.later != nil:
+		return o.later.size
 	}
-	return sizeOf(o.value)
+	return sizeOf(o.object())
 }
 
 // sizeOf is about how many bytes a value takes in memory.
@@ -187,7 +222,7 @@ func kindOf(v ast.Value) string {
 func ObjectsByName(objects map[string]Object) Object {
 	pairs := make([][2]*ast.Term, 0, len(objects))
 	for name, object := range objects {
-		pairs = append(pairs, [2]*ast.Term{ast.StringTerm(name), ast.NewTerm(object.value)})
+		pairs = append(pairs, [2]*ast.Term{ast.StringTerm(name), ast.NewTerm(object.object())})
 	}
 	return Object{value: ast.NewObject(pairs...)}
 }

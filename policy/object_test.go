@@ -2,6 +2,8 @@ package policy
 
 import (
 	"errors"
+	"slices"
+	"sync"
 	"testing"
 )
 
@@ -27,5 +29,58 @@ func TestDecodeObject(t *testing.T) {
 	}
 	if o, err := DecodeObject([]byte(`{}`)); err != nil || o.IsZero() {
 		t.Error("an empty object is absent")
+	}
+}
+
+// What is decoded later is what is decoded at once, whoever asks first.
+func TestLaterObject(t *testing.T) {
+	for _, text := range []string{`{}`, `{"a":[1,{"b":null}],"sub":"x","n":1.5e3}`} {
+		parsed, err := ParseObject([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed.Release()
+		later, now := LaterObject([]byte(text)), decodedObject(t, text)
+		if later.IsZero() || later.Size() == 0 {
+			t.Errorf("%s is absent before somebody asks", text)
+		}
+		var asking sync.WaitGroup
+		for range 8 {
+			asking.Go(func() {
+				if !later.Equal(now) || !now.Equal(later) {
+					t.Errorf("%s is another object", text)
+				}
+			})
+		}
+		asking.Wait()
+	}
+	number, found, err := LaterObject([]byte(`{"n":7}`)).Number("n")
+	if number != 7 || !found || err != nil {
+		t.Errorf("n is %v, %t, %v", number, found, err)
+	}
+}
+
+// A Value and an Object of the same text say the same of a member.
+func TestValueAndObjectReadAlike(t *testing.T) {
+	for _, member := range []string{`null`, `"a"`, `""`, `7`, `-1.5e3`, `true`, `["a","b"]`, `[]`, `[1]`, `{}`} {
+		text := `{"m":` + member + `}`
+		parsed, err := ParseObject([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, decoded := parsed.Root(), decodedObject(t, text)
+		for _, name := range []string{"m", "absent"} {
+			number, found, err := value.Number(name)
+			number2, found2, err2 := decoded.Number(name)
+			if number != number2 || found != found2 || (err == nil) != (err2 == nil) {
+				t.Errorf("%s: number %v, %t, %v and %v, %t, %v", text, number, found, err, number2, found2, err2)
+			}
+			texts, err := value.StringOrStrings(name)
+			texts2, err2 := decoded.StringOrStrings(name)
+			if !slices.Equal(texts, texts2) || (err == nil) != (err2 == nil) {
+				t.Errorf("%s: texts %q, %v and %q, %v", text, texts, err, texts2, err2)
+			}
+		}
+		parsed.Release()
 	}
 }

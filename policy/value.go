@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -113,6 +114,38 @@ func (v Value) Strings(name string) ([]string, error) {
 	var out []string
 	_, err := v.strings(name, func(raw []byte) { out = append(out, unquote(raw)) })
 	return out, err
+}
+
+// StringOrStrings is Object.StringOrStrings.
+func (v Value) StringOrStrings(name string) ([]string, error) {
+	found := v.Get(name)
+	switch {
+	case found.IsNull():
+		return nil, nil
+	case found.node().kind == '"':
+		text, err := v.String(name)
+		return []string{text}, err
+	case found.node().kind == '[':
+		return v.Strings(name)
+	default:
+		return nil, fmt.Errorf("%s: must be a string or a list of strings, not %s", name, found.kind())
+	}
+}
+
+// Number is Object.Number.
+func (v Value) Number(name string) (float64, bool, error) {
+	found := v.Get(name)
+	switch {
+	case found.IsNull():
+		return 0, false, nil
+	case found.node().kind != '0':
+		return 0, false, fmt.Errorf("%s: must be a number, not %s", name, found.kind())
+	}
+	number, err := strconv.ParseFloat(string(found.Raw()), 64)
+	if err != nil {
+		return 0, false, fmt.Errorf("%s: is out of range", name)
+	}
+	return number, true, nil
 }
 
 // CheckStrings is Strings with only the number of strings as its result.

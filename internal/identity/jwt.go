@@ -274,7 +274,7 @@ func (j *JWT) Verify(ctx context.Context, token *Token) (policy.Identity, error)
 	if !ok {
 		return policy.Identity{}, refused("header: alg is not an accepted one")
 	}
-	verified, issued, err := j.rules.accept(t.claims, j.now())
+	verified, issued, err := j.rules.accept(t, j.now())
 	if err != nil {
 		return policy.Identity{}, err
 	}

@@ -220,7 +220,7 @@ func TestJWTClaimsRefused(t *testing.T) {
 		"no audience":                       {claims: values{"aud": nil}, reason: "aud: names no audience"},
 		"no audience in a list":             {claims: values{"aud": []any{}}, reason: "aud: names no audience"},
 		"an empty audience":                 {claims: values{"aud": []any{"api", ""}}, reason: "aud: has an empty audience"},
-		"an audience that is a number":      {claims: values{"aud": []any{"api", 1}}, reason: "aud: must hold strings"},
+		"an audience that is a number":      {claims: values{"aud": []any{"api", 1}}, reason: "aud[1]: must be a string"},
 		"audiences in an object":            {claims: values{"aud": values{"api": true}}, reason: "aud: must be a string or a list"},
 		"other audiences":                   {change: func(o *JWTOptions) { o.Audiences = []string{"x"} }, claims: values{"aud": []any{"a\nb", "API", "c", "d"}}, reason: `is for "a\nb", "API", "c" and 1 more`},
 		"no audience, some wanted":          {change: func(o *JWTOptions) { o.Audiences = []string{"x"} }, claims: values{"aud": nil}, reason: "aud: names no audience"},

@@ -34,24 +34,24 @@ func requiredClaims(claims map[string]string) []requiredClaim {
 
 // accept returns what the claims say when they are as they have to be at now,
 // and when the token was issued; the zero time when it does not say.
-func (r *claimRules) accept(claims policy.Object, now time.Time) (identity policy.Identity, issued time.Time, err error) {
-	expires, issued, err := r.acceptTimes(claims, now)
+func (r *claimRules) accept(t *unverifiedJWT, now time.Time) (identity policy.Identity, issued time.Time, err error) {
+	expires, issued, err := r.acceptTimes(t, now)
 	if err != nil {
 		return policy.Identity{}, time.Time{}, err
 	}
-	audiences, err := r.acceptAudiences(claims)
+	audiences, err := r.acceptAudiences(t)
 	if err != nil {
 		return policy.Identity{}, time.Time{}, err
 	}
 	for _, required := range r.required {
-		switch value, err := claims.String(required.name); {
+		switch value, err := t.text(required.name); {
 		case err != nil:
 			return policy.Identity{}, time.Time{}, refused("%w", err)
 		case value != required.value:
 			return policy.Identity{}, time.Time{}, refused("%s: is not what is required", required.name)
 		}
 	}
-	subject, err := claims.String(r.subject)
+	subject, err := t.text(r.subject)
 	if err != nil {
 		return policy.Identity{}, time.Time{}, refused("%w", err)
 	}
@@ -59,14 +59,14 @@ func (r *claimRules) accept(claims policy.Object, now time.Time) (identity polic
 		return policy.Identity{}, time.Time{}, refused("%s: there is no subject", r.subject)
 	}
 	return policy.Identity{
-		Subject: subject, Claims: claims,
+		Subject: subject, Claims: t.claims,
 		Audiences: audiences, AudiencesAccepted: len(r.audiences) > 0,
 		Expires: expires,
 	}, issued, nil
 }
 
-func (r *claimRules) acceptTimes(claims policy.Object, now time.Time) (expires, issued time.Time, err error) {
-	expires, found, err := instant(claims, "exp")
+func (r *claimRules) acceptTimes(t *unverifiedJWT, now time.Time) (expires, issued time.Time, err error) {
+	expires, found, err := t.expires.instant("exp")
 	switch {
 	case err != nil:
 		return time.Time{}, time.Time{}, err
@@ -75,14 +75,14 @@ func (r *claimRules) acceptTimes(claims policy.Object, now time.Time) (expires, 
 	case !now.Before(expires.Add(r.leeway)):
 		return time.Time{}, time.Time{}, refused("expired at %s", expires.Format(time.RFC3339))
 	}
-	notBefore, found, err := instant(claims, "nbf")
+	notBefore, found, err := t.from.instant("nbf")
 	switch {
 	case err != nil:
 		return time.Time{}, time.Time{}, err
 	case found && now.Add(r.leeway).Before(notBefore):
 		return time.Time{}, time.Time{}, refused("not valid before %s", notBefore.Format(time.RFC3339))
 	}
-	issued, found, err = instant(claims, "iat")
+	issued, found, err = t.when.instant("iat")
 	switch {
 	case err != nil:
 		return time.Time{}, time.Time{}, err
@@ -96,25 +96,31 @@ func (r *claimRules) acceptTimes(claims policy.Object, now time.Time) (expires, 
 // form.
 const lastInstant = 253402300799
 
-// instant returns the NumericDate (RFC 7519 §2) at name.
-func instant(claims policy.Object, name string) (at time.Time, found bool, err error) {
-	seconds, found, err := claims.Number(name)
-	if err != nil {
-		return time.Time{}, false, refused("%w", err)
+// text is the string at a claim, "" when it is absent or null.
+func (t *unverifiedJWT) text(claim string) (string, error) {
+	if claim == defaultSubjectClaim {
+		return t.subject, t.subjectFault
 	}
-	if !found {
+	return t.claims.String(claim)
+}
+
+// instant returns the NumericDate (RFC 7519 §2), which is called name.
+func (d numericDate) instant(name string) (at time.Time, found bool, err error) {
+	switch {
+	case d.fault != nil:
+		return time.Time{}, false, refused("%w", d.fault)
+	case !d.found:
 		return time.Time{}, false, nil
-	}
-	if seconds < 0 || seconds > lastInstant {
+	case d.seconds < 0 || d.seconds > lastInstant:
 		return time.Time{}, false, refused("%s: is out of range", name)
 	}
-	whole, fraction := math.Modf(seconds)
+	whole, fraction := math.Modf(d.seconds)
 	return time.Unix(int64(whole), int64(fraction*float64(time.Second))).UTC(), true, nil
 }
 
 // acceptAudiences returns those that the token names.
-func (r *claimRules) acceptAudiences(claims policy.Object) ([]string, error) {
-	audiences, err := claims.StringOrStrings("aud")
+func (r *claimRules) acceptAudiences(t *unverifiedJWT) ([]string, error) {
+	audiences, err := t.audiences, t.audiencesFault
 	switch {
 	case err != nil:
 		return nil, refused("%w", err)

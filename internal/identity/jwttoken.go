@@ -23,7 +23,25 @@ type unverifiedJWT struct {
 	header error
 	// issuer is "iss", "" when there is none.
 	issuer string
+	registered
+	// claims are all of them, which are decoded when a policy asks for one.
 	claims policy.Object
+}
+
+// registered are the claims that every token is judged by (RFC 7519 §4.1).
+type registered struct {
+	subject             string
+	audiences           []string
+	expires, from, when numericDate // "exp", "nbf", "iat"
+	// What is wrong with the types of "sub" and "aud".
+	subjectFault, audiencesFault error
+}
+
+// numericDate is a number of seconds, found, or of another type.
+type numericDate struct {
+	seconds float64
+	found   bool
+	fault   error
 }
 
 // parseJWT reads a signed JWT in the compact form (RFC 7515 §7.1), strictly: the
@@ -56,14 +74,35 @@ func parseJWT(text string) *unverifiedJWT {
 	if !t.parseHeader(parts[0]) {
 		return nil
 	}
-	var err error
-	if t.claims, err = policy.DecodeObject(parts[1]); err != nil {
-		return nil
-	}
-	if t.issuer, err = t.claims.String("iss"); err != nil {
+	if !t.parseClaims(parts[1]) {
 		return nil
 	}
 	return t
+}
+
+// parseClaims returns false when text is no set of claims with an issuer, or
+// none, in it.
+func (t *unverifiedJWT) parseClaims(text []byte) bool {
+	document, err := policy.ParseObject(text)
+	if err != nil {
+		return false
+	}
+	defer document.Release()
+	root := document.Root()
+	if t.issuer, err = root.String("iss"); err != nil {
+		return false
+	}
+	t.subject, t.subjectFault = root.String("sub")
+	t.audiences, t.audiencesFault = root.StringOrStrings("aud")
+	t.expires, t.from, t.when = dateAt(root, "exp"), dateAt(root, "nbf"), dateAt(root, "iat")
+	// A copy, since the text lies beside the signature, which shall not be kept.
+	t.claims = policy.LaterObject(bytes.Clone(text))
+	return true
+}
+
+func dateAt(claims policy.Value, name string) (d numericDate) {
+	d.seconds, d.found, d.fault = claims.Number(name)
+	return d
 }
 
 // parseHeader returns false when text is no header at all. "jwk", "jku", "x5c"
