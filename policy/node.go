@@ -17,6 +17,7 @@ type Node struct {
 	// text is the JSON of the node: it takes a fraction of what its values
 	// would, and is read only when a rule sees the node for the first time.
 	text   []byte
+	state  *NodeState
 	object atomic.Pointer[Object]
 	// classes remembers the class of the node for each rule.
 	classes [ruleCount]atomic.Pointer[nodeClass]
