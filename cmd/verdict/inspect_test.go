@@ -108,7 +108,7 @@ func TestInspectJSON(t *testing.T) {
 		rules[rule.Rule] = rule
 	}
 	if len(rules) != 7 || got.Revision == "" {
-		t.Errorf("revision %q, %d rules, want 7", got.Revision, len(rules))
+		t.Errorf("revision %q, %d rules, want 10", got.Revision, len(rules))
 	}
 	if rule := rules["kubernetes.authorization.allow"]; rule.Kept || len(rule.Varying) != 1 || rule.Varying[0].Builtin != "http.send" {
 		t.Errorf("allow: %+v", rule)
