@@ -98,11 +98,17 @@ func without(state *policy.NodeState, uid string) *policy.NodeState {
 	}
 	out := *state
 	out.Requested = maps.Clone(state.Requested)
-	for name, amount := range state.Pods[at].Requests {
-		out.Requested[name] -= amount
+	// What no policy reads may not have been added up.
+	take := func(resource string, amount int64) {
+		if _, ok := out.Requested[resource]; ok {
+			out.Requested[resource] -= amount
+		}
 	}
-	if _, counted := state.Pods[at].Requests[podsResource]; !counted && out.Requested[podsResource] > 0 {
-		out.Requested[podsResource]--
+	for resource, amount := range state.Pods[at].Requests {
+		take(resource, amount)
+	}
+	if _, counted := state.Pods[at].Requests[podsResource]; !counted {
+		take(podsResource, 1)
 	}
 	out.Pods = slices.Concat(state.Pods[:at], state.Pods[at+1:])
 	return &out

@@ -25,6 +25,8 @@ type fakeCluster struct {
 	inactive, stale, ready error
 	// onBind is what Bind answers in place of binding; nil binds.
 	onBind func(*fakePod) error
+	// onLocked runs once a node is locked.
+	onLocked func()
 	// onPending runs in PendingPod.
 	onPending func()
 }
@@ -125,6 +127,9 @@ func (f *fakeCluster) LockNode(ctx context.Context, node string) (func(), error)
 	}
 	select {
 	case lock <- struct{}{}:
+		if f.onLocked != nil {
+			f.onLocked()
+		}
 		return func() { <-lock }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
