@@ -31,37 +31,47 @@ type nodeObject struct {
 	classes classMemo
 }
 
-// classMemo remembers a class for each rule, by index. A class that got lost is
-// found again.
+// classMemo remembers a class for each scheduling rule, by index. A class that
+// got lost is found again.
 type classMemo struct {
-	slots atomic.Pointer[[]atomic.Pointer[nodeClass]]
+	// first are those of the default profile, which are looked up for thousands
+	// of nodes in a call.
+	first [schedulingRules]atomic.Pointer[nodeClass]
+	more  atomic.Pointer[[]atomic.Pointer[nodeClass]]
 }
 
 func (m *classMemo) get(rule int) *nodeClass {
-	slots := m.slots.Load()
-	if slots == nil || rule >= len(*slots) {
+	if rule < ruleCount {
+		return m.first[rule-firstSchedulingRule].Load()
+	}
+	more := m.more.Load()
+	if more == nil || rule-ruleCount >= len(*more) {
 		return nil
 	}
-	return (*slots)[rule].Load()
+	return (*more)[rule-ruleCount].Load()
 }
 
 func (m *classMemo) set(rule int, class *nodeClass) {
-	slots := m.slots.Load()
-	if slots == nil || rule >= len(*slots) {
-		const step = schedulingRules // profiles come one after the other
-		larger := make([]atomic.Pointer[nodeClass], (rule/step+1)*step)
-		if slots != nil {
-			for i := range *slots {
-				larger[i].Store((*slots)[i].Load())
+	if rule < ruleCount {
+		m.first[rule-firstSchedulingRule].Store(class)
+		return
+	}
+	at := rule - ruleCount
+	more := m.more.Load()
+	if more == nil || at >= len(*more) {
+		larger := make([]atomic.Pointer[nodeClass], (at/schedulingRules+1)*schedulingRules)
+		if more != nil {
+			for i := range *more {
+				larger[i].Store((*more)[i].Load())
 			}
 		}
-		if !m.slots.CompareAndSwap(slots, &larger) {
+		if !m.more.CompareAndSwap(more, &larger) {
 			m.set(rule, class)
 			return
 		}
-		slots = &larger
+		more = &larger
 	}
-	(*slots)[rule].Store(class)
+	(*more)[at].Store(class)
 }
 
 // NewNode reads a v1 Node from its JSON, which must not be changed afterwards.
