@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
@@ -24,10 +25,18 @@ import (
 // sets it up, presenting the certificate of one of the callers.
 func extender(t *testing.T, form, caller string) fwk.Extender {
 	t.Helper()
+	return extenderOf(t, form, caller, "")
+}
+
+// extenderOf is the same for a profile, with every verb.
+func extenderOf(t *testing.T, form, caller, profile string) fwk.Extender {
+	t.Helper()
 	client, err := scheduler.NewHTTPExtender(&schedulerapi.Extender{
-		URLPrefix:        shared.VerdictURL() + "/scheduler",
+		URLPrefix:        shared.VerdictURL() + "/scheduler" + profile,
 		FilterVerb:       "filter",
 		PrioritizeVerb:   "prioritize",
+		PreemptVerb:      "preempt",
+		BindVerb:         "bind",
 		Weight:           10,
 		EnableHTTPS:      true,
 		HTTPTimeout:      metav1.Duration{Duration: 5 * time.Second},
@@ -186,4 +195,109 @@ func byHost(scores extenderv1.HostPriorityList) map[string]int64 {
 		out[score.Host] = score.Score
 	}
 	return out
+}
+
+// TestExtenderVerbs: whatever the scheduler asks, nothing that verdict answers
+// makes its client panic, and no answer claims what was not asked.
+func TestExtenderVerbs(t *testing.T) {
+	arrange(t, shared.ConfigurationFlags())
+	cluster := schedulerCache{}
+	for _, node := range extenderNodes[:2] {
+		info := framework.NewNodeInfo(victim("web", node.Name), victim("db", node.Name))
+		info.SetNode(node)
+		cluster[node.Name] = info
+	}
+	best, beyond := extenderNodes[0].Name, extenderNodes[1].Name
+	for _, form := range []string{controlplane.NodeNames, controlplane.WholeNodes} {
+		for name, victims := range map[string]map[string]*extenderv1.Victims{
+			"victims":           {best: {Pods: []*corev1.Pod{victim("web", best)}, NumPDBViolations: 2}, beyond: {Pods: []*corev1.Pod{victim("db", beyond)}}},
+			"no victims":        {best: {Pods: []*corev1.Pod{}}},
+			"victims of nil":    {best: {}},
+			"no nodes":          {},
+			"nodes of nil":      nil,
+			"an odd node":       {"../\"<": {}},
+			"a negative number": {best: {NumPDBViolations: -1}},
+		} {
+			t.Run(form+"/preempt/"+name, func(t *testing.T) {
+				left, err := extender(t, form, "kube-scheduler").ProcessPreemption(pod("app", "payments"), victims, cluster)
+				// A null is refused, and the client knows no such node.
+				if odd := victims == nil || len(victims) == 1 && victims[best] == nil; err != nil && !odd {
+					t.Errorf("error %v", err)
+				}
+				for node, kept := range left {
+					asked := victims[node]
+					if asked == nil || kept == nil || len(kept.Pods) != len(asked.Pods) || kept.NumPDBViolations != asked.NumPDBViolations {
+						t.Errorf("%s: %+v, asked for %+v", node, kept, asked)
+					}
+				}
+			})
+		}
+	}
+	t.Run("preempt, whole and unprotected", func(t *testing.T) {
+		victims := map[string]*extenderv1.Victims{best: {Pods: []*corev1.Pod{victim("web", best), victim("db", best)}, NumPDBViolations: 2}}
+		left, err := extender(t, controlplane.WholeNodes, "kube-scheduler").ProcessPreemption(pod("app", "payments"), victims, cluster)
+		must(t, err)
+		if len(left) != 1 || len(left[best].Pods) != 2 || left[best].NumPDBViolations != 2 {
+			t.Errorf("left %+v, want all of it", left)
+		}
+	})
+	t.Run("bind, which is not turned on", func(t *testing.T) {
+		for name, target := range map[string]string{"a node": best, "no node": "", "an odd one": "../\"<"} {
+			err := extender(t, controlplane.NodeNames, "kube-scheduler").Bind(&corev1.Binding{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "app", UID: "u"},
+				Target:     corev1.ObjectReference{Kind: "Node", Name: target},
+			})
+			if err == nil {
+				t.Errorf("%s: the pod is bound", name)
+			}
+			if target == best && !strings.Contains(err.Error(), "scheduling.bind.enabled") {
+				t.Errorf("%s: error %v does not say what to set", name, err)
+			}
+		}
+	})
+	t.Run("an unknown profile", func(t *testing.T) {
+		extender := extenderOf(t, controlplane.WholeNodes, "kube-scheduler", "/unheard-of")
+		if _, _, _, err := extender.Filter(pod("app", "payments"), infos(extenderNodes)); err == nil || !strings.Contains(err.Error(), "no profile") {
+			t.Errorf("filter: error %v, want that there is none", err)
+		}
+		scores, _, err := extender.Prioritize(pod("app", "payments"), infos(extenderNodes))
+		must(t, err)
+		for host, score := range byHost(*scores) {
+			if score != 0 {
+				t.Errorf("%s scores %d", host, score)
+			}
+		}
+		left, err := extender.ProcessPreemption(pod("app", "payments"), map[string]*extenderv1.Victims{best: {}}, cluster)
+		if err != nil || len(left) > 0 {
+			t.Errorf("preempt: %v, %v, want no node", left, err)
+		}
+	})
+}
+
+func victim(name, node string) *corev1.Pod {
+	out := pod(name, "payments")
+	out.UID, out.Spec.NodeName = types.UID(name+"-on-"+node), node
+	return out
+}
+
+// schedulerCache is what the scheduler looks up the nodes of an answer in.
+type schedulerCache map[string]fwk.NodeInfo
+
+func (c schedulerCache) List() ([]fwk.NodeInfo, error) { return slices.Collect(maps.Values(c)), nil }
+
+func (c schedulerCache) HavePodsWithAffinityList() ([]fwk.NodeInfo, error) { return nil, nil }
+
+func (c schedulerCache) HavePodsWithRequiredAntiAffinityList() ([]fwk.NodeInfo, error) {
+	return nil, nil
+}
+
+func (c schedulerCache) HavePodsWithRequiredNonHostScopedAntiAffinityList() ([]fwk.NodeInfo, error) {
+	return nil, nil
+}
+
+func (c schedulerCache) Get(name string) (fwk.NodeInfo, error) {
+	if info, ok := c[name]; ok {
+		return info, nil
+	}
+	return nil, fmt.Errorf("there is no node %q", name)
 }

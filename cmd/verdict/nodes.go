@@ -27,7 +27,7 @@ func (s *service) watchNodes(ctx context.Context) (scheduling.Nodes, []handlers.
 	if err != nil {
 		return nil, nil, fmt.Errorf("connecting to the cluster: %w", err)
 	}
-	watched, err := cluster.NewNodes(config, policy.NewNode, cluster.Options{
+	watched, err := cluster.NewNodes(config, s.newNode, cluster.Options{
 		OnChange: s.nodesChanged.now,
 		OnError: func(err error) {
 			if !errors.Is(err, context.Canceled) {
@@ -42,7 +42,27 @@ func (s *service) watchNodes(ctx context.Context) (scheduling.Nodes, []handlers.
 	s.background.Go(func() { watched.Run(ctx) })
 	s.nodes.Store(watched)
 	s.background.Go(func() { s.followNodes(ctx) })
+	s.background.Go(func() { s.followRevisions(ctx) })
 	return watched, []handlers.Check{{Name: "nodes", Ready: watched.Ready, Detail: watched.Status}}, nil
+}
+
+// newNode reads a node that has changed, and finds out what the policy reads of
+// it, so that calls need not.
+func (s *service) newNode(text []byte) (*policy.Node, error) {
+	node, err := policy.NewNode(text)
+	if err == nil {
+		s.engine.Classify(node)
+	}
+	return node, err
+}
+
+// classifyNodes does so again for a policy that may read something else.
+func (s *service) classifyNodes() {
+	if watched := s.nodes.Load(); watched != nil {
+		for _, node := range watched.All() {
+			s.engine.Classify(node)
+		}
+	}
 }
 
 // nodesResource is where policies find the nodes: data.cluster.nodes, by name.
@@ -85,6 +105,18 @@ func (s *service) followNodes(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(betweenNodes):
+		}
+	}
+}
+
+// followRevisions classifies the nodes anew after each revision.
+func (s *service) followRevisions(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.revisionChanged:
+			s.classifyNodes()
 		}
 	}
 }

@@ -42,8 +42,8 @@ type service struct {
 	stopping        atomic.Bool
 
 	// nodes are the cluster's, nil without one.
-	nodes        atomic.Pointer[cluster.Nodes[*policy.Node]]
-	nodesChanged wakeup
+	nodes                         atomic.Pointer[cluster.Nodes[*policy.Node]]
+	nodesChanged, revisionChanged wakeup
 
 	webhooks, operations            *http.Server
 	webhookListen, operationsListen net.Listener
@@ -65,7 +65,7 @@ func newService(ctx context.Context, c *config.Configuration, withExample bool, 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s := &service{config: c, log: log, observer: newObserver(log, registry), nodesChanged: newWakeup()}
+	s := &service{config: c, log: log, observer: newObserver(log, registry), nodesChanged: newWakeup(), revisionChanged: newWakeup()}
 	ctx, s.stop = context.WithCancel(ctx)
 	if err := s.prepare(ctx, registry, withExample); err != nil {
 		s.close()
@@ -94,6 +94,7 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 		Revisions:         s.engine,
 		Verifier:          s.verifier,
 		Nodes:             nodes,
+		Profiles:          c.Scheduling.Profiles,
 		Metrics:           handlers.NewMetrics(registry),
 		Log:               s.log,
 		Audiences:         c.Authentication.Audiences,
@@ -185,7 +186,10 @@ func (s *service) loadPolicies(ctx context.Context) error {
 	options := policyOptions(c)
 	options.Cluster = map[string]func() policy.Object{nodesResource: s.clusterNodes}
 	// What changed while the revision was compiled is caught up with.
-	s.observer.loaded = s.nodesChanged.now
+	s.observer.loaded = func() {
+		s.nodesChanged.now()
+		s.revisionChanged.now()
+	}
 	s.engine = policy.NewEngine(options, s.observer)
 	if len(c.Policy.Directories) == 0 {
 		return s.engine.Load(ctx, builtin.Starter())
@@ -231,6 +235,10 @@ func policyOptions(c *config.Configuration) policy.Options {
 			SchedulingReject:       c.Scheduling.Entry.Reject,
 			SchedulingUnresolvable: c.Scheduling.Entry.Unresolvable,
 			SchedulingScore:        c.Scheduling.Entry.Score,
+			SchedulingProtect:      c.Scheduling.Entry.Protect,
+			SchedulingBindDeny:     c.Scheduling.Entry.Deny,
+			SchedulingBindAnnotate: c.Scheduling.Entry.Annotate,
+			Profiles:               c.Scheduling.Profiles,
 		},
 	}
 }

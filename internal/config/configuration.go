@@ -194,16 +194,43 @@ type AuthorizationEntry struct {
 // Scheduling configures the answers to scheduler extender calls.
 type Scheduling struct {
 	// Timeout bounds one call: the scheduler sends no deadline of its own.
-	Timeout time.Duration   `yaml:"timeout"`
-	Entry   SchedulingEntry `yaml:"entry"`
+	Timeout time.Duration `yaml:"timeout"`
+	// Profiles answer at /scheduler/PROFILE/VERB by the rules of the package
+	// kubernetes.scheduler.PROFILE.
+	Profiles []string `yaml:"profiles"`
+	// PodAnnotations are the annotations of pods on a node that policies see in
+	// input.state: names, or prefixes that end in "/".
+	PodAnnotations []string        `yaml:"podAnnotations"`
+	Entry          SchedulingEntry `yaml:"entry"`
+	Bind           Bind            `yaml:"bind"`
 }
 
-// SchedulingEntry names the entry rules of scheduling, as references below
-// `data`.
+// SchedulingEntry names the entry rules of scheduling outside profiles, as
+// references below `data`.
 type SchedulingEntry struct {
 	Reject       string `yaml:"reject"`
 	Unresolvable string `yaml:"unresolvable"`
 	Score        string `yaml:"score"`
+	Protect      string `yaml:"protect"`
+	Deny         string `yaml:"deny"`
+	Annotate     string `yaml:"annotate"`
+}
+
+// Bind configures the extender's bind verb.
+type Bind struct {
+	// Enabled lets pods be bound. It needs Cluster.
+	Enabled bool  `yaml:"enabled"`
+	Lease   Lease `yaml:"lease"`
+	// ReadinessAddress is where a plain HTTP listener says on /readyz whether
+	// this replica binds, host:port; "" for none. It needs Lease.
+	ReadinessAddress string `yaml:"readinessAddress"`
+}
+
+// Lease is the coordination.k8s.io/v1 Lease by which one of several replicas
+// is elected. With an empty Namespace there is no election.
+type Lease struct {
+	Namespace string `yaml:"namespace"`
+	Name      string `yaml:"name"`
 }
 
 // Cache configures what is remembered of decisions.
@@ -237,6 +264,9 @@ type Cluster struct {
 	Kubeconfig string `yaml:"kubeconfig"`
 	// InCluster uses the service account of the pod.
 	InCluster bool `yaml:"inCluster"`
+	// MaxStaleness is how long nothing may have been heard of the API server
+	// until extender calls are answered with an Error; 0 for any time.
+	MaxStaleness time.Duration `yaml:"maxStaleness"`
 }
 
 // Log configures the log on standard error.

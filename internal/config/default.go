@@ -52,7 +52,11 @@ func Default() *Configuration {
 				Reject:       "kubernetes.scheduling.reject",
 				Unresolvable: "kubernetes.scheduling.unresolvable",
 				Score:        "kubernetes.scheduling.score",
+				Protect:      "kubernetes.scheduling.protect",
+				Deny:         "kubernetes.scheduling.deny",
+				Annotate:     "kubernetes.scheduling.annotate",
 			},
+			Bind: Bind{Lease: Lease{Name: "verdict-bind"}},
 		},
 		Cache: Cache{
 			Enabled:     true,
@@ -62,7 +66,8 @@ func Default() *Configuration {
 			IdentityTTL: 2 * time.Minute,
 			RejectedTTL: 10 * time.Second,
 		},
-		Log: Log{Level: LogLevelInfo, Format: LogFormatAuto},
+		Cluster: Cluster{MaxStaleness: 2 * time.Minute},
+		Log:     Log{Level: LogLevelInfo, Format: LogFormatAuto},
 	}
 }
 

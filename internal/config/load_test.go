@@ -62,9 +62,14 @@ authentication:
   revokedFile: revoked.yaml
   entry: {user: example.who, deny: example.deny}
 authorization: {onError: noOpinion, onUnavailable: deny, entry: {allow: example.allow, deny: example.deny}}
-scheduling: {timeout: 3s, entry: {reject: example.reject, unresolvable: example.unresolvable, score: example.score}}
+scheduling:
+  timeout: 3s
+  profiles: [gpu, batch]
+  podAnnotations: [gpu.example.com/, example.com/size]
+  entry: {reject: example.reject, unresolvable: example.unresolvable, score: example.score, protect: example.protect, deny: example.denied, annotate: example.annotate}
+  bind: {enabled: true, lease: {namespace: kube-system, name: binder}, readinessAddress: "127.0.0.1:8082"}
 cache: {enabled: false, maxBytes: 2Mi, maxEntries: 10, lifetimes: {allow: 1s, deny: 2s, noOpinion: 0s}, identityTTL: 3s, rejectedTTL: 0s}
-cluster: {kubeconfig: kubeconfig}
+cluster: {kubeconfig: kubeconfig, maxStaleness: 30s}
 log: {level: debug, format: json}
 `)
 	got, err := Load(path)
@@ -112,11 +117,17 @@ log: {level: debug, format: json}
 			Entry: AuthorizationEntry{Allow: "example.allow", Deny: "example.deny"},
 		},
 		Scheduling: Scheduling{
-			Timeout: 3 * time.Second,
-			Entry:   SchedulingEntry{Reject: "example.reject", Unresolvable: "example.unresolvable", Score: "example.score"},
+			Timeout:        3 * time.Second,
+			Profiles:       []string{"gpu", "batch"},
+			PodAnnotations: []string{"gpu.example.com/", "example.com/size"},
+			Entry: SchedulingEntry{
+				Reject: "example.reject", Unresolvable: "example.unresolvable", Score: "example.score",
+				Protect: "example.protect", Deny: "example.denied", Annotate: "example.annotate",
+			},
+			Bind: Bind{Enabled: true, Lease: Lease{Namespace: "kube-system", Name: "binder"}, ReadinessAddress: "127.0.0.1:8082"},
 		},
 		Cache:   Cache{Enabled: false, MaxBytes: 2 << 20, MaxEntries: 10, Lifetimes: Lifetimes{Allow: time.Second, Deny: 2 * time.Second}, IdentityTTL: 3 * time.Second},
-		Cluster: Cluster{Kubeconfig: filepath.Join(dir, "kubeconfig")},
+		Cluster: Cluster{Kubeconfig: filepath.Join(dir, "kubeconfig"), MaxStaleness: 30 * time.Second},
 		Log:     Log{Level: LogLevelDebug, Format: LogFormatJSON},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -241,6 +252,22 @@ func TestParseRefuses(t *testing.T) {
 		{"fraction of a byte", header + "server: {limits: {reviewBytes: 1.5}}\n", []string{`:3: server.limits.reviewBytes: "1.5" is not a whole number of bytes`}},
 		{"size as a boolean", header + "server: {limits: {reviewBytes: true}}\n", []string{`:3: server.limits.reviewBytes: expected a size such as 64Ki, 1Mi or 1048576, found true`}},
 		{"zero size", header + "server: {limits: {headerBytes: 0}}\n", []string{`:3: server.limits.headerBytes: must be above 0 bytes, not 0`}},
+		{"profile that is no name", header + "scheduling: {profiles: [gpu-nodes]}\n", []string{`:3: scheduling.profiles[0]: "gpu-nodes" is not a name: up to 63 letters, digits and "_", not beginning with a digit, as in package kubernetes.scheduler.gpu`}},
+		{"profile that is a keyword", header + "scheduling: {profiles: [default]}\n", []string{`:3: scheduling.profiles[0]: "default" is a keyword of Rego, which no package is called: choose another name`}},
+		{"profile twice", header + "scheduling: {profiles: [gpu, gpu]}\n", []string{`:3: scheduling.profiles[1]: "gpu" is given by scheduling.profiles[0] already: remove one of them`}},
+		{"pod annotation that is no name", header + "scheduling: {podAnnotations: [\"*\", a/b/c]}\n", []string{
+			`:3: scheduling.podAnnotations[0]: "*" is neither the name of an annotation nor a prefix such as example.com/`,
+			`:3: scheduling.podAnnotations[1]: "a/b/c" is neither the name of an annotation nor a prefix such as example.com/`,
+		}},
+		{"bind without a cluster", header + "scheduling: {bind: {enabled: true}}\n", []string{`:3: scheduling.bind.enabled: needs cluster.kubeconfig or cluster.inCluster: pods are bound through the Kubernetes API`}},
+		{"lease without bind", header + "scheduling: {bind: {lease: {namespace: kube-system}}}\n", []string{`:3: scheduling.bind.lease.namespace: has no effect: set scheduling.bind.enabled`}},
+		{"lease with odd names", header + "cluster: {inCluster: true}\nscheduling: {bind: {enabled: true, lease: {namespace: A, name: B_}}}\n", []string{
+			`:4: scheduling.bind.lease.namespace: "A" is not the name of a namespace`,
+			`:4: scheduling.bind.lease.name: "B_" is not the name of a Lease: lower case letters, digits, "-" and "."`,
+		}},
+		{"readiness without an election", header + "cluster: {inCluster: true}\nscheduling: {bind: {enabled: true, readinessAddress: \":80\"}}\n", []string{`:4: scheduling.bind.readinessAddress: needs scheduling.bind.lease.namespace: without an election every replica binds`}},
+		{"readiness on another's port", header + "cluster: {inCluster: true}\noperations: {address: \":80\"}\nscheduling: {bind: {enabled: true, lease: {namespace: a}, readinessAddress: \":80\"}}\n", []string{`:5: scheduling.bind.readinessAddress: ":80" is operations.address too: choose another port`}},
+		{"negative staleness", header + "cluster: {maxStaleness: -1s}\n", []string{`:3: cluster.maxStaleness: must not be negative, as -1s is: 0s turns it off`}},
 		{"negative size", header + "server: {limits: {schedulingBytes: -1Mi}}\n", []string{`:3: server.limits.schedulingBytes: must be above 0 bytes, not -1048576`}},
 		{"size too large", header + "server: {limits: {schedulingBytes: 9E}}\n", []string{`:3: server.limits.schedulingBytes: "9E" is too large: the most is 16Gi`}},
 		{"size beyond 64 bits", header + "server: {limits: {schedulingBytes: 9999999999999999999Ei}}\n", []string{`:3: server.limits.schedulingBytes: "9999999999999999999Ei" is too large: the most is 16Gi`}},
