@@ -23,9 +23,9 @@ import (
 
 // Options are what Nodes can do without. The zero value is valid.
 type Options struct {
-	// OnChange is told, after a node was added, changed or taken away. It must
-	// return quickly.
-	OnChange func()
+	// OnChange is told which node was added, changed or taken away, afterwards
+	// and in that order. It must return quickly.
+	OnChange func(name string)
 	// OnError is told when the nodes cannot be listed or watched, at each
 	// attempt, and when a node cannot be decoded. It must return quickly and
 	// may be called from several goroutines.
@@ -40,9 +40,9 @@ type Options struct {
 // The methods may be called from several goroutines.
 type Nodes[T any] struct {
 	host     string
-	decode   func([]byte) (T, error)
+	decode   func(*corev1.Node, []byte) (T, error)
 	onError  func(error)
-	onChange func()
+	onChange func(name string)
 	now      func() time.Time
 	contact  *contact
 	informer cache.SharedIndexInformer
@@ -67,9 +67,9 @@ type cachedNode[T any] struct {
 }
 
 // NewNodes returns the nodes of the cluster that config leads to, none until Run.
-// decode turns the JSON of a Node, with its apiVersion and kind and without
-// metadata.managedFields, into what is kept of it; it owns the JSON.
-func NewNodes[T any](config *rest.Config, decode func([]byte) (T, error), options Options) (*Nodes[T], error) {
+// decode turns a Node and its JSON, with its apiVersion and kind and without
+// metadata.managedFields, into what is kept of it; it owns both.
+func NewNodes[T any](config *rest.Config, decode func(*corev1.Node, []byte) (T, error), options Options) (*Nodes[T], error) {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
@@ -77,7 +77,7 @@ func NewNodes[T any](config *rest.Config, decode func([]byte) (T, error), option
 		options.OnError = func(error) {}
 	}
 	if options.OnChange == nil {
-		options.OnChange = func() {}
+		options.OnChange = func(string) {}
 	}
 	n := &Nodes[T]{
 		host:     shownHost(config.Host),
@@ -126,7 +126,7 @@ func (n *Nodes[T]) put(object any) {
 		delete(n.byName, cached.Name)
 	}
 	n.mutex.Unlock()
-	n.onChange()
+	n.onChange(cached.Name)
 }
 
 func (n *Nodes[T]) remove(object any) {
@@ -140,7 +140,7 @@ func (n *Nodes[T]) remove(object any) {
 	n.mutex.Lock()
 	delete(n.byName, cached.Name)
 	n.mutex.Unlock()
-	n.onChange()
+	n.onChange(cached.Name)
 }
 
 // shownHost is the API server's address without a password it may hold.
@@ -181,6 +181,14 @@ func (n *Nodes[T]) Find(names [][]byte, nodes []T) {
 			nodes[i] = node
 		}
 	}
+}
+
+// get returns the node of that name.
+func (n *Nodes[T]) get(name string) (node T, ok bool) {
+	n.mutex.RLock()
+	defer n.mutex.RUnlock()
+	node, ok = n.byName[name]
+	return node, ok
 }
 
 // All returns every node by its name. The caller owns the map.
@@ -267,7 +275,7 @@ func (n *Nodes[T]) value(node *corev1.Node) (value T, err error) {
 	if err != nil {
 		return value, err
 	}
-	return n.decode(text)
+	return n.decode(node, text)
 }
 
 // watchError implements cache.WatchErrorHandlerWithContext.
