@@ -40,9 +40,10 @@ type service struct {
 	tokenFiles []*identity.TokenFile // those behind verifier
 	stopping   atomic.Bool
 
-	// nodes are the cluster's, nil without one.
-	nodes        atomic.Pointer[cluster.Nodes[*policy.Node]]
-	nodesChanged wakeup
+	// cluster is what is known of it, nil without one.
+	cluster       atomic.Pointer[cluster.State]
+	nodesChanged  wakeup
+	bindReadiness *http.Server // nil without scheduling.bind.readinessAddress
 
 	webhooks, operations            *http.Server
 	webhookListen, operationsListen net.Listener
@@ -80,7 +81,7 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 	if err := s.loadIdentities(ctx, registry, withExample); err != nil {
 		return err
 	}
-	nodes, nodesCheck, err := s.watchNodes(ctx)
+	clusterChecks, err := s.watchCluster(ctx, registry)
 	if err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 	options := handlers.Options{
 		Revisions:         s.engine,
 		Verifier:          s.verifier,
-		Nodes:             nodes,
+		Nodes:             s.nodes(),
 		Metrics:           handlers.NewMetrics(registry),
 		Log:               s.log,
 		Audiences:         c.Authentication.Audiences,
@@ -140,7 +141,7 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 	}
 	s.operations = &http.Server{
 		Handler: handlers.NewOperations(handlers.OperationsOptions{
-			Checks:  append(s.checks(), nodesCheck...),
+			Checks:  append(s.checks(), clusterChecks...),
 			Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 			Version: func() any {
 				v := currentVersions()
@@ -157,8 +158,10 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 	if s.webhookListen, err = listen(ctx, c.Server.Address, "server.address or --address"); err != nil {
 		return err
 	}
-	s.operationsListen, err = listen(ctx, c.Operations.Address, "operations.address or --operations-address")
-	return err
+	if s.operationsListen, err = listen(ctx, c.Operations.Address, "operations.address or --operations-address"); err != nil {
+		return err
+	}
+	return s.serveBindReadiness(ctx)
 }
 
 func listen(ctx context.Context, address, setting string) (net.Listener, error) {
@@ -183,8 +186,7 @@ func (s *service) loadPolicies(ctx context.Context) error {
 	c := s.config
 	options := policyOptions(c)
 	options.Cluster = map[string]func() policy.Object{nodesResource: s.clusterNodes}
-	// What changed while the revision was compiled is caught up with.
-	s.observer.loaded = s.nodesChanged.now
+	s.observer.loaded = s.revisionLoaded
 	s.engine = policy.NewEngine(options, s.observer)
 	if len(c.Policy.Directories) == 0 {
 		return s.engine.Load(ctx, builtin.Starter())
@@ -287,7 +289,7 @@ func (s *service) verifierOptions() identity.VerifierOptions {
 	return options
 }
 
-// checks are what readiness depends on; the cluster's nodes come on top.
+// checks are what readiness depends on; the cluster's come on top.
 func (s *service) checks() []handlers.Check {
 	return []handlers.Check{
 		{
@@ -390,6 +392,9 @@ func (s *service) run(ctx context.Context, signals <-chan os.Signal) error {
 			zap.Duration("drain", s.config.Shutdown.Drain))
 	}
 	s.stopping.Store(true)
+	resigning, resigned := context.WithCancel(ctx)
+	defer resigned()
+	s.resign(resigning)
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving: %w", err)
@@ -435,6 +440,9 @@ func (s *service) close() {
 	s.stop()
 	if s.endRequests != nil {
 		s.endRequests()
+	}
+	if s.bindReadiness != nil {
+		_ = s.bindReadiness.Close()
 	}
 	s.background.Wait()
 	for _, l := range []net.Listener{s.webhookListen, s.operationsListen} {
