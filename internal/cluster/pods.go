@@ -75,6 +75,7 @@ func (s *State) adjust(ctx context.Context) {
 		s.newest.stop()
 	}
 	if !needed {
+		s.synced.Store(true)
 		if current != nil {
 			current.stop()
 		}

@@ -76,7 +76,7 @@ type State struct {
 	newest *podFeed
 	// current is the feed that the pods of the ledger are from, nil for none.
 	current atomic.Pointer[podFeed]
-	synced  atomic.Bool // the pods were known once
+	synced  atomic.Bool // nothing was missing once
 
 	// found is what Find gives out, by name.
 	foundMutex sync.RWMutex
@@ -239,7 +239,7 @@ func (s *State) NodesReady() error { return s.nodes.Ready() }
 func (s *State) NodesStatus() string { return s.nodes.Status() + s.staleness(s.nodes.contact) }
 
 // PodsReady returns nil once the pods were received whole for the first time, or
-// while nobody needs them.
+// nobody needed them. Unlike Ready it stays nil when a policy reads more of them.
 func (s *State) PodsReady() error {
 	if s.synced.Load() {
 		return nil

@@ -192,6 +192,9 @@ func TestStateWithoutReaders(t *testing.T) {
 	if err := w.Ready(); err == nil || !strings.Contains(err.Error(), "the pods on the nodes are not yet known") {
 		t.Errorf("before the pods were listed Ready returns %v", err)
 	}
+	if err := w.PodsReady(); err != nil {
+		t.Errorf("a policy that reads more must not end readiness: %v", err)
+	}
 	release()
 	eventually(t, "the pods", func() bool { return w.Ready() == nil })
 	if w.requested("a") != 1000 {
