@@ -40,20 +40,36 @@ func endpoints() []endpoint {
 	inPod := func(inject string) string {
 		return `{"Pod":{` + inject + `"metadata":{"name":"p"}},"Nodes":null,"NodeNames":["fit"]}`
 	}
+	inVictim := func(inject string) string {
+		return `{"Pod":{"metadata":{"name":"p"}},"NodeNameToVictims":{"fit":{"Pods":[{` + inject + `"metadata":{"uid":"u"}}],"NumPDBViolations":0}},"NodeNameToMetaVictims":null}`
+	}
+	inMetaVictim := func(inject string) string {
+		return `{"Pod":{"metadata":{"name":"p"}},"NodeNameToVictims":null,"NodeNameToMetaVictims":{"fit":{"Pods":[{` + inject + `"UID":"u"}],"NumPDBViolations":0}}}`
+	}
+	binding := func(inject string) string {
+		return `{` + inject + `"PodName":"p","PodNamespace":"default","PodUID":"uid-p","Node":"fit"}`
+	}
 	return []endpoint{
 		{"/authenticate", tokenReview, reviewLimit},
 		{"/authorize", accessReview, reviewLimit},
 		{"/scheduler/filter", inPod, schedulingLimit},
 		{"/scheduler/prioritize", inPod, schedulingLimit},
+		{"/scheduler/preempt", inVictim, schedulingLimit},
+		{"/scheduler/bind", binding, reviewLimit},
+		{"/scheduler/gpu/filter", inPod, schedulingLimit},
+		{"/scheduler/gpu/preempt", inMetaVictim, schedulingLimit},
 	}
 }
 
 // everyPoint serves a small policy for each point, to callers that send anything.
 func everyPoint(t testing.TB) *service {
 	t.Helper()
-	return newService(t,
-		[]string{claimsPolicy, authorizationPackage + `allow contains "all"`, placementPolicy},
-		knowing(secretToken, aliceIdentity()), inCluster(t, node("fit")),
+	modules := []string{
+		claimsPolicy, authorizationPackage + `allow contains "all"`, placementPolicy,
+		"package kubernetes.scheduler.gpu\n\nreject contains \"the node is full\" if input.node.metadata.labels.full == \"yes\"",
+	}
+	return newService(t, modules, knowing(secretToken, aliceIdentity()),
+		inWholeCluster(newCluster(t, node("fit"))), withProfiles(t, modules, "gpu"),
 		func(o *handlers.Options) { o.ReviewBytes, o.SchedulingBytes = reviewLimit, schedulingLimit })
 }
 
@@ -310,6 +326,66 @@ func TestBadExtenderArgs(t *testing.T) {
 			b.code = http.StatusBadRequest
 			t.Run(verb+"/"+b.name, func(t *testing.T) { s.wantBad(t, "/scheduler/"+verb, b) })
 		}
+	}
+}
+
+func TestBadPreemptionArgs(t *testing.T) {
+	const pod = `{"metadata":{"name":"p"}}`
+	whole := func(victims string) string { return `{"Pod":` + pod + `,"NodeNameToVictims":` + victims + `}` }
+	meta := func(victims string) string { return `{"Pod":` + pod + `,"NodeNameToMetaVictims":` + victims + `}` }
+	tests := []badRequest{
+		{name: "Pod missing", body: `{"NodeNameToVictims":{}}`, message: "Pod: is missing"},
+		{name: "Pod null", body: `{"Pod":null,"NodeNameToVictims":{}}`, message: "Pod: is missing"},
+		{name: "Pod a string", body: `{"Pod":"p","NodeNameToVictims":{}}`, message: "Pod: must be an object"},
+		{name: "Pod twice in two cases", body: `{"Pod":` + pod + `,"pod":` + pod + `,"NodeNameToVictims":{}}`, message: "duplicate name in object"},
+		{name: "both forms", body: `{"Pod":` + pod + `,"NodeNameToVictims":{},"NodeNameToMetaVictims":{}}`, message: "send either these or NodeNameToMetaVictims, not both"},
+		{name: "neither form", body: `{"Pod":` + pod + `}`, message: "NodeNameToVictims: is missing, and so is NodeNameToMetaVictims"},
+		{name: "both forms null", body: `{"Pod":` + pod + `,"NodeNameToVictims":null,"NodeNameToMetaVictims":null}`, message: "is missing"},
+		{name: "nodes a list", body: whole(`[]`), message: "NodeNameToVictims: must be an object"},
+		{name: "a node without a name", body: meta(`{"":{"Pods":[]}}`), message: "a node has a name"},
+		{name: "a node twice", body: meta(`{"a":{"Pods":[]},"a":{"Pods":[]}}`), message: "duplicate name in object"},
+		{name: "a node null", body: meta(`{"a":null}`), message: `NodeNameToMetaVictims["a"]: must be an object`},
+		{name: "a node whose name is of 100 kB", body: meta(`{"` + strings.Repeat("n", 100_000) + `":null}`), message: "must be an object"},
+		{name: "Pods an object", body: meta(`{"a":{"Pods":{}}}`), message: `NodeNameToMetaVictims["a"].Pods: must be a list, not an object`},
+		{name: "Pods in two cases", body: meta(`{"a":{"Pods":[],"pods":[]}}`), message: "duplicate name in object"},
+		{name: "a victim null", body: meta(`{"a":{"Pods":[{"UID":"u"},null]}}`), message: `NodeNameToMetaVictims["a"].Pods[1]: must be an object`},
+		{name: "a whole victim null", body: whole(`{"a":{"Pods":[null]}}`), message: `NodeNameToVictims["a"].Pods[0]: must be an object`},
+		{name: "a victim a string", body: meta(`{"a":{"Pods":["u"]}}`), message: "Pods[0]: must be an object"},
+		{name: "a victim without a UID", body: meta(`{"a":{"Pods":[{}]}}`), message: "Pods[0].UID: is missing"},
+		{name: "a victim with an empty UID", body: meta(`{"a":{"Pods":[{"UID":""}]}}`), message: "Pods[0].UID: is missing"},
+		{name: "a victim with a number for a UID", body: meta(`{"a":{"Pods":[{"UID":7}]}}`), message: "Pods[0].UID: must be a string"},
+		{name: "a UID in two cases", body: meta(`{"a":{"Pods":[{"UID":"u","uid":"v"}]}}`), message: "duplicate name in object"},
+		{name: "a whole victim without metadata", body: whole(`{"a":{"Pods":[{}]}}`), message: "Pods[0].metadata.uid: is missing"},
+		{name: "a whole victim without a UID", body: whole(`{"a":{"Pods":[{"metadata":{"name":"v"}}]}}`), message: "Pods[0].metadata.uid: is missing"},
+		{name: "a whole victim that is no Pod", body: whole(`{"a":{"Pods":[{"metadata":{"uid":"u"},"spec":"x"}]}}`), message: `NodeNameToVictims["a"]: spec`},
+		{name: "violations a string", body: meta(`{"a":{"Pods":[],"NumPDBViolations":"1"}}`), message: "NumPDBViolations: must be a whole number"},
+		{name: "violations a fraction", body: meta(`{"a":{"Pods":[],"NumPDBViolations":1.5}}`), message: "NumPDBViolations: must be a whole number"},
+		{name: "violations with an exponent", body: meta(`{"a":{"Pods":[],"NumPDBViolations":1e2}}`), message: "NumPDBViolations: must be a whole number"},
+		{name: "violations beyond int64", body: meta(`{"a":{"Pods":[],"NumPDBViolations":9223372036854775808}}`), message: "NumPDBViolations: must be a whole number"},
+		{name: "a filter call", body: namedNodes(t, "fit"), message: "NodeNameToVictims: is missing"},
+	}
+	s := newService(t, []string{placementPolicy + "\nprotect contains \"x\" if input.victim.labels.app == \"db\""}, inWholeCluster(newCluster(t, node("a"))))
+	for _, b := range tests {
+		b.code = http.StatusBadRequest
+		t.Run(b.name, func(t *testing.T) { s.wantBad(t, "/scheduler/preempt", b) })
+	}
+}
+
+func TestBadBindingArgs(t *testing.T) {
+	tests := []badRequest{
+		{name: "no pod's name", body: `{"PodNamespace":"d","PodUID":"u","Node":"n"}`, message: "PodName: is missing"},
+		{name: "no namespace", body: `{"PodName":"p","PodUID":"u","Node":"n"}`, message: "PodNamespace: is missing"},
+		{name: "an empty UID", body: `{"PodName":"p","PodNamespace":"d","PodUID":"","Node":"n"}`, message: "PodUID: is missing"},
+		{name: "a null node", body: `{"PodName":"p","PodNamespace":"d","PodUID":"u","Node":null}`, message: "Node: is missing"},
+		{name: "a node that is an object", body: `{"PodName":"p","PodNamespace":"d","PodUID":"u","Node":{}}`, message: "Node: must be a string"},
+		{name: "a name in two cases", body: `{"PodName":"p","podname":"q","PodNamespace":"d","PodUID":"u","Node":"n"}`, message: "duplicate name in object"},
+		{name: "a name of 100 kB", body: `{"PodName":"` + strings.Repeat("p", 100_000) + `","PodNamespace":"d","PodUID":"u","Node":"n"}`, message: "PodName: is longer than 1024 bytes"},
+		{name: "a filter call", body: namedNodes(t, "fit"), message: "PodName: is missing"},
+	}
+	s := everyPoint(t)
+	for _, b := range tests {
+		b.code = http.StatusBadRequest
+		t.Run(b.name, func(t *testing.T) { s.wantBad(t, "/scheduler/bind", b) })
 	}
 }
 

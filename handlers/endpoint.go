@@ -19,10 +19,14 @@ type endpoint struct {
 	longest   time.Duration // a decision may take, whatever the caller says
 	inFlight  []*inFlight
 	serve     func(c *call)
+	// profile is that of a scheduling endpoint; its name in the metrics.
+	profile string
 
 	answered prometheus.Observer // duration of answers with status 200
 	size     prometheus.Observer
 	working  prometheus.Gauge
+	// scheduled is the duration by profile, nil outside scheduling.
+	scheduled prometheus.Observer
 }
 
 func (h *handler) newEndpoint(point Point, verb string, limit int64, longest time.Duration, serve func(*call), places []*inFlight) *endpoint {
@@ -92,6 +96,9 @@ func (e *endpoint) finish(c *call) {
 	e.working.Dec()
 	c.ends.release()
 	took := time.Since(c.began).Seconds()
+	if e.scheduled != nil {
+		e.scheduled.Observe(took)
+	}
 	if c.code == http.StatusOK {
 		e.answered.Observe(took)
 	} else {

@@ -5,16 +5,18 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/go-chi/chi/v5"
 	"go.uber.org/zap"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
 // extenderCall is k8s.io/kube-scheduler/extender/v1 ExtenderArgs: a pod and
 // either whole nodes or the names of nodes.
 type extenderCall struct {
-	view *policy.View
-	pod  *policy.JSON
+	profile policy.Profile
+	pod     *policy.JSON
 	// nodes are those of the call, in its order; nil where one is not known.
 	nodes []*policy.Node
 	// items are the nodes as they came: names with their quotes, or whole.
@@ -23,12 +25,84 @@ type extenderCall struct {
 	whole bool
 }
 
-// errNoCluster answers the names form when there is nothing to look names up in.
-var errNoCluster = errors.New("the call names nodes, and verdict is not connected to a cluster: set cluster.kubeconfig or cluster.inCluster, or set nodeCacheCapable: false on the extender")
+// The verbs of the scheduler extender.
+const (
+	filterVerb     = "filter"
+	prioritizeVerb = "prioritize"
+	preemptVerb    = "preempt"
+	bindVerb       = "bind"
+)
 
-// readExtenderCall reads the body. ok is false when the answer has been
-// written. err is set when the call is well-formed but can't be decided.
-func (h *handler) readExtenderCall(c *call) (e extenderCall, ok bool, err error) {
+// The names in the metrics of those profiles that have none. Neither can be a
+// configured one's.
+const (
+	defaultProfile = "default"
+	unknownProfile = "(unknown)"
+)
+
+// fault is why a call can't be decided that is no fault of the policy.
+type fault struct {
+	kind string // for the metrics
+	err  error
+}
+
+// Error implements error.
+func (f *fault) Error() string { return f.err.Error() }
+
+// Unwrap is for errors.Is.
+func (f *fault) Unwrap() error { return f.err }
+
+// errNoCluster answers the names form when there is nothing to look names up in.
+var errNoCluster = &fault{"cluster", errors.New("the call names nodes, and verdict is not connected to a cluster: set cluster.kubeconfig or cluster.inCluster, or set nodeCacheCapable: false on the extender")}
+
+// errNotReady is answered 503: what is missing comes by itself.
+var errNotReady = errors.New("the nodes of the cluster have not been read yet")
+
+// rules is the profile that the call is for.
+func (e *endpoint) rules(r *http.Request, view *policy.View) (policy.Profile, error) {
+	if e.profile == defaultProfile {
+		return view.DefaultProfile(), nil
+	}
+	profile, ok := view.Profile(e.profile)
+	if !ok {
+		name := e.profile
+		if name == unknownProfile {
+			name = chi.URLParam(r, "profile")
+		}
+		return profile, &fault{"profile", fmt.Errorf("there is no profile %s: add it to scheduling.profiles", printable(name))}
+	}
+	return profile, nil
+}
+
+// recent returns nil when the cluster, which there is, is known well enough to
+// decide by: errNotReady before it was read, or a fault when that was long ago.
+func (h *handler) recent() error {
+	if err := h.Nodes.Ready(); err != nil {
+		h.Log.Warn("extender call refused: the nodes have not been read yet", zap.Error(err))
+		return errNotReady
+	}
+	if h.Cluster == nil {
+		return nil
+	}
+	if err := h.Cluster.Stale(); err != nil {
+		return &fault{"stale", err}
+	}
+	return nil
+}
+
+// currentView is what to decide by; false when the answer has been written.
+func (h *handler) currentView(c *call) (*policy.View, bool) {
+	view := h.Revisions.View()
+	if view == nil {
+		writeStatus(c, http.StatusServiceUnavailable, policy.ErrNoRevision.Error())
+	}
+	return view, view != nil
+}
+
+// readExtenderCall reads a call that rules decide; the caller releases its pod.
+// ok is false when the answer has been written. err is set when the call is
+// well-formed but can't be decided.
+func (h *handler) readExtenderCall(c *call, rules ...policy.SchedulingRule) (e extenderCall, ok bool, err error) {
 	args, err := scanExtenderArgs(c.body, h.knownNodes)
 	if err == nil {
 		e, err = parseExtenderArgs(c.body, args)
@@ -37,25 +111,44 @@ func (h *handler) readExtenderCall(c *call) (e extenderCall, ok bool, err error)
 		writeStatus(c, http.StatusBadRequest, err.Error())
 		return e, false, nil
 	}
-	if e.view = h.Revisions.View(); e.view == nil {
+	view, ok := h.currentView(c)
+	if !ok {
 		e.pod.Release()
-		writeStatus(c, http.StatusServiceUnavailable, policy.ErrNoRevision.Error())
 		return e, false, nil
 	}
+	if e.profile, err = c.endpoint.rules(c.request, view); err != nil {
+		return e, true, err
+	}
+	err = h.lookUp(&e, args.names, rules)
+	if errors.Is(err, errNotReady) {
+		e.pod.Release()
+		writeStatus(c, http.StatusServiceUnavailable, err.Error())
+		return e, false, nil
+	}
+	return e, true, err
+}
+
+// lookUp finds the nodes that the call names, and those it sends whole that the
+// cluster has too where rules read what is known of them beyond that.
+func (h *handler) lookUp(e *extenderCall, names [][]byte, rules []policy.SchedulingRule) error {
 	if e.whole {
-		return e, true, nil
+		if h.Nodes == nil || !e.profile.ReadsState(rules...) {
+			return nil
+		}
+		if err := h.recent(); err != nil {
+			return err
+		}
+		scheduling.Recognize(e.profile, h.Nodes, e.nodes, rules...)
+		return nil
 	}
 	if h.Nodes == nil {
-		return e, true, errNoCluster
+		return errNoCluster
 	}
-	if err := h.Nodes.Ready(); err != nil {
-		e.pod.Release()
-		h.Log.Warn("extender call refused: the nodes have not been read yet", zap.Error(err))
-		writeStatus(c, http.StatusServiceUnavailable, "the nodes of the cluster have not been read yet")
-		return e, false, nil
+	if err := h.recent(); err != nil {
+		return err
 	}
-	h.Nodes.Find(args.names, e.nodes)
-	return e, true, nil
+	h.Nodes.Find(names, e.nodes)
+	return nil
 }
 
 // parseExtenderArgs reads the pod and checks the nodes.

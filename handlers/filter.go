@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 
+	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -10,7 +11,7 @@ import (
 // scheduler throws the body of anything but a 200 away, so a call that can't
 // be decided is a 200 with its Error set.
 func (h *handler) filter(c *call) {
-	e, ok, err := h.readExtenderCall(c)
+	e, ok, err := h.readExtenderCall(c, policy.Unresolvable, policy.Reject)
 	if !ok {
 		return
 	}
@@ -19,12 +20,12 @@ func (h *handler) filter(c *call) {
 	var decided []*scheduling.Filtered
 	if err == nil {
 		var work scheduling.Sharing
-		decided, work, err = scheduling.Filter(ctx, e.view, e.pod.Root(), e.nodes)
-		h.countWork("filter", work)
+		decided, work, err = scheduling.Filter(ctx, e.profile, e.pod.Root(), e.nodes)
+		c.endpoint.countWork(work)
 	}
 	if err != nil {
-		h.failed(Scheduling, "filter", err)
-		h.Metrics.decisions.WithLabelValues(string(Scheduling), "filter", "error").Inc()
+		h.failed(Scheduling, filterVerb, err)
+		h.Metrics.decisions.WithLabelValues(string(Scheduling), filterVerb, "error").Inc()
 		writeJSON(c, http.StatusOK, append(appendText([]byte(`{"Nodes":null,"NodeNames":null,"FailedNodes":null,"FailedAndUnresolvableNodes":null`),
 			`,"Error":`, err.Error()), '}'))
 		return
@@ -33,7 +34,7 @@ func (h *handler) filter(c *call) {
 	if h.writeFiltered(c, &e, decided) > 0 {
 		outcome = "accepted"
 	}
-	h.Metrics.decisions.WithLabelValues(string(Scheduling), "filter", outcome).Inc()
+	h.Metrics.decisions.WithLabelValues(string(Scheduling), filterVerb, outcome).Inc()
 }
 
 // writeFiltered writes k8s.io/kube-scheduler/extender/v1 ExtenderFilterResult,
@@ -59,14 +60,15 @@ func (h *handler) writeFiltered(c *call, e *extenderCall, decided []*scheduling.
 	}
 	if firstError != nil {
 		// One line a call: the same policy tends to fail for every node.
-		h.failed(Scheduling, "filter", firstError)
+		h.failed(Scheduling, filterVerb, firstError)
 	}
 	counts := map[string]int{nodeAccepted: len(accepted)}
 	for _, refused := range known {
 		counts[refused.outcome] += refused.nodes
 	}
 	c.scratch = [2][]byte{failed, unresolvable}
-	h.countNodes("filter", counts)
+	c.endpoint.countNodes(counts)
+	c.endpoint.countRefusals(known)
 
 	before, after := `{"Nodes":null,"NodeNames":[`, `]`
 	if e.whole {
@@ -162,19 +164,4 @@ func (w *joiner) flush() {
 		_, _ = w.call.Write(w.out) // likewise
 	}
 	w.out = w.out[:0]
-}
-
-func (h *handler) countNodes(verb string, counts map[string]int) {
-	for outcome, n := range counts {
-		if n > 0 {
-			h.Metrics.nodes.WithLabelValues(verb, outcome).Add(float64(n))
-		}
-	}
-}
-
-func (h *handler) countWork(verb string, work scheduling.Sharing) {
-	count := func(kind string, n int) { h.Metrics.work.WithLabelValues(verb, kind).Add(float64(n)) }
-	count("nodes", work.Nodes)
-	count("classes", work.Classes)
-	count("evaluations", work.Evaluations)
 }

@@ -189,3 +189,55 @@ func wantEveryNodeOnce(t *testing.T, filtered, scored []byte) {
 		t.Errorf("filter names %q, prioritize %q", got, want)
 	}
 }
+
+func FuzzPreemption(f *testing.F) {
+	seed(f,
+		preemptions([]string{"fit", "web", "db"}, []string{"full", "odd"}, []string{"empty"})["whole"],
+		preemptions([]string{"fit", "web"}, []string{"full", "gone"})["meta"],
+		`{"pod":{},"NODENAMETOMETAVICTIMS":{"a":{"pods":null,"numpdbviolations":null}}}`,
+	)
+	s := newService(f, []string{protectPolicy}, inWholeCluster(newCluster(f, node("fit")), withVictims))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		w, decided := s.fuzzed(t, "/scheduler/preempt", body)
+		if !decided {
+			return
+		}
+		// The scheduler panics on a null in the place of any of these objects.
+		var answer struct {
+			NodeNameToMetaVictims map[string]*struct {
+				Pods             []*struct{ UID *string }
+				NumPDBViolations *int64
+			}
+		}
+		decodeStrict(t, w.Body.Bytes(), &answer)
+		if answer.NodeNameToMetaVictims == nil {
+			t.Fatalf("no map: %s", w.Body)
+		}
+		for name, victims := range answer.NodeNameToMetaVictims {
+			if victims == nil || victims.Pods == nil || victims.NumPDBViolations == nil {
+				t.Fatalf("node %q: a null in %s", name, w.Body)
+			}
+			for _, pod := range victims.Pods {
+				if pod == nil || pod.UID == nil {
+					t.Fatalf("node %q: a null in %s", name, w.Body)
+				}
+			}
+		}
+	})
+}
+
+func FuzzBinding(f *testing.F) {
+	seed(f, bindingOfP, `{"podname":"p","PODNAMESPACE":"d","PodUID":"uid-p","Node":"gone","Later":[{}]}`)
+	s := newService(f, []string{placementPolicy}, inWholeCluster(newCluster(f, node("fit"))))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		w, decided := s.fuzzed(t, "/scheduler/bind", body)
+		if !decided {
+			return
+		}
+		var answer struct{ Error string }
+		decodeStrict(t, w.Body.Bytes(), &answer)
+		if text := unescaped(t, body); answer.Error == "" && (!strings.Contains(text, "uid-p") || !strings.Contains(text, "fit")) {
+			t.Errorf("bound by %s", body)
+		}
+	})
+}

@@ -59,9 +59,18 @@ type Options struct {
 	Verifier Verifier
 	// Nodes are the cluster's nodes; nil without a cluster, and then calls that
 	// name nodes instead of sending them are answered with an Error.
-	Nodes   scheduling.Nodes
-	Metrics *Metrics
-	Log     *zap.Logger
+	Nodes scheduling.Nodes
+	// Cluster is what preempt and bind need, and takes the place of Nodes; nil
+	// without a cluster, and then these are answered with an Error.
+	Cluster scheduling.Cluster
+	// PodState reads a v1 Pod, as JSON that it does not keep, into what policies
+	// see of victims that come whole. Nil: these are answered with an Error where
+	// a policy protects pods.
+	PodState func(text []byte) (*policy.PodState, error)
+	// Profiles are those of policy.Entries. May be empty.
+	Profiles []string
+	Metrics  *Metrics
+	Log      *zap.Logger
 
 	// Audiences are assumed for a TokenReview that names none. May be empty.
 	Audiences     []string
@@ -122,6 +131,9 @@ func New(o Options) http.Handler {
 		sealer:          newSealer(),
 		knownNodes:      newKnownNodes(o.Cache.Entries, o.Cache.Bytes/2, o.Metrics),
 	}
+	if o.Cluster != nil {
+		h.Nodes = o.Cluster
+	}
 	all := newInFlight(o.MaxInFlight, o.Metrics)
 	extender := newInFlight(max(o.MaxInFlight/schedulingShare, 1), o.Metrics)
 
@@ -130,14 +142,47 @@ func New(o Options) http.Handler {
 	r.MethodNotAllowed(h.methodNotAllowed)
 	r.Use(h.recoverer)
 
-	endpoint := func(path string, point Point, verb string, limit int64, longest time.Duration, serve func(*call), places ...*inFlight) {
-		r.Method(http.MethodPost, path, h.newEndpoint(point, verb, limit, longest, serve, append(places, all)))
+	review := func(path string, point Point, serve func(*call)) {
+		r.Method(http.MethodPost, path, h.newEndpoint(point, "review", o.ReviewBytes, o.DecisionTimeout, serve, []*inFlight{all}))
 	}
-	endpoint("/authenticate", Authentication, "review", o.ReviewBytes, o.DecisionTimeout, h.tokenReview)
-	endpoint("/authorize", Authorization, "review", o.ReviewBytes, o.DecisionTimeout, h.subjectAccessReview)
-	endpoint("/scheduler/filter", Scheduling, "filter", o.SchedulingBytes, o.SchedulingTimeout, h.filter, extender)
-	endpoint("/scheduler/prioritize", Scheduling, "prioritize", o.SchedulingBytes, o.SchedulingTimeout, h.prioritize, extender)
+	verbs := func(path, profile string) {
+		for _, v := range []struct {
+			name  string
+			limit int64
+			serve func(*call)
+		}{
+			{filterVerb, o.SchedulingBytes, h.filter},
+			{prioritizeVerb, o.SchedulingBytes, h.prioritize},
+			{preemptVerb, o.SchedulingBytes, h.preempt},
+			{bindVerb, o.ReviewBytes, h.bind},
+		} {
+			e := h.newEndpoint(Scheduling, v.name, v.limit, o.SchedulingTimeout, v.serve, []*inFlight{extender, all})
+			e.profile, e.scheduled = profile, o.Metrics.scheduled.WithLabelValues(profile, v.name)
+			r.Method(http.MethodPost, path+v.name, h.named(e))
+		}
+	}
+	review("/authenticate", Authentication, h.tokenReview)
+	review("/authorize", Authorization, h.subjectAccessReview)
+	verbs("/scheduler/", defaultProfile)
+	verbs("/scheduler/{profile}/", unknownProfile)
+	for _, name := range o.Profiles {
+		verbs("/scheduler/"+name+"/", name)
+	}
 	return r
+}
+
+// named answers 404 at an empty name of a profile, which the router lets through.
+func (h *handler) named(e *endpoint) http.Handler {
+	if e.profile != unknownProfile {
+		return e
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if chi.URLParam(r, "profile") == "" {
+			h.notFound(w, r)
+			return
+		}
+		e.ServeHTTP(w, r)
+	})
 }
 
 type handler struct {
@@ -152,7 +197,7 @@ type handler struct {
 }
 
 func (h *handler) notFound(w http.ResponseWriter, _ *http.Request) {
-	writeStatus(w, http.StatusNotFound, "nothing is served at this path; webhooks are /authenticate, /authorize, /scheduler/filter and /scheduler/prioritize")
+	writeStatus(w, http.StatusNotFound, "nothing is served at this path; webhooks are /authenticate, /authorize, and /scheduler/VERB or /scheduler/PROFILE/VERB, where VERB is filter, prioritize, preempt or bind")
 }
 
 func (h *handler) methodNotAllowed(w http.ResponseWriter, r *http.Request) {

@@ -21,6 +21,8 @@ type Metrics struct {
 	panics    prometheus.Counter
 
 	work       *prometheus.CounterVec
+	scheduled  *prometheus.HistogramVec
+	reasons    *reasonCounter
 	registerer prometheus.Registerer
 }
 
@@ -53,22 +55,28 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		}, []string{"point"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_policy_errors_total",
-			Help: "Evaluations that failed, by point, verb and kind: policy, timeout, or cluster (there is none to look nodes up in).",
+			Help: "Evaluations that failed, by point, verb and kind: policy, timeout, cluster (there is none to ask, or it refused), stale (it was last heard of too long ago), or profile (there is none of that name).",
 		}, []string{"point", "verb", "kind"}),
 		nodes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_scheduling_nodes_total",
-			Help: "Nodes in extender calls by verb and outcome: accepted, rejected, unresolvable, unknown, error.",
-		}, []string{"verb", "outcome"}),
+			Help: "Nodes in extender calls by profile, verb and outcome: accepted, rejected, unresolvable, scored, unknown, error. In a preempt call a node is rejected whose victims are protected.",
+		}, []string{"profile", "verb", "outcome"}),
 		work: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_scheduling_work_total",
-			Help: "Work of extender calls by verb and kind: nodes decided, classes of nodes that a rule cannot tell apart, evaluations of the policy. Each rule counts for itself.",
-		}, []string{"verb", "kind"}),
+			Help: "Work of extender calls by profile, verb and kind: nodes decided, classes of nodes that a rule cannot tell apart, evaluations of the policy. Each rule counts for itself. 1 - evaluations/nodes is the share of decisions that nodes had in common or that were kept.",
+		}, []string{"profile", "verb", "kind"}),
+		scheduled: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "verdict_scheduling_duration_seconds",
+			Help:    "Time from the header of an extender call to its answer, by profile and verb.",
+			Buckets: []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+		}, []string{"profile", "verb"}),
+		reasons: newReasonCounter(),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "verdict_handler_panics_total",
 			Help: "Handlers that panicked: each is a defect.",
 		}),
 	}
-	registerer.MustRegister(m.decisions, m.duration, m.size, m.inFlight, m.shed, m.errors, m.nodes, m.work, m.panics)
+	registerer.MustRegister(m.decisions, m.duration, m.size, m.inFlight, m.shed, m.errors, m.nodes, m.work, m.scheduled, m.reasons.counter, m.panics)
 	return m
 }
 

@@ -298,9 +298,9 @@ func TestInvalidTimeoutIsRefused(t *testing.T) {
 
 func TestUnknownPathsAndMethods(t *testing.T) {
 	s := everyPoint(t)
-	for _, path := range []string{"/", "/metrics", "/authenticate/", "/Authorize", "/scheduler", "/scheduler/bind", "/scheduler//filter"} {
+	for _, path := range []string{"/", "/metrics", "/authenticate/", "/Authorize", "/scheduler", "/scheduler/assign", "/scheduler//filter", "/scheduler/gpu/assign", "/scheduler/a/b/filter"} {
 		t.Run(path, func(t *testing.T) {
-			wantStatus(t, s.post(t, path, `{}`), http.StatusNotFound, "/scheduler/filter")
+			wantStatus(t, s.post(t, path, `{}`), http.StatusNotFound, "/scheduler/VERB or /scheduler/PROFILE/VERB")
 		})
 	}
 	t.Run("the methods that are served", func(t *testing.T) {
@@ -324,15 +324,20 @@ func TestMetricsHaveTheirNamesAndLabels(t *testing.T) {
 	for _, line := range []string{
 		`verdict_decisions_total{outcome="authenticated",point="authentication",verb="review"} 1`,
 		`verdict_decisions_total{outcome="allow",point="authorization",verb="review"} 1`,
-		`verdict_decisions_total{outcome="accepted",point="scheduling",verb="filter"} 1`,
+		`verdict_decisions_total{outcome="accepted",point="scheduling",verb="filter"} 2`,
 		`verdict_decisions_total{outcome="scored",point="scheduling",verb="prioritize"} 1`,
 		`verdict_request_duration_seconds_count{code="200",point="authentication",verb="review"} 1`,
 		`verdict_request_duration_seconds_count{code="400",point="authorization",verb="review"} 1`,
 		`verdict_request_duration_seconds_bucket{code="200",point="scheduling",verb="filter",le="5e-05"} `,
 		`verdict_request_size_bytes_count{point="authorization",verb="review"} 2`,
 		`verdict_requests_in_flight{point="scheduling",verb="filter"} 0`,
-		`verdict_scheduling_nodes_total{outcome="accepted",verb="filter"} 1`,
-		`verdict_scheduling_nodes_total{outcome="scored",verb="prioritize"} 1`,
+		`verdict_scheduling_nodes_total{outcome="accepted",profile="default",verb="filter"} 1`,
+		`verdict_scheduling_nodes_total{outcome="scored",profile="default",verb="prioritize"} 1`,
+		`verdict_scheduling_nodes_total{outcome="accepted",profile="default",verb="preempt"} 1`,
+		`verdict_scheduling_work_total{kind="nodes",profile="default",verb="filter"} 2`,
+		`verdict_scheduling_duration_seconds_count{profile="default",verb="bind"} 1`,
+		`verdict_scheduling_duration_seconds_count{profile="gpu",verb="filter"} 1`,
+		`verdict_scheduling_duration_seconds_count{profile="(unknown)",verb="filter"} 0`,
 		`verdict_handler_panics_total 0`,
 	} {
 		if !strings.Contains(text, "\n"+line) {

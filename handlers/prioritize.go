@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -11,7 +12,7 @@ import (
 // has no place for an error: a node that can't be scored gets zero, and the
 // cause is counted and logged here, since the scheduler would hide it.
 func (h *handler) prioritize(c *call) {
-	e, ok, err := h.readExtenderCall(c)
+	e, ok, err := h.readExtenderCall(c, policy.Score)
 	if !ok {
 		return
 	}
@@ -20,17 +21,17 @@ func (h *handler) prioritize(c *call) {
 	var decided []scheduling.Scored
 	if err == nil {
 		var work scheduling.Sharing
-		decided, work, err = scheduling.Prioritize(ctx, e.view, e.pod.Root(), e.nodes)
-		h.countWork("prioritize", work)
+		decided, work, err = scheduling.Prioritize(ctx, e.profile, e.pod.Root(), e.nodes)
+		c.endpoint.countWork(work)
 	}
 	outcome := "scored"
 	if err != nil {
 		// No node is better than another when the call as a whole failed.
 		decided = make([]scheduling.Scored, len(e.nodes))
 		outcome = "error"
-		h.failed(Scheduling, "prioritize", err)
+		h.failed(Scheduling, prioritizeVerb, err)
 	}
-	h.Metrics.decisions.WithLabelValues(string(Scheduling), "prioritize", outcome).Inc()
+	h.Metrics.decisions.WithLabelValues(string(Scheduling), prioritizeVerb, outcome).Inc()
 
 	counts := map[string]int{}
 	var firstError error
@@ -50,10 +51,10 @@ func (h *handler) prioritize(c *call) {
 		}
 	}
 	if firstError != nil {
-		h.failed(Scheduling, "prioritize", firstError)
+		h.failed(Scheduling, prioritizeVerb, firstError)
 	}
 	if err == nil {
-		h.countNodes("prioritize", counts)
+		c.endpoint.countNodes(counts)
 	}
 	writeJSON(c, http.StatusOK, append(list, ']'))
 }

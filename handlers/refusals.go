@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/verdict-dev/verdict/policy/scheduling"
@@ -18,8 +19,9 @@ const (
 
 // refusal is why nodes are refused: thousands of them share a few.
 type refusal struct {
-	outcome string // "" where nodes are accepted
-	quoted  []byte // the reason as a JSON string
+	outcome string   // "" where nodes are accepted
+	quoted  []byte   // the reason as a JSON string
+	reasons []string // one by one
 	nodes   int
 }
 
@@ -53,5 +55,5 @@ func newRefusal(d *scheduling.Filtered) refusal {
 		outcome = nodeUnresolvable
 		reason = strings.Join(append(append([]string{}, d.Unresolvable...), d.Reject...), "; ")
 	}
-	return refusal{outcome: outcome, quoted: appendQuoted(nil, reason)}
+	return refusal{outcome: outcome, quoted: appendQuoted(nil, reason), reasons: slices.Concat(d.Unresolvable, d.Reject)}
 }

@@ -220,11 +220,11 @@ func authenticationFault(err error) string {
 // failed logs and counts an evaluation that gave no decision.
 func (h *handler) failed(point Point, verb string, err error) {
 	kind := "policy"
-	switch {
-	case errors.Is(err, policy.ErrTimeout):
+	if fault, ok := errors.AsType[*fault](err); ok {
+		kind = fault.kind
+	}
+	if errors.Is(err, policy.ErrTimeout) {
 		kind = "timeout"
-	case errors.Is(err, errNoCluster):
-		kind = "cluster"
 	}
 	h.Metrics.errors.WithLabelValues(string(point), verb, kind).Inc()
 	h.Log.Error("a policy gave no decision", zap.String("point", string(point)), zap.String("verb", verb), zap.Error(err))

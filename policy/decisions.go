@@ -72,7 +72,7 @@ type decision struct {
 	generation *Generation
 	// expires is when it stops holding all the same; see Keeping.
 	expires Expiry
-	// value depends on the rule's shape: []string, *User, int64.
+	// value depends on the rule's shape: []string, *User, int64, map[string]string.
 	value any
 }
 
@@ -89,6 +89,10 @@ func (d decision) size() int {
 		}
 	case *User:
 		size += v.size()
+	case map[string]string:
+		for name, text := range v {
+			size += len(name) + len(text) + 48
+		}
 	}
 	return size
 }
@@ -152,7 +156,7 @@ func (v *View) ask(ctx context.Context, r *rule, input source) (decision, error)
 		clear(*buffer)
 		keys.Put(buffer)
 	}()
-	key := input.appendKey(append((*buffer)[:0], byte(r.index)), r.input) //nolint:gosec // there are few rules
+	key := input.appendKey(append((*buffer)[:0], byte(r.index)), r.input) //nolint:gosec // those of profiles are not asked here
 	*buffer = key
 	if len(key) > maxKey {
 		return v.evaluate(ctx, r, input.project(r.input))
@@ -298,6 +302,8 @@ func (r *rule) read(value ast.Value) (any, error) {
 		return userOf(r.path, value)
 	case scoreShape:
 		return scoreOf(r.path, value)
+	case annotationsShape:
+		return annotationsOf(r.path, value)
 	case reasonsShape:
 		return reasonsOf(r.path, value)
 	}
@@ -311,6 +317,8 @@ func (r *rule) none() any {
 		return (*User)(nil)
 	case scoreShape:
 		return int64(0)
+	case annotationsShape:
+		return map[string]string(nil)
 	default:
 		return []string(nil)
 	}

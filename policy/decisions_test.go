@@ -462,7 +462,7 @@ func TestNothingIsKeptOfPlacementsWithoutRoom(t *testing.T) {
 	evaluations := count(e, rejectRule)
 	pod, n := object(t, `{"full":"yes"}`), namedNode(t, "a", `"labels":{"full":"yes"}`)
 	for range 3 {
-		placer := e.View().Placer(Reject, pod)
+		placer := e.View().DefaultProfile().Placer(Reject, pod)
 		class := placer.Class(n)
 		if _, ok := placer.Kept(class, time.Now()); ok {
 			t.Fatal("a placement is kept")
@@ -495,7 +495,7 @@ func TestEqualMissesAreEvaluatedOnce(t *testing.T) {
 		"a placement": func(t *testing.T, e *Engine) func(context.Context) ([]string, error) {
 			pod, n := object(t, `{"full":"yes"}`), namedNode(t, "a", `"labels":{"full":"yes"}`)
 			return func(ctx context.Context) ([]string, error) {
-				placer := e.View().Placer(Reject, pod)
+				placer := e.View().DefaultProfile().Placer(Reject, pod)
 				placed, err := placer.Decide(ctx, n, placer.Class(n))
 				return placed.Reasons(), err
 			}

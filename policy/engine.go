@@ -144,14 +144,24 @@ func (e *Engine) number() uint64 { return e.numbers.Add(1) }
 // shareClasses gives every rule of revision the classes of nodes that the same
 // rule had before, where it reads the same of a node, else new ones.
 func (e *Engine) shareClasses(revision *Revision, old *View) {
-	const part, least = 8, 4 << 20 // bytes of keys
+	// Objects have one half of it, and states the other.
+	const part, least = 16, 4 << 20 // bytes of keys
+	most := max(e.options.Cache.Bytes/part, least)
 	for i, r := range revision.rules {
-		reads := r.input.field(nodeName)
-		if i < len(old.rules) && reads.equal(old.rules[i].nodes.reads) {
+		reads, ofState := r.input.field(nodeName), r.input.field(stateName)
+		shared := i < len(old.rules) && reads.equal(old.rules[i].nodes.reads)
+		if shared {
 			r.nodes = old.rules[i].nodes
-			continue
+		} else {
+			r.nodes = newNodeClasses(reads, most, e.number)
 		}
-		r.nodes = newNodeClasses(reads, max(e.options.Cache.Bytes/part, least), e.number)
+		switch {
+		case ofState == nil:
+		case shared && old.rules[i].states != nil && ofState.equal(old.rules[i].states.reads):
+			r.states = old.rules[i].states
+		default:
+			r.states = newNodeClasses(ofState, most, e.number)
+		}
 	}
 }
 

@@ -10,9 +10,14 @@ import (
 // Entries names the rule the engine asks at each place, as dotted paths below
 // `data`: kubernetes.authorization.allow. An empty path is never asked.
 type Entries struct {
-	AuthenticationUser, AuthenticationDeny                    string
-	AuthorizationAllow, AuthorizationDeny                     string
-	SchedulingReject, SchedulingUnresolvable, SchedulingScore string
+	AuthenticationUser, AuthenticationDeny                        string
+	AuthorizationAllow, AuthorizationDeny                         string
+	SchedulingReject, SchedulingUnresolvable, SchedulingScore     string
+	SchedulingProtect, SchedulingBindDeny, SchedulingBindAnnotate string
+	// Profiles are further sets of scheduling rules, by name. Those of NAME are
+	// in the package kubernetes.scheduler.NAME, under the names that
+	// DefaultEntries gives them.
+	Profiles []string
 }
 
 // DefaultEntries are the rules of the packages kubernetes.authentication,
@@ -26,6 +31,33 @@ func DefaultEntries() Entries {
 		SchedulingReject:       "kubernetes.scheduling.reject",
 		SchedulingUnresolvable: "kubernetes.scheduling.unresolvable",
 		SchedulingScore:        "kubernetes.scheduling.score",
+		SchedulingProtect:      "kubernetes.scheduling.protect",
+		SchedulingBindDeny:     "kubernetes.scheduling.deny",
+		SchedulingBindAnnotate: "kubernetes.scheduling.annotate",
+	}
+}
+
+// orDefault is DefaultEntries, with the profiles of e, where e names no rule.
+func (e Entries) orDefault() Entries {
+	unnamed := e
+	unnamed.Profiles = nil
+	if len(unnamed.all()) > 0 {
+		return e
+	}
+	out := DefaultEntries()
+	out.Profiles = e.Profiles
+	return out
+}
+
+// profilesRoot is the package that those of profiles are in.
+const profilesRoot = "kubernetes.scheduler"
+
+// profile are the scheduling rules of the profile called name.
+func profile(name string) Entries {
+	at := profilesRoot + "." + name + "."
+	return Entries{
+		SchedulingReject: at + "reject", SchedulingUnresolvable: at + "unresolvable", SchedulingScore: at + "score",
+		SchedulingProtect: at + "protect", SchedulingBindDeny: at + "deny", SchedulingBindAnnotate: at + "annotate",
 	}
 }
 
@@ -39,6 +71,8 @@ const (
 	userShape
 	// scoreShape is `score[name] := number if …`.
 	scoreShape
+	// annotationsShape is `annotate[key] := "value" if …`.
+	annotationsShape
 )
 
 type entry struct {
@@ -49,7 +83,8 @@ type entry struct {
 	denies bool
 }
 
-// The entry rules by their place in a revision.
+// The entry rules by their place in a revision. Those of scheduling come once
+// more for each profile.
 const (
 	userRule = iota
 	userDenyRule
@@ -58,19 +93,38 @@ const (
 	rejectRule
 	unresolvableRule
 	scoreRule
+	protectRule
+	bindDenyRule
+	annotateRule
 	ruleCount
+
+	firstSchedulingRule = rejectRule
+	schedulingRules     = ruleCount - firstSchedulingRule
 )
 
 // table is every entry rule in its place.
-func (e Entries) table() [ruleCount]entry {
-	return [ruleCount]entry{
-		userRule:         {e.AuthenticationUser, userShape, authenticationPoint, false},
-		userDenyRule:     {e.AuthenticationDeny, reasonsShape, authenticationPoint, true},
-		allowRule:        {e.AuthorizationAllow, reasonsShape, authorizationPoint, false},
-		denyRule:         {e.AuthorizationDeny, reasonsShape, authorizationPoint, true},
-		rejectRule:       {e.SchedulingReject, reasonsShape, schedulingPoint, true},
-		unresolvableRule: {e.SchedulingUnresolvable, reasonsShape, schedulingPoint, true},
-		scoreRule:        {e.SchedulingScore, scoreShape, schedulingPoint, false},
+func (e Entries) table() []entry {
+	out := append([]entry{
+		userRule:     {e.AuthenticationUser, userShape, authenticationPoint, false},
+		userDenyRule: {e.AuthenticationDeny, reasonsShape, authenticationPoint, true},
+		allowRule:    {e.AuthorizationAllow, reasonsShape, authorizationPoint, false},
+		denyRule:     {e.AuthorizationDeny, reasonsShape, authorizationPoint, true},
+	}, e.scheduling()...)
+	for _, name := range e.Profiles {
+		out = append(out, profile(name).scheduling()...)
+	}
+	return out
+}
+
+// scheduling are the rules of one profile, from firstSchedulingRule on.
+func (e Entries) scheduling() []entry {
+	return []entry{
+		{e.SchedulingReject, reasonsShape, schedulingPoint, true},
+		{e.SchedulingUnresolvable, reasonsShape, schedulingPoint, true},
+		{e.SchedulingScore, scoreShape, schedulingPoint, false},
+		{e.SchedulingProtect, reasonsShape, schedulingPoint, true},
+		{e.SchedulingBindDeny, reasonsShape, schedulingPoint, true},
+		{e.SchedulingBindAnnotate, annotationsShape, schedulingPoint, false},
 	}
 }
 
@@ -149,6 +203,8 @@ func (e entry) check(rule *ast.Rule, rest ast.Ref) string {
 		if v := rule.Head.Value; v != nil && constant(v.Value) && !isNumber(v.Value) {
 			return fmt.Sprintf("%s gives numbers, not %s: write `%s[\"name\"] := 5 if { … }`", name, kindOf(v.Value), name)
 		}
+	case annotationsShape:
+		return checkAnnotations(name, rule, rest, multi)
 	case userShape:
 		return checkUser(name, rule, rest, multi)
 	}
@@ -170,6 +226,21 @@ func checkReasons(name string, rule *ast.Rule, rest ast.Ref, multi bool) string 
 		if _, ok := rule.Head.Value.Value.(ast.Boolean); !ok {
 			return fmt.Sprintf("%s is %s, and the engine reads a set of reasons or a boolean: %s", name, kindOf(rule.Head.Value.Value), form)
 		}
+	}
+	return ""
+}
+
+func checkAnnotations(name string, rule *ast.Rule, rest ast.Ref, multi bool) string {
+	form := fmt.Sprintf("write `%s[\"example.com/key\"] := \"value\" if { … }`", name)
+	if multi || len(rest) != 1 {
+		return fmt.Sprintf("%s has a form the engine does not read: %s", name, form)
+	}
+	if constant(rest[0].Value) && !isString(rest[0].Value) {
+		return fmt.Sprintf("%s takes the names of annotations, not %s: %s", name, kindOf(rest[0].Value), form)
+	}
+	// Without a value a rule gives true.
+	if v := rule.Head.Value; v != nil && constant(v.Value) && !isString(v.Value) {
+		return fmt.Sprintf("%s gives strings, as all annotations are, not %s: %s", name, kindOf(v.Value), form)
 	}
 	return ""
 }

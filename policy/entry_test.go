@@ -48,6 +48,11 @@ func TestEntryShapesAccepted(t *testing.T) {
 		"reject":                        sched + `reject contains "full" if input.node.full`,
 		"unresolvable":                  sched + `unresolvable contains "other tenant" if input.node.tenant`,
 		"reject as boolean":             sched + "default reject := false\n\nreject if input.node.full",
+		"protect":                       sched + `protect contains "database" if input.victim.labels.app == "db"`,
+		"scheduling deny":               sched + `deny contains "taken" if input.state.free.cpu < 0`,
+		"annotate with a variable":      sched + `annotate[key] := value if some key, value in input.node.metadata.labels`,
+		"annotate with a constant":      sched + `annotate["example.com/gpu"] := "3" if input.node`,
+		"annotate computed":             sched + `annotate["example.com/gpu"] := format_int(input.state.free.gpu, 10)`,
 		"entry rules of another's name": "package app\n\nallow := \"yes\"\n\nscore := 5\n\nreject[x] if some x in input.a\n\nuser.foo := 1\n\ndeny(x) := x",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,6 +112,12 @@ func TestEntryShapesRefused(t *testing.T) {
 		{"package below lib", "package lib.verbs\n\nread contains \"steal\"", []string{"p0.rego:1:1: ", "package lib is reserved: Verdict's own library"}},
 		{"package below cluster", "package cluster.nodes\n\nx := 1", []string{"p0.rego:1:1: ", "package cluster is reserved: the engine puts the cluster there"}},
 		{"package revoked", "package revoked\n\nx := 1", []string{"p0.rego:1:1: ", "package revoked is reserved"}},
+		{"protect as an object", sched + "protect[x] if some x in input.a", []string{"p0.rego:3:1: ", "protect[…] is an object", "write `protect contains \"reason\" if { … }`"}},
+		{"annotate as a set", sched + "annotate contains \"x\" if input.a", []string{"p0.rego:3:1: ", "annotate has a form the engine does not read", "write `annotate[\"example.com/key\"] := \"value\" if { … }`"}},
+		{"annotate as a whole", sched + "annotate := {\"a\": \"b\"}", []string{"p0.rego:3:1: ", "write `annotate[\"example.com/key\"] := \"value\" if { … }`"}},
+		{"annotate with a number", sched + "annotate[\"a\"] := 3 if input.a", []string{"p0.rego:3:1: ", "annotate gives strings, as all annotations are, not a number", "write `annotate"}},
+		{"annotate without a value", sched + "annotate[\"a\"] if input.a", []string{"p0.rego:3:1: ", "annotate gives strings, as all annotations are, not a boolean"}},
+		{"annotate under a number", sched + "annotate[3] := \"a\" if input.a", []string{"p0.rego:3:1: ", "annotate takes the names of annotations, not a number"}},
 		{"set and boolean mixed", authz + "default allow := false\n\nallow contains \"x\" if input.a", []string{"p0.rego:", "conflicting rules"}},
 		{"an older Rego", "package kubernetes.authorization\n\nallow[msg] { msg := \"x\" }", []string{"p0.rego:3:", "rego_parse_error"}},
 		{"no package", "allow := true", []string{"p0.rego:1:", "package"}},
@@ -197,6 +208,9 @@ func TestDefaultEntries(t *testing.T) {
 		{DefaultEntries().SchedulingReject, "kubernetes.scheduling.reject"},
 		{DefaultEntries().SchedulingUnresolvable, "kubernetes.scheduling.unresolvable"},
 		{DefaultEntries().SchedulingScore, "kubernetes.scheduling.score"},
+		{DefaultEntries().SchedulingProtect, "kubernetes.scheduling.protect"},
+		{DefaultEntries().SchedulingBindDeny, "kubernetes.scheduling.deny"},
+		{DefaultEntries().SchedulingBindAnnotate, "kubernetes.scheduling.annotate"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %s, want %s", c.got, c.want)

@@ -84,8 +84,8 @@ func (r *Revision) Score(ctx context.Context, pod, node Value) (int64, error) {
 }
 
 func (r *Revision) place(ctx context.Context, which SchedulingRule, pod, node Value) (Placed, error) {
-	placer := r.View().Placer(which, pod)
-	alone := &Node{name: "node", text: node.Raw()}
+	placer := r.View().DefaultProfile().Placer(which, pod)
+	alone := &Node{nodeObject: &nodeObject{name: "node", text: node.Raw()}}
 	class := placer.Class(alone)
 	if placed, ok := placer.Kept(class, time.Now()); ok {
 		return placed, nil

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -9,18 +10,58 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Node is a v1 Node that pods are decided against, and what rules can tell of
-// it. It never changes: a changed node is another Node. It is safe for
-// concurrent use.
+// Node is a v1 Node that pods are decided against, what is known of it beyond
+// that, and what rules can tell of both. It never changes: a changed node is
+// another Node. It is safe for concurrent use.
 type Node struct {
-	name string
+	*nodeObject
+	state *NodeState // nil for none
+	// stated remembers the class of the node for each rule that reads states.
+	stated classMemo
+}
+
+// nodeObject is the v1 Node, which Nodes with different states share.
+type nodeObject struct {
+	name, uid string
 	// text is the JSON of the node: it takes a fraction of what its values
 	// would, and is read only when a rule sees the node for the first time.
 	text   []byte
-	state  *NodeState
 	object atomic.Pointer[Object]
-	// classes remembers the class of the node for each rule.
-	classes [ruleCount]atomic.Pointer[nodeClass]
+	// classes remembers the class of the object for each rule.
+	classes classMemo
+}
+
+// classMemo remembers a class for each rule, by index. A class that got lost is
+// found again.
+type classMemo struct {
+	slots atomic.Pointer[[]atomic.Pointer[nodeClass]]
+}
+
+func (m *classMemo) get(rule int) *nodeClass {
+	slots := m.slots.Load()
+	if slots == nil || rule >= len(*slots) {
+		return nil
+	}
+	return (*slots)[rule].Load()
+}
+
+func (m *classMemo) set(rule int, class *nodeClass) {
+	slots := m.slots.Load()
+	if slots == nil || rule >= len(*slots) {
+		const step = schedulingRules // profiles come one after the other
+		larger := make([]atomic.Pointer[nodeClass], (rule/step+1)*step)
+		if slots != nil {
+			for i := range *slots {
+				larger[i].Store((*slots)[i].Load())
+			}
+		}
+		if !m.slots.CompareAndSwap(slots, &larger) {
+			m.set(rule, class)
+			return
+		}
+		slots = &larger
+	}
+	(*slots)[rule].Store(class)
 }
 
 // NewNode reads a v1 Node from its JSON, which must not be changed afterwards.
@@ -43,11 +84,24 @@ func NewNode(text []byte) (*Node, error) {
 	if name == "" {
 		return nil, errNodeName
 	}
-	return &Node{name: name, text: text}, nil
+	uid, err := metadata.String("uid")
+	if err != nil {
+		return nil, fmt.Errorf("metadata.%w", err)
+	}
+	return &Node{nodeObject: &nodeObject{name: name, uid: uid, text: text}}, nil
 }
 
+// WithState is the same node with another state; nil for none. What rules that
+// read no state can tell of the node stays known.
+func (n *Node) WithState(state *NodeState) *Node {
+	return &Node{nodeObject: n.nodeObject, state: state}
+}
+
+// State is what the node was given by WithState, nil for none.
+func (n *Node) State() *NodeState { return n.state }
+
 // read hands the node as policies see it to visit.
-func (n *Node) read(visit func(Value)) {
+func (n *nodeObject) read(visit func(Value)) {
 	parsed, err := ParseObject(n.text)
 	if err != nil {
 		return // NewNode parsed the very same text
@@ -60,7 +114,7 @@ func (n *Node) read(visit func(Value)) {
 }
 
 // project returns what s selects of the node.
-func (n *Node) project(s *selection) (value ast.Value) {
+func (n *nodeObject) project(s *selection) (value ast.Value) {
 	n.read(func(root Value) { value = root.project(s) })
 	return value
 }
@@ -68,10 +122,13 @@ func (n *Node) project(s *selection) (value ast.Value) {
 var errNodeName = errors.New("metadata.name: every node needs a name of its own")
 
 // Name is metadata.name, never empty.
-func (n *Node) Name() string { return n.name }
+func (n *nodeObject) Name() string { return n.name }
+
+// UID is metadata.uid, "" where the node has none.
+func (n *nodeObject) UID() string { return n.uid }
 
 // Object is the whole node as policies see it. It is made once.
-func (n *Node) Object() Object {
+func (n *nodeObject) Object() Object {
 	if made := n.object.Load(); made != nil {
 		return *made
 	}
@@ -81,37 +138,53 @@ func (n *Node) Object() Object {
 }
 
 // Text is the JSON that the node was read from. It must not be changed.
-func (n *Node) Text() []byte { return n.text }
+func (n *nodeObject) Text() []byte { return n.text }
 
 // nodeClass is a class of nodes that are alike in everything that a rule reads
 // of them.
 type nodeClass struct {
-	of *nodeClasses
-	id uint64 // unique within an engine
+	of  *nodeClasses
+	id  uint64 // unique within an engine
+	key string
 	// value is what the rule reads of such a node, nil when that is nothing or
-	// large: values take ten times the room of their text.
+	// large: values take ten times the room of their text. In a class of states
+	// it is what is read of the state.
 	value ast.Value
+	// object is, in a class of states, the class of the node's object.
+	object *nodeClass
 }
 
 // largeValue is the length of keys, in bytes, from which on classes keep no value.
 const largeValue = 1024
 
-// valueOf is what the rule reads of node, which is of the class.
+// valueOf is what the rule reads of the object of node, which is of the class.
 func (c *nodeClass) valueOf(node *Node) ast.Value {
+	if c.object != nil {
+		return c.object.valueOf(node)
+	}
 	if c.value != nil {
 		return c.value
 	}
 	return node.project(c.of.reads)
 }
 
-// classOverhead is about what a class costs beyond its key, in bytes.
-const classOverhead = 160
+// stateOf is what the rule reads of the state of node, which is of the class;
+// nil when the node has none.
+func (c *nodeClass) stateOf(node *Node) ast.Value {
+	if c.value != nil {
+		return c.value
+	}
+	return node.state.project(c.of.reads)
+}
 
-// nodeClasses interns the classes of nodes for one rule: for one selection of a
-// node's fields.
+// classOverhead is about what a class costs beyond its key, in bytes.
+const classOverhead = 176
+
+// nodeClasses interns the classes of nodes for one rule: for one selection of
+// the fields of a node's object, or of its state.
 type nodeClasses struct {
 	id     uint64     // unique within an engine
-	reads  *selection // of a node; nil for nothing
+	reads  *selection // nil for nothing
 	most   int        // bytes of keys and classOverhead
 	number func() uint64
 
@@ -124,34 +197,55 @@ func newNodeClasses(reads *selection, most int64, number func() uint64) *nodeCla
 	return &nodeClasses{id: number(), reads: reads, most: int(most), number: number, byKey: map[string]*nodeClass{}}
 }
 
-// of returns the class of node, which it remembers with the node.
+// of returns the class of node's object, which it remembers with the node.
 func (c *nodeClasses) of(node *Node, rule int) *nodeClass {
-	if known := node.classes[rule].Load(); known != nil && known.of == c {
+	if known := node.classes.get(rule); known != nil && known.of == c {
 		return known
 	}
-	var key []byte
-	if c.reads != nil {
-		node.read(func(root Value) { key = root.appendKey(nil, c.reads) })
+	var class *nodeClass
+	if c.reads == nil {
+		class = c.intern(nil, nil, nil) // no value is kept of nothing
+	} else {
+		node.read(func(root Value) { class = c.ofObject(root) })
 	}
-	class := c.intern(string(key), node)
-	node.classes[rule].Store(class)
+	node.classes.set(rule, class)
 	return class
 }
 
-func (c *nodeClasses) intern(key string, node *Node) *nodeClass {
+// ofObject is the class of an object that is read already.
+func (c *nodeClasses) ofObject(root Value) *nodeClass {
+	return c.intern(root.appendKey(nil, c.reads), nil, func() ast.Value { return root.project(c.reads) })
+}
+
+// ofState returns the class of node's state beside object, the class of its
+// object. It remembers it with the node.
+func (c *nodeClasses) ofState(node *Node, object *nodeClass, rule int) *nodeClass {
+	if known := node.stated.get(rule); known != nil && known.of == c && known.object == object {
+		return known
+	}
+	value := node.state.project(c.reads)
+	key := decoded{value}.appendKey(binary.BigEndian.AppendUint64(nil, object.id), c.reads)
+	class := c.intern(key, object, func() ast.Value { return value })
+	node.stated.set(rule, class)
+	return class
+}
+
+// intern returns the class with that key, which nobody else may change. value
+// is called for a new one that keeps its value.
+func (c *nodeClasses) intern(key []byte, object *nodeClass, value func() ast.Value) *nodeClass {
 	c.mutex.RLock()
-	class, ok := c.byKey[key]
+	class, ok := c.byKey[string(key)]
 	c.mutex.RUnlock()
 	if ok {
 		return class
 	}
-	class = &nodeClass{of: c, id: c.number()}
+	class = &nodeClass{of: c, id: c.number(), key: string(key), object: object}
 	if c.reads != nil && len(key) < largeValue {
-		class.value = node.project(c.reads)
+		class.value = value()
 	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if other, ok := c.byKey[key]; ok {
+	if other, ok := c.byKey[class.key]; ok {
 		return other
 	}
 	size := len(key) + classOverhead
@@ -161,6 +255,55 @@ func (c *nodeClasses) intern(key string, node *Node) *nodeClass {
 		clear(c.byKey)
 		c.bytes = size
 	}
-	c.byKey[key] = class
+	c.byKey[class.key] = class
 	return class
+}
+
+// alike reports whether both are classes of what reads the same.
+func (c *nodeClass) alike(other *nodeClass) bool {
+	return c == other || c.of == other.of && c.key == other.key
+}
+
+// class is that of node for the rule. Where the rule reads nothing of nodes,
+// node may be nil.
+func (r *rule) class(node *Node) *nodeClass {
+	if node == nil {
+		return r.nodes.intern(nil, nil, nil)
+	}
+	object := r.nodes.of(node, r.index)
+	if r.states == nil {
+		return object
+	}
+	return r.states.ofState(node, object, r.index)
+}
+
+// Classify finds out what the rules of the current revision read of node, which
+// is kept with the node: calls that name it then only look that up.
+func (e *Engine) Classify(node *Node) {
+	view := e.View()
+	if view == nil {
+		return
+	}
+	var missing []*rule
+	for _, r := range view.rules[firstSchedulingRule:] {
+		if r.evaluator == nil || !r.cached {
+			continue
+		}
+		if known := node.classes.get(r.index); r.nodes.reads != nil && (known == nil || known.of != r.nodes) {
+			missing = append(missing, r)
+		}
+	}
+	if len(missing) > 0 {
+		// The text is read once for all rules.
+		node.read(func(root Value) {
+			for _, r := range missing {
+				node.classes.set(r.index, r.nodes.ofObject(root))
+			}
+		})
+	}
+	for _, r := range view.rules[firstSchedulingRule:] {
+		if r.evaluator != nil && r.cached {
+			r.class(node)
+		}
+	}
 }

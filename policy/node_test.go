@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // namedNode is a v1 Node with these members of its metadata.
@@ -21,16 +20,7 @@ func namedNode(tb testing.TB, name, members string) *Node {
 // reject asks the rule reject as package scheduling does.
 func reject(tb testing.TB, v *View, pod Value, n *Node) Placed {
 	tb.Helper()
-	placer := v.Placer(Reject, pod)
-	class := placer.Class(n)
-	if placed, ok := placer.Kept(class, time.Now()); ok {
-		return placed
-	}
-	placed, err := placer.Decide(tb.Context(), n, class)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return placed
+	return placed(tb, v.DefaultProfile().Placer(Reject, pod), n)
 }
 
 const byZone = sched + `reject contains input.node.metadata.labels.zone if input.pod.zone != input.node.metadata.labels.zone
@@ -53,7 +43,7 @@ func TestNodesThatARuleCannotTellApart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := loaded(t, Options{Cache: roomy}, test.rules)
-			placer := e.View().Placer(Reject, object(t, `{}`))
+			placer := e.View().DefaultProfile().Placer(Reject, object(t, `{}`))
 			classes := map[Class]bool{}
 			for i, members := range test.members {
 				n := namedNode(t, fmt.Sprintf("n%d", i), members)
@@ -81,7 +71,7 @@ func TestKindAndVersionAreNoPartOfANode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	placer := e.View().Placer(Reject, object(t, `{}`))
+	placer := e.View().DefaultProfile().Placer(Reject, object(t, `{}`))
 	if placer.Class(with) != placer.Class(without) {
 		t.Error("they are of different classes")
 	}
@@ -131,7 +121,7 @@ func TestClassesAreBounded(t *testing.T) {
 	}
 	for range 3 {
 		classes.of(huge, rejectRule)
-		huge = &Node{name: huge.name, text: huge.text}
+		huge = &Node{nodeObject: &nodeObject{name: huge.name, text: huge.text}}
 	}
 	if classes.count() > 1 {
 		t.Errorf("%d classes are kept beside one that is larger than the bound", classes.count())

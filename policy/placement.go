@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"k8s.io/apimachinery/pkg/api/validation"
 
 	"github.com/verdict-dev/verdict/policy/cache"
 )
@@ -21,30 +23,88 @@ type SchedulingRule int
 // The entry rules of scheduling.
 const (
 	// Reject gives reasons that an eviction might cure.
-	Reject = SchedulingRule(rejectRule)
+	Reject = SchedulingRule(rejectRule - firstSchedulingRule)
 	// Unresolvable gives reasons that no eviction cures.
-	Unresolvable = SchedulingRule(unresolvableRule)
+	Unresolvable = SchedulingRule(unresolvableRule - firstSchedulingRule)
 	// Score gives points, 0 to MaxScore.
-	Score = SchedulingRule(scoreRule)
+	Score = SchedulingRule(scoreRule - firstSchedulingRule)
+	// Protect gives reasons not to evict a pod of the node: the placer's victim.
+	Protect = SchedulingRule(protectRule - firstSchedulingRule)
+	// BindDeny gives reasons not to bind the pod to the node after all.
+	BindDeny = SchedulingRule(bindDenyRule - firstSchedulingRule)
+	// BindAnnotate gives the annotations that the pod gets as it is bound.
+	BindAnnotate = SchedulingRule(annotateRule - firstSchedulingRule)
 )
+
+// Profile is a set of scheduling rules, as they are in one View.
+type Profile struct {
+	view  *View
+	first int // the place of its first rule
+}
+
+// DefaultProfile has the rules that Entries name.
+func (v *View) DefaultProfile() Profile { return Profile{v, firstSchedulingRule} }
+
+// Profile returns the profile called name of Entries.Profiles, and false where
+// there is none.
+func (v *View) Profile(name string) (Profile, bool) {
+	first, ok := v.profiles[name]
+	return Profile{v, first}, ok
+}
+
+func (p Profile) rule(which SchedulingRule) *rule { return p.view.rules[p.first+int(which)] }
+
+// Defines reports whether a policy has one of the rules.
+func (p Profile) Defines(rules ...SchedulingRule) bool {
+	return slices.ContainsFunc(rules, func(which SchedulingRule) bool { return p.rule(which).evaluator != nil })
+}
+
+// ReadsNode reports whether one of the rules may read input.node.
+func (p Profile) ReadsNode(rules ...SchedulingRule) bool {
+	return slices.ContainsFunc(rules, func(which SchedulingRule) bool { return p.rule(which).nodes.reads != nil })
+}
+
+// ReadsState reports whether one of the rules may read input.state.
+func (p Profile) ReadsState(rules ...SchedulingRule) bool {
+	return slices.ContainsFunc(rules, func(which SchedulingRule) bool { return p.rule(which).states != nil })
+}
+
+// Alike reports whether the objects of both nodes are alike in everything that
+// the rules read of them.
+func (p Profile) Alike(a, b *Node, rules ...SchedulingRule) bool {
+	return !slices.ContainsFunc(rules, func(which SchedulingRule) bool {
+		r := p.rule(which)
+		return !r.nodes.of(a, r.index).alike(r.nodes.of(b, r.index))
+	})
+}
 
 // Placer decides one pod on many nodes by one rule. It is safe for concurrent
 // use, for as long as the pod's document is.
 type Placer struct {
-	view *View
-	rule *rule
-	pod  Value
-	// number stands for everything the rule reads of the pod; 0 when decisions
-	// are not kept.
+	view   *View
+	rule   *rule
+	pod    Value
+	victim *PodState // nil where the rule is of no victim
+	// number stands for everything the rule reads of the pod and the victim; 0
+	// when decisions are not kept.
 	number uint64
 }
 
 // Placer returns what decides pod by rule.
-func (v *View) Placer(which SchedulingRule, pod Value) *Placer {
-	p := &Placer{view: v, rule: v.rules[which], pod: pod}
-	kept := v.engine.kept
-	if kept.pods == nil || !p.rule.cached || p.rule.evaluator == nil {
-		return p
+func (p Profile) Placer(which SchedulingRule, pod Value) *Placer {
+	return p.newPlacer(which, pod, nil)
+}
+
+// VictimPlacer returns what decides whether victim may be evicted for pod.
+func (p Profile) VictimPlacer(pod Value, victim *PodState) *Placer {
+	return p.newPlacer(Protect, pod, victim)
+}
+
+func (p Profile) newPlacer(which SchedulingRule, pod Value, victim *PodState) *Placer {
+	out := &Placer{view: p.view, rule: p.rule(which), pod: pod, victim: victim}
+	kept := p.view.engine.kept
+	if kept.pods == nil || !out.rule.cached || out.rule.evaluator == nil {
+		return out
 	}
 	buffer := keys.Get().(*[]byte)
 	defer func() {
@@ -52,22 +112,25 @@ func (v *View) Placer(which SchedulingRule, pod Value) *Placer {
 		keys.Put(buffer)
 	}()
 	// The same bytes mean something else where something else is selected.
-	key := binary.BigEndian.AppendUint64((*buffer)[:0], p.rule.nodes.id)
-	if reads := p.rule.input.field(podName); reads != nil {
+	key := binary.BigEndian.AppendUint64((*buffer)[:0], out.rule.nodes.id)
+	if reads := out.rule.input.field(podName); reads != nil {
 		key = pod.appendKey(key, reads)
+	}
+	if reads := out.rule.input.field(victimName); reads != nil {
+		key = decoded{victim.project(reads)}.appendKey(key, reads)
 	}
 	*buffer = key
 	if len(key) > maxKey {
-		return p
+		return out
 	}
 	number, ok := kept.pods.Get(cache.View(key))
 	kept.pods.Count(ok)
 	if !ok {
-		number = v.engine.numbers.Add(1)
+		number = p.view.engine.numbers.Add(1)
 		kept.pods.Set(string(key), number)
 	}
-	p.number = number
-	return p
+	out.number = number
+	return out
 }
 
 // Class stands for all nodes that are alike in everything the rule reads of
@@ -80,7 +143,7 @@ func (p *Placer) Class(node *Node) Class {
 	if !p.rule.cached {
 		return Class{}
 	}
-	return Class{p.rule.nodes.of(node, p.rule.index)}
+	return Class{p.rule.class(node)}
 }
 
 // Kept returns what was decided before of the pod on nodes of the class.
@@ -122,9 +185,10 @@ func (p *Placer) Decide(ctx context.Context, node *Node, class Class) (Placed, e
 	return Placed{value: d.value}, err
 }
 
-// input is {"pod": …, "node": …}, as far as the rule reads it.
+// input is {"pod": …, "node": …, "state": …, "victim": …}, as far as the rule
+// reads it. node is nil where nothing is known of it.
 func (p *Placer) input(node *Node, class Class) ast.Value {
-	pairs := make([][2]*ast.Term, 0, 2)
+	pairs := make([][2]*ast.Term, 0, inputMembers)
 	add := func(key *ast.Term, value ast.Value) {
 		if value != nil {
 			pairs = append(pairs, [2]*ast.Term{key, ast.NewTerm(value)})
@@ -133,21 +197,40 @@ func (p *Placer) input(node *Node, class Class) ast.Value {
 	if reads := p.rule.input.field(podName); reads != nil {
 		add(podKey, p.pod.project(reads))
 	}
-	switch reads := p.rule.input.field(nodeName); {
-	case reads == nil:
-	case class.class != nil:
-		add(nodeKey, class.class.valueOf(node))
-	default:
+	if reads := p.rule.input.field(victimName); reads != nil {
+		add(victimKey, p.victim.project(reads))
+	}
+	reads, ofState := p.rule.input.field(nodeName), p.rule.input.field(stateName)
+	if class.class != nil {
+		if reads != nil {
+			add(nodeKey, class.class.valueOf(node))
+		}
+		if ofState != nil {
+			add(stateKey, class.class.stateOf(node))
+		}
+		return ast.NewObject(pairs...)
+	}
+	if reads != nil && node != nil {
 		add(nodeKey, node.project(reads))
+	}
+	if ofState != nil && node != nil {
+		add(stateKey, node.state.project(ofState))
 	}
 	return ast.NewObject(pairs...)
 }
 
-const podName, nodeName = "pod", "node"
+// The members of input.
+const (
+	podName, nodeName, stateName, victimName = "pod", "node", "state", "victim"
+
+	inputMembers = 4
+)
 
 var (
-	podKey  = ast.StringTerm(podName)
-	nodeKey = ast.StringTerm(nodeName)
+	podKey    = ast.StringTerm(podName)
+	nodeKey   = ast.StringTerm(nodeName)
+	stateKey  = ast.StringTerm(stateName)
+	victimKey = ast.StringTerm(victimName)
 )
 
 // Placed is what a rule says of a pod on a node.
@@ -164,6 +247,40 @@ func (p Placed) Reasons() []string {
 func (p Placed) Score() int64 {
 	score, _ := p.value.(int64)
 	return score
+}
+
+// Annotations are those of the rule that gives some; they must not be changed.
+func (p Placed) Annotations() map[string]string {
+	annotations, _ := p.value.(map[string]string)
+	return annotations
+}
+
+// annotationsOf reads the annotate rules: strings by the names of annotations.
+func annotationsOf(path string, value ast.Value) (map[string]string, error) {
+	object, ok := value.(ast.Object)
+	if !ok {
+		return nil, shapeError(path, "must be an object of strings, not %s", kindOf(value))
+	}
+	out := make(map[string]string, object.Len())
+	err := object.Iter(func(name, value *ast.Term) error {
+		key, ok := name.Value.(ast.String)
+		if !ok {
+			return shapeError(path, "the name of an annotation is a string, not %s", kindOf(name.Value))
+		}
+		text, ok := value.Value.(ast.String)
+		if !ok {
+			return shapeError(path, "%v must be a string, not %s", name, kindOf(value.Value))
+		}
+		out[string(key)] = string(text)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if mistakes := validation.ValidateAnnotations(out, nil); len(mistakes) > 0 {
+		return nil, shapeError(path, "%v", mistakes.ToAggregate())
+	}
+	return out, nil
 }
 
 // scoreOf sums up the score rules: limited to 0–10 and rounded, halves away

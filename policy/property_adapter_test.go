@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,9 @@ import (
 // what is asked twice, and small enough to drop things.
 type engine struct {
 	*policy.Engine
+	// nodes are those that were asked about, by their text and that of their
+	// state: one node goes through many states.
+	nodes *sync.Map
 }
 
 // droppedPath is a path that the footprint of an entry rule lacks.
@@ -53,7 +57,7 @@ func newEngine(dropped ...droppedPath) *engine {
 			f.Data = kept
 		}
 	})
-	return &engine{policy.NewEngine(options, quiet{})}
+	return &engine{policy.NewEngine(options, quiet{}), new(sync.Map)}
 }
 
 // nameOf is the last part of the path of an entry rule.
@@ -116,13 +120,13 @@ func (e *engine) decide(ctx context.Context, body []byte) (outcome string, reaso
 }
 
 // place says whether the pod may run on the node.
-func (e *engine) place(ctx context.Context, pod, node []byte) (reject, unresolvable []string, failed bool) {
-	p, n, err := placed(pod, node)
+func (e *engine) place(ctx context.Context, pod, node, state []byte) (reject, unresolvable []string, failed bool) {
+	p, n, err := e.placed(pod, node, state)
 	if err != nil {
 		return nil, nil, true
 	}
 	defer p.Release()
-	answer, _, err := scheduling.Filter(ctx, e.View(), p.Root(), []*policy.Node{n})
+	answer, _, err := scheduling.Filter(ctx, e.View().DefaultProfile(), p.Root(), []*policy.Node{n})
 	if err != nil || answer[0].Err != nil {
 		return nil, nil, true
 	}
@@ -130,26 +134,52 @@ func (e *engine) place(ctx context.Context, pod, node []byte) (reject, unresolva
 }
 
 // score says how well the pod runs on the node.
-func (e *engine) score(ctx context.Context, pod, node []byte) (score int64, failed bool) {
-	p, n, err := placed(pod, node)
+func (e *engine) score(ctx context.Context, pod, node, state []byte) (score int64, failed bool) {
+	p, n, err := e.placed(pod, node, state)
 	if err != nil {
 		return 0, true
 	}
 	defer p.Release()
-	answer, _, err := scheduling.Prioritize(ctx, e.View(), p.Root(), []*policy.Node{n})
+	answer, _, err := scheduling.Prioritize(ctx, e.View().DefaultProfile(), p.Root(), []*policy.Node{n})
 	if err != nil || answer[0].Err != nil {
 		return 0, true
 	}
 	return answer[0].Score, false
 }
 
-func placed(pod, node []byte) (*policy.JSON, *policy.Node, error) {
-	n, err := policy.NewNode(node)
+func (e *engine) placed(pod, node, state []byte) (*policy.JSON, *policy.Node, error) {
+	n, err := e.node(string(node), func() (*policy.Node, error) { return policy.NewNode(node) })
 	if err != nil {
 		return nil, nil, err
 	}
+	if state != nil {
+		n, err = e.node(string(node)+string(state), func() (*policy.Node, error) {
+			given := &policy.NodeState{}
+			// The rest of a state follows from this.
+			return n.WithState(given), json.Unmarshal(state, given)
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(state)%2 == 0 {
+			e.Classify(n) // it changes nothing but when things are found out
+		}
+	}
 	p, err := policy.ParseObject(pod)
 	return p, n, err
+}
+
+// node returns the node that key stands for.
+func (e *engine) node(key string, made func() (*policy.Node, error)) (*policy.Node, error) {
+	if known, ok := e.nodes.Load(key); ok {
+		return known.(*policy.Node), nil
+	}
+	n, err := made()
+	if err != nil {
+		return nil, err
+	}
+	known, _ := e.nodes.LoadOrStore(key, n)
+	return known.(*policy.Node), nil
 }
 
 // authenticate says who an identity is.

@@ -42,9 +42,9 @@ type point struct {
 	// finish makes of random fields an input that the wire would let through.
 	finish func(r *rand.Rand, document map[string]any)
 	// split gives the documents that travel apart.
-	split func(document map[string]any) [2]any
+	split func(document map[string]any) [3]any
 	// join is how they become `input` again.
-	join      func(parts [2][]byte) any
+	join      func(parts [3][]byte) any
 	questions []string
 }
 
@@ -124,8 +124,8 @@ var authorizationPoint = &point{
 			object(spec, "resourceAttributes")
 		}
 	},
-	split:     func(document map[string]any) [2]any { return [2]any{document, nil} },
-	join:      func(parts [2][]byte) any { return decodeNumbers(parts[0]) },
+	split:     func(document map[string]any) [3]any { return [3]any{document} },
+	join:      func(parts [3][]byte) any { return decodeNumbers(parts[0]) },
 	questions: []string{"authorize"},
 }
 
@@ -154,8 +154,28 @@ var schedulingPoint = &point{
 		}},
 		{path: []string{"node", "status", "allocatable", "cpu"}, pool: values("7", "60", "0x1f")},
 		{path: []string{"node", "status", "allocatable", "pods"}, kind: number, pool: numbers},
+		{path: []string{"state", "allocatable", "cpu"}, kind: number, pool: amounts(2000, 4000, 8000), strict: true},
+		{path: []string{"state", "allocatable", "memory"}, kind: number, pool: amounts(4096, 1<<20), strict: true},
+		{path: []string{"state", "allocatable", "example.org/gpu"}, kind: number, pool: amounts(4, 8), strict: true},
+		{path: []string{"state", "requested", "cpu"}, kind: number, pool: amounts(500, 1500, 2500), strict: true},
+		{path: []string{"state", "requested", "memory"}, kind: number, pool: amounts(1024, 2048), strict: true},
+		{path: []string{"state", "requested", "example.org/gpu"}, kind: number, pool: amounts(2, 5), strict: true},
+		// What these hold follows from the others.
+		{path: []string{"state", "free", "cpu"}, kind: number, pool: amounts(500, 1500, 2500, 3500, -500), strict: true},
+		{path: []string{"state", "free", "example.org/gpu"}, kind: number, pool: amounts(2, 3, 6), strict: true},
+		{path: []string{"state", "quantities", "requested", "cpu"}, pool: values("500m", "1500m"), strict: true},
+		{path: []string{"state", "quantities", "free", "memory"}, pool: values("3Ki", "2Ki"), strict: true},
+		{path: []string{"state", "pods"}, kind: objects, strict: true, fields: []leaf{
+			{path: []string{"namespace"}, pool: values("dev-a", "prod"), strict: true},
+			{path: []string{"name"}, pool: values("alice", "bob"), strict: true},
+			{path: []string{"uid"}, pool: values("gold", "iron"), strict: true},
+			{path: []string{"priority"}, kind: number, pool: amounts(2, 5, 100), strict: true},
+		}},
+		// Of nodes that nothing more is known of.
+		{path: []string{"state", "none"}, kind: boolean, pool: []any{false, false, false, true}, strict: true},
 	},
 	finish: func(_ *rand.Rand, document map[string]any) {
+		finishState(document)
 		object(document, "pod")["kind"] = "Pod"
 		// A scheduler's nodes come without a kind, and never without a name.
 		metadata := object(object(document, "node"), "metadata")
@@ -163,11 +183,107 @@ var schedulingPoint = &point{
 			metadata["name"] = "nodes"
 		}
 	},
-	split: func(document map[string]any) [2]any { return [2]any{document["pod"], document["node"]} },
-	join: func(parts [2][]byte) any {
-		return map[string]any{"pod": decodeNumbers(parts[0]), "node": decodeNumbers(parts[1])}
+	split: func(document map[string]any) [3]any {
+		return [3]any{document["pod"], document["node"], document["state"]}
+	},
+	join: func(parts [3][]byte) any {
+		document := map[string]any{"pod": decodeNumbers(parts[0]), "node": decodeNumbers(parts[1])}
+		if parts[2] != nil {
+			document["state"] = decodeNumbers(parts[2])
+		}
+		return document
 	},
 	questions: []string{"place", "score"},
+}
+
+// amounts are whole numbers. None is one of numbers, which have a twin.
+func amounts(each ...int64) []any {
+	out := make([]any, len(each))
+	for i, n := range each {
+		out[i] = json.Number(strconv.FormatInt(n, 10))
+	}
+	return out
+}
+
+// finishState makes of random fields a state as the engine would give it. Of
+// one that is finished it makes the same.
+func finishState(document map[string]any) {
+	state, ok := document["state"].(map[string]any)
+	if !ok || state["none"] == true {
+		delete(document, "state")
+		return
+	}
+	delete(state, "none")
+	allocatable, requested := finishAmounts(state, "allocatable"), finishAmounts(state, "requested")
+	free := map[string]any{}
+	for resource, amount := range allocatable {
+		left := whole(amount)
+		if taken, ok := requested[resource]; ok {
+			left -= whole(taken)
+		}
+		free[resource] = json.Number(strconv.FormatInt(left, 10))
+	}
+	state["free"] = free
+	state["quantities"] = map[string]any{
+		"allocatable": quantities(allocatable), "requested": quantities(requested), "free": quantities(free),
+	}
+	pods, _ := state["pods"].([]any)
+	if pods == nil {
+		pods = []any{}
+	}
+	for _, item := range pods {
+		pod := item.(map[string]any)
+		for _, name := range []string{"namespace", "name", "uid"} {
+			if pod[name] == nil {
+				pod[name] = "alice"
+			}
+		}
+		if pod["priority"] == nil {
+			pod["priority"] = json.Number("2")
+		}
+		pod["labels"] = map[string]any{"tier": pod["name"]}
+		pod["annotations"], pod["requests"] = map[string]any{}, map[string]any{}
+	}
+	state["pods"] = pods
+}
+
+// finishAmounts keeps the numbers of an object of them.
+func finishAmounts(state map[string]any, name string) map[string]any {
+	out := object(state, name)
+	maps.DeleteFunc(out, func(_ string, amount any) bool {
+		_, ok := amount.(json.Number)
+		return !ok
+	})
+	return out
+}
+
+func whole(amount any) int64 {
+	n, err := amount.(json.Number).Int64()
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// quantities writes amounts as Kubernetes does.
+func quantities(amounts map[string]any) map[string]any {
+	out := map[string]any{}
+	for resource, amount := range amounts {
+		n := whole(amount)
+		text := strconv.FormatInt(n, 10)
+		switch {
+		case resource == "cpu" && n%1000 == 0:
+			text = strconv.FormatInt(n/1000, 10)
+		case resource == "cpu":
+			text += "m"
+		case resource == "memory" && n != 0 && n%(1<<20) == 0:
+			text = strconv.FormatInt(n>>20, 10) + "Mi"
+		case resource == "memory" && n != 0 && n%(1<<10) == 0:
+			text = strconv.FormatInt(n>>10, 10) + "Ki"
+		}
+		out[resource] = text
+	}
+	return out
 }
 
 var authenticationPoint = &point{
@@ -202,12 +318,12 @@ var authenticationPoint = &point{
 			delete(identity, "claims")
 		}
 	},
-	split: func(document map[string]any) [2]any {
+	split: func(document map[string]any) [3]any {
 		review := maps.Clone(document)
 		delete(review, "identity")
-		return [2]any{review, document["identity"]}
+		return [3]any{review, document["identity"], nil}
 	},
-	join: func(parts [2][]byte) any {
+	join: func(parts [3][]byte) any {
 		document, ok := decodeNumbers(parts[0]).(map[string]any)
 		if !ok {
 			panic("a review is an object")
@@ -489,7 +605,7 @@ func write(r *rand.Rand, value any) []byte {
 type request struct {
 	// key is equal for requests that mean the same.
 	key   string
-	parts [2][]byte
+	parts [3][]byte
 }
 
 func (p *point) request(r *rand.Rand, document map[string]any) request {

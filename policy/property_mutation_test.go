@@ -231,6 +231,9 @@ func (w *world) differingIn(r *rand.Rand, path []string) [][]request {
 		for _, key := range slices.Sorted(maps.Keys(values)) {
 			next := clone(document).(map[string]any)
 			put(next, path, values[key])
+			if path[0] == "state" {
+				finishState(next) // some of it follows from the rest
+			}
 			if w.point.valid(next) {
 				group = append(group, w.point.request(r, next))
 			}

@@ -237,13 +237,13 @@ func (e *engine) ask(tb testing.TB, question string, req request) decision {
 		}
 		return authorizationDecision(outcome, reasons)
 	case "place":
-		reject, unresolvable, failed := e.place(ctx, req.parts[0], req.parts[1])
+		reject, unresolvable, failed := e.place(ctx, req.parts[0], req.parts[1], req.parts[2])
 		if failed {
 			return failure
 		}
 		return placementDecision(unresolvable, reject)
 	case "score":
-		score, failed := e.score(ctx, req.parts[0], req.parts[1])
+		score, failed := e.score(ctx, req.parts[0], req.parts[1], req.parts[2])
 		if failed {
 			return failure
 		}
@@ -358,7 +358,7 @@ func runWorld(t *testing.T, w *world, decisions int, seen *counts) {
 			expected, _ := want.decide(question, req)
 			got := e.ask(t, question, req)
 			if got != expected {
-				t.Fatalf("%s, decision %d\ngot  %s\nwant %s\ninput %s %s\n%s", question, n, got, expected, req.parts[0], req.parts[1], w.describe(s))
+				t.Fatalf("%s, decision %d\ngot  %s\nwant %s\ninput %s %s %s\n%s", question, n, got, expected, req.parts[0], req.parts[1], req.parts[2], w.describe(s))
 			}
 			outcomes[kindOfDecision(question, got)]++
 			n++

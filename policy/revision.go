@@ -56,7 +56,8 @@ type Revision struct {
 	parsed             []*ast.Module // without the library
 	warnings           []Problem
 	data               ast.Object
-	rules              []*rule // by place; none in the zero Revision
+	rules              []*rule        // by place; none in the zero Revision
+	profiles           map[string]int // the place of the first rule of each
 	allowedSystemNames map[string]bool
 }
 
@@ -85,9 +86,7 @@ func Compile(ctx context.Context, content Content, options Options) (*Revision, 
 }
 
 func build(ctx context.Context, content Content, options Options, documents *parsedDocuments) (*Revision, error) {
-	if options.Entries == (Entries{}) {
-		options.Entries = DefaultEntries()
-	}
+	options.Entries = options.Entries.orDefault()
 	capabilities := ast.CapabilitiesForThisVersion()
 	// A nil list would allow every host.
 	capabilities.AllowNet = slices.Clone(options.AllowedHosts)
@@ -123,9 +122,13 @@ func build(ctx context.Context, content Content, options Options, documents *par
 	revision := &Revision{
 		id:                 contentID(content, options),
 		parsed:             own,
-		warnings:           slices.Concat(lookalikes(own, options.Entries), strays(own, entries), unanswered(entries, defined)),
+		warnings:           slices.Concat(lookalikes(own, options.Entries), strays(own, entries), unanswered(options.Entries, defined)),
 		data:               data,
+		profiles:           map[string]int{},
 		allowedSystemNames: map[string]bool{},
+	}
+	for i, name := range options.Entries.Profiles {
+		revision.profiles[name] = ruleCount + i*schedulingRules
 	}
 	for _, name := range options.AllowedSystemNames {
 		revision.allowedSystemNames[name] = true
@@ -302,20 +305,33 @@ func strays(modules []*ast.Module, entries []entry) []Problem {
 				})
 			}
 		}
-		if !asked {
-			out.at(m.Package.Location, "package %s is never asked and nothing refers to it: is its name misspelt?", strings.TrimPrefix(path.String(), "data."))
+		name := strings.TrimPrefix(path.String(), "data.")
+		profile, isProfile := strings.CutPrefix(name, profilesRoot+".")
+		switch {
+		case asked:
+		case isProfile && !strings.Contains(profile, "."):
+			out.at(m.Package.Location, "package %s is never asked: add %q to scheduling.profiles, or is its name misspelt?", name, profile)
+		default:
+			out.at(m.Package.Location, "package %s is never asked and nothing refers to it: is its name misspelt?", name)
 		}
 	}
 	return out
 }
 
 // unanswered finds entry rules that somebody named and nobody wrote: a deny at
-// a mistyped path never denies.
-func unanswered(entries []entry, defined map[string]bool) []Problem {
+// a mistyped path never denies. A profile needs no rule in particular, but some.
+func unanswered(entries Entries, defined map[string]bool) []Problem {
 	var out problems
-	for _, e := range entries {
+	names := entries.Profiles
+	entries.Profiles = nil
+	for _, e := range entries.all() {
 		if !defined[e.path] && !slices.Contains(DefaultEntries().all(), e) {
 			out.at(nil, "no rule gives %s, which the configuration names as an entry rule", e.path)
+		}
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(profile(name).all(), func(e entry) bool { return defined[e.path] }) {
+			out.at(nil, "the profile %s has no rules: every node fits, and no pod is protected; write them in package %s.%s", name, profilesRoot, name)
 		}
 	}
 	return out

@@ -26,8 +26,9 @@ type rule struct {
 	// fingerprint says what the rule computes; see sameAs.
 	fingerprint [32]byte
 	input       *selection
-	// nodes are the classes of nodes that the rule tells apart.
-	nodes *nodeClasses
+	// nodes are the classes of nodes that the rule tells apart, and states those
+	// of nodes with their states; nil when it reads no state.
+	nodes, states *nodeClasses
 	// cached says whether decisions may be kept at all, ttl for how long at
 	// most (0: for as long as they hold).
 	cached bool

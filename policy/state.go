@@ -1,6 +1,14 @@
 package policy
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
 
 // NodeState is what is known of a node beyond its object: what rules of
 // scheduling see as input.state. It must not be changed once a Node has it.
@@ -48,20 +56,178 @@ type StateReads struct {
 	Pods, Labels, Annotations, Owners, Requests bool
 }
 
-// WithState is the same node with another state; nil for none. The classes of
-// rules that read no state stay known.
-func (n *Node) WithState(state *NodeState) *Node {
-	return &Node{name: n.name, text: n.text, state: state}
-}
-
-// State is what the node was given by WithState, nil for nothing.
-func (n *Node) State() *NodeState { return n.state }
-
-// ReadsState says what the rules of the current revision may read of states.
+// ReadsState says what the scheduling rules of the current revision may read of
+// states and victims.
 func (e *Engine) ReadsState() StateReads {
+	var out StateReads
 	view := e.View()
 	if view == nil {
-		return StateReads{}
+		return out
 	}
-	return StateReads{State: true, Requested: true, Pods: true, Labels: true, Annotations: true, Owners: true, Requests: true}
+	for _, r := range view.rules[firstSchedulingRule:] {
+		if state := r.input.field(stateName); state != nil {
+			out.State = true
+			for _, name := range []string{"allocatable", "requested", "free", "quantities"} {
+				out.Requested = out.Requested || state.field(name) != nil
+			}
+			if state.field("pods") != nil {
+				// What is read of items is not told apart.
+				out.pod(allOf)
+			}
+		}
+		if victim := r.input.field(victimName); victim != nil {
+			out.pod(victim)
+		}
+	}
+	return out
+}
+
+// pod adds what is read of a pod.
+func (r *StateReads) pod(reads *selection) {
+	r.State, r.Pods = true, true
+	r.Labels = r.Labels || reads.field("labels") != nil
+	r.Annotations = r.Annotations || reads.field("annotations") != nil
+	r.Owners = r.Owners || reads.field("owner") != nil
+	r.Requests = r.Requests || reads.field("requests") != nil
+}
+
+// members builds an object of what a selection selects.
+type members struct {
+	selects *selection
+	pairs   [][2]*ast.Term
+}
+
+// add adds a member, made only where it is selected; none where value gives nil.
+func (m *members) add(name string, value func(*selection) ast.Value) {
+	selects := m.selects.field(name)
+	if selects == nil {
+		return
+	}
+	if made := value(selects); made != nil {
+		m.pairs = append(m.pairs, [2]*ast.Term{ast.StringTerm(name), ast.NewTerm(made)})
+	}
+}
+
+func (m *members) text(name, text string) {
+	m.add(name, func(*selection) ast.Value { return ast.String(text) })
+}
+
+func (m *members) number(name string, n int64) {
+	m.add(name, func(*selection) ast.Value { return integer(n) })
+}
+
+func (m *members) object() ast.Value { return ast.NewObject(m.pairs...) }
+
+func integer(n int64) ast.Value { return ast.Number(strconv.FormatInt(n, 10)) }
+
+// objectOf is the object of what is selected of values, each as value gives it.
+func objectOf[T any](values map[string]T, selects *selection, value func(name string, of T) ast.Value) ast.Value {
+	m := members{selects: selects}
+	if selects.whole {
+		for name, of := range values {
+			m.pairs = append(m.pairs, [2]*ast.Term{ast.StringTerm(name), ast.NewTerm(value(name, of))})
+		}
+		return m.object()
+	}
+	for _, field := range selects.fields {
+		if of, ok := values[field.name]; ok {
+			m.pairs = append(m.pairs, [2]*ast.Term{field.term, ast.NewTerm(value(field.name, of))})
+		}
+	}
+	return m.object()
+}
+
+func numbersOf(selects *selection, amounts map[string]int64) ast.Value {
+	return objectOf(amounts, selects, func(_ string, n int64) ast.Value { return integer(n) })
+}
+
+func textsOf(selects *selection, texts map[string]string) ast.Value {
+	return objectOf(texts, selects, func(_, text string) ast.Value { return ast.String(text) })
+}
+
+// project returns the part of the state that is selected, as rules see it; nil
+// without a state.
+func (s *NodeState) project(selects *selection) ast.Value {
+	if s == nil {
+		return nil
+	}
+	m := members{selects: selects}
+	amounts := map[string]func() map[string]int64{
+		"allocatable": func() map[string]int64 { return s.Allocatable },
+		"requested":   func() map[string]int64 { return s.Requested },
+		"free":        s.free,
+	}
+	for name, of := range amounts {
+		m.add(name, func(selects *selection) ast.Value { return numbersOf(selects, of()) })
+	}
+	m.add("quantities", func(selects *selection) ast.Value {
+		m := members{selects: selects}
+		for name, of := range amounts {
+			m.add(name, func(selects *selection) ast.Value {
+				return objectOf(of(), selects, quantity)
+			})
+		}
+		return m.object()
+	})
+	m.add("pods", func(*selection) ast.Value {
+		pods := make([]*ast.Term, len(s.Pods))
+		for i, pod := range s.Pods {
+			pods[i] = ast.NewTerm(pod.project(allOf))
+		}
+		return ast.NewArray(pods...)
+	})
+	return m.object()
+}
+
+// free is what is left of each allocatable resource; below 0 where pods were put
+// on the node without regard to that.
+func (s *NodeState) free() map[string]int64 {
+	out := make(map[string]int64, len(s.Allocatable))
+	for resource, amount := range s.Allocatable {
+		out[resource] = amount - s.Requested[resource]
+	}
+	return out
+}
+
+// quantity is an amount as a Kubernetes quantity (resource.Quantity).
+func quantity(name string, amount int64) ast.Value {
+	switch name := corev1.ResourceName(name); {
+	case name == corev1.ResourceCPU:
+		return ast.String(resource.NewMilliQuantity(amount, resource.DecimalSI).String())
+	case name == corev1.ResourceMemory, name == corev1.ResourceEphemeralStorage,
+		strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix):
+		return ast.String(resource.NewQuantity(amount, resource.BinarySI).String())
+	}
+	return ast.String(resource.NewQuantity(amount, resource.DecimalSI).String())
+}
+
+// project returns the part of the pod that is selected, as rules see it; nil
+// without a pod.
+func (p *PodState) project(selects *selection) ast.Value {
+	if p == nil {
+		return nil
+	}
+	m := members{selects: selects}
+	m.text("namespace", p.Namespace)
+	m.text("name", p.Name)
+	m.text("uid", p.UID)
+	m.add("labels", func(selects *selection) ast.Value { return textsOf(selects, p.Labels) })
+	m.add("annotations", func(selects *selection) ast.Value { return textsOf(selects, p.Annotations) })
+	m.number("priority", int64(p.Priority))
+	if p.OwnerName != "" {
+		m.add("owner", func(selects *selection) ast.Value {
+			owner := members{selects: selects}
+			owner.text("kind", p.OwnerKind)
+			owner.text("name", p.OwnerName)
+			return owner.object()
+		})
+	}
+	m.add("requests", func(selects *selection) ast.Value { return numbersOf(selects, p.Requests) })
+	if !p.Created.IsZero() {
+		m.text("created", p.Created.UTC().Format(time.RFC3339))
+	}
+	if p.Assumed {
+		m.add("assumed", func(*selection) ast.Value { return ast.Boolean(true) })
+	}
+	return m.object()
 }

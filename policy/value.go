@@ -56,6 +56,18 @@ func (v Value) each(visit func(name []byte, value Value) bool) {
 	}
 }
 
+// Members calls visit for every member of an object, in order, until that
+// fails. The name is good for the call alone.
+func (v Value) Members(visit func(name []byte, value Value) error) (err error) {
+	if v.IsObject() {
+		v.each(func(name []byte, value Value) bool {
+			err = visit(name, value)
+			return err == nil
+		})
+	}
+	return err
+}
+
 // Object returns the object at name; absent when it is absent or null.
 func (v Value) Object(name string) (Value, error) {
 	member := v.Get(name)
@@ -184,6 +196,27 @@ func (v Value) Objects(name string) ([]Value, error) {
 		return true
 	})
 	return out, err
+}
+
+// Items are those of a list. An error says that the value is none.
+func (v Value) Items() ([]Value, error) {
+	if v.Absent() || v.node().kind != '[' {
+		return nil, fmt.Errorf("must be a list, not %s", v.kind())
+	}
+	var out []Value
+	v.each(func(_ []byte, item Value) bool {
+		out = append(out, item)
+		return true
+	})
+	return out, nil
+}
+
+// Text returns the value as a string, and false where it is none.
+func (v Value) Text() (string, bool) {
+	if v.Absent() || v.node().kind != '"' {
+		return "", false
+	}
+	return unquote(v.Raw()), true
 }
 
 // Hide takes the member called name away: nobody who reads the document finds

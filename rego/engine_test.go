@@ -73,7 +73,7 @@ func TestEngineTakesWhatShips(t *testing.T) {
 		ours := node(t, `{"metadata": {"name": "a", "labels": {"verdict.dev/tenant": "payments", "topology.kubernetes.io/zone": "eu-1a"}}, "status": {"images": [{"names": ["docker.io/library/nginx:latest"]}]}}`)
 		theirs := node(t, `{"metadata": {"name": "b", "labels": {"verdict.dev/tenant": "search"}}}`)
 		nodes := []*policy.Node{ours, theirs}
-		filtered, _, err := scheduling.Filter(t.Context(), view, pod, nodes)
+		filtered, _, err := scheduling.Filter(t.Context(), view.DefaultProfile(), pod, nodes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func TestEngineTakesWhatShips(t *testing.T) {
 		if other := filtered[1]; other.Err != nil || len(other.Unresolvable) != 1 {
 			t.Errorf("another tenant's node: %+v, want one unresolvable reason", other)
 		}
-		if scored, _, err := scheduling.Prioritize(t.Context(), view, pod, nodes); err != nil || scored[0].Score != 10 {
+		if scored, _, err := scheduling.Prioritize(t.Context(), view.DefaultProfile(), pod, nodes); err != nil || scored[0].Score != 10 {
 			t.Errorf("scores = %v, %v, want 10", scored, err)
 		}
 	})

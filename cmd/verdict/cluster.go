@@ -15,7 +15,6 @@ import (
 	"github.com/verdict-dev/verdict/handlers"
 	"github.com/verdict-dev/verdict/internal/cluster"
 	"github.com/verdict-dev/verdict/policy"
-	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
 // watchCluster starts to follow the cluster's nodes, and its pods where a policy
@@ -30,8 +29,9 @@ func (s *service) watchCluster(ctx context.Context, registry *prometheus.Registr
 		return nil, fmt.Errorf("connecting to the cluster: %w", err)
 	}
 	watched, err := cluster.NewState(config, cluster.StateOptions{
-		Reads:   s.engine.ReadsState,
-		OnNodes: s.nodesChanged.now,
+		Reads:    s.engine.ReadsState,
+		Classify: s.engine.Classify,
+		OnNodes:  s.nodesChanged.now,
 		OnError: func(err error) {
 			if !errors.Is(err, context.Canceled) {
 				s.log.Warn("following the cluster", zap.Error(err))
@@ -57,14 +57,6 @@ func (s *service) watchCluster(ctx context.Context, registry *prometheus.Registr
 		{Name: "nodes", Ready: watched.NodesReady, Detail: watched.NodesStatus},
 		{Name: "pods", Ready: watched.PodsReady, Detail: watched.PodsStatus},
 	}, nil
-}
-
-// nodes is what the handlers know of the cluster, nil without one.
-func (s *service) nodes() scheduling.Nodes {
-	if watched := s.cluster.Load(); watched != nil {
-		return watched
-	}
-	return nil
 }
 
 // revisionLoaded lets what follows the cluster see what the policies read now.

@@ -107,8 +107,8 @@ func TestInspectJSON(t *testing.T) {
 	for _, rule := range got.Rules {
 		rules[rule.Rule] = rule
 	}
-	if len(rules) != 7 || got.Revision == "" {
-		t.Errorf("revision %q, %d rules, want 7", got.Revision, len(rules))
+	if len(rules) != 10 || got.Revision == "" {
+		t.Errorf("revision %q, %d rules, want 10", got.Revision, len(rules))
 	}
 	if rule := rules["kubernetes.authorization.allow"]; rule.Kept || len(rule.Varying) != 1 || rule.Varying[0].Builtin != "http.send" {
 		t.Errorf("allow: %+v", rule)

@@ -93,7 +93,8 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 	options := handlers.Options{
 		Revisions:         s.engine,
 		Verifier:          s.verifier,
-		Nodes:             s.nodes(),
+		Profiles:          c.Scheduling.Profiles,
+		PodState:          cluster.PodStateReader(c.Scheduling.PodAnnotations),
 		Metrics:           handlers.NewMetrics(registry),
 		Log:               s.log,
 		Audiences:         c.Authentication.Audiences,
@@ -105,6 +106,10 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 		DecisionTimeout:   c.Server.Timeouts.Decision,
 		ReadTimeout:       c.Server.Timeouts.Read,
 		SchedulingTimeout: c.Scheduling.Timeout,
+	}
+	if watched := s.cluster.Load(); watched != nil {
+		options.Cluster = watched
+		options.Metrics.WatchAssumed(watched.AssumedPods)
 	}
 	if c.Cache.Enabled {
 		options.Cache = handlers.CacheOptions{Bytes: handlersShare(c.Cache.MaxBytes), Entries: c.Cache.MaxEntries}
@@ -232,6 +237,10 @@ func policyOptions(c *config.Configuration) policy.Options {
 			SchedulingReject:       c.Scheduling.Entry.Reject,
 			SchedulingUnresolvable: c.Scheduling.Entry.Unresolvable,
 			SchedulingScore:        c.Scheduling.Entry.Score,
+			SchedulingProtect:      c.Scheduling.Entry.Protect,
+			SchedulingBindDeny:     c.Scheduling.Entry.Deny,
+			SchedulingBindAnnotate: c.Scheduling.Entry.Annotate,
+			Profiles:               c.Scheduling.Profiles,
 		},
 	}
 }

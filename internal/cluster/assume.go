@@ -57,17 +57,26 @@ func (s *State) Assume(text []byte, node string, annotations map[string]string) 
 	}
 	made := s.ledger.assumed[state.UID]
 	s.changed()
-	return sync.OnceFunc(func() { s.forget(state.UID, made) }), nil
+	return sync.OnceFunc(func() { s.forget(state.UID, made, &s.ledger.ended.Forgotten) }), nil
+}
+
+// AssumedPods counts pods that were sent to a node and not seen there yet.
+func (s *State) AssumedPods() scheduling.AssumedStats {
+	s.mutex.RLock()
+	defer s.mutex.RUnlock()
+	stats := s.ledger.ended
+	stats.Assumed = len(s.ledger.assumed)
+	return stats
 }
 
 // forget ends this assumption, and no later one of the same pod.
-func (s *State) forget(uid string, made *assumption) bool {
+func (s *State) forget(uid string, made *assumption, ended *uint64) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.ledger.assumed[uid] != made {
 		return false
 	}
-	s.ledger.forget(uid)
+	s.ledger.forget(uid, ended)
 	s.changed()
 	return true
 }
@@ -107,8 +116,7 @@ func (s *State) sweep(ctx context.Context) {
 			s.postpone(uid, assumed, askAgainAfter)
 		case err == nil && found.Spec.NodeName == assumed.node:
 			s.postpone(uid, assumed, assumedFor)
-		case s.forget(uid, assumed):
-			s.expired.Inc()
+		case s.forget(uid, assumed, &s.ledger.ended.Expired):
 			s.options.OnError(fmt.Errorf("pod %s/%s was assumed on node %s for %s and is not bound to it", pod.Namespace, pod.Name, assumed.node, assumedFor))
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -54,6 +53,9 @@ func TestBindFromAssumptionToConfirmation(t *testing.T) {
 	state = w.find("a").State()
 	if state.Requested["cpu"] != 1000 || state.Pods[0].Annotations["gpu.example.com/device"] != "3" {
 		t.Errorf("confirmed, but the state is %+v of %+v", state.Requested, state.Pods)
+	}
+	if stats := w.AssumedPods(); stats != (scheduling.AssumedStats{Confirmed: 1}) {
+		t.Errorf("counted %+v", stats)
 	}
 	forget() // late: nothing to forget
 	if w.requested("a") != 1000 {
@@ -154,7 +156,7 @@ func TestAssumedPodsExpire(t *testing.T) {
 			if kept := s.assumedCount() == 1; kept != test.kept {
 				t.Errorf("kept: %v, want %v", kept, test.kept)
 			}
-			if expired := testutil.ToFloat64(s.expired); (expired == 0) != test.kept {
+			if expired := s.AssumedPods().Expired; (expired == 0) != test.kept {
 				t.Errorf("%v were counted", expired)
 			}
 		})

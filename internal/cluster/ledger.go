@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
 // podRecord is what is kept of a v1 Pod.
@@ -35,11 +36,12 @@ func (r *podRecord) name() podName { return podName{r.state.Namespace, r.state.N
 // together. It does the sums as pods come and go. It is not safe for concurrent
 // use.
 type ledger struct {
-	pods    map[string]*podRecord  // by UID, as the API server has them
-	uids    map[podName]string     // of the same pods
-	assumed map[string]*assumption // by UID; none of them is in pods with a node
-	nodes   map[string]*occupancy  // by name; those with pods
-	dirty   map[string]struct{}    // nodes that changed since they were last asked for
+	pods    map[string]*podRecord   // by UID, as the API server has them
+	uids    map[podName]string      // of the same pods
+	assumed map[string]*assumption  // by UID; none of them is in pods with a node
+	nodes   map[string]*occupancy   // by name; those with pods
+	dirty   map[string]struct{}     // nodes that changed since they were last asked for
+	ended   scheduling.AssumedStats // how assumptions ended
 
 	requests    *interned[int64]
 	labels      *interned[string]
@@ -85,8 +87,12 @@ func (l *ledger) put(record *podRecord) {
 	if old != nil {
 		l.displace(old.node, old.state)
 	}
-	if record.node != "" {
-		l.forget(uid) // it is confirmed, or was bound elsewhere
+	if assumed := l.assumed[uid]; assumed != nil && record.node != "" {
+		ended := &l.ended.Forgotten // it was bound elsewhere
+		if record.node == assumed.node {
+			ended = &l.ended.Confirmed
+		}
+		l.forget(uid, ended)
 	}
 	l.pods[uid], l.uids[record.name()] = record, uid
 	l.place(record.node, record.state)
@@ -102,7 +108,7 @@ func (l *ledger) remove(name podName) {
 	delete(l.uids, name)
 	delete(l.pods, uid)
 	l.displace(record.node, record.state)
-	l.forget(uid)
+	l.forget(uid, &l.ended.Forgotten)
 }
 
 // replace takes in what a list brought: all pods there are. Assumed pods that it
@@ -116,10 +122,10 @@ func (l *ledger) replace(records []*podRecord) {
 	for uid, record := range l.pods {
 		if _, ok := listed[uid]; !ok {
 			assumed := l.assumed[uid]
+			delete(l.assumed, uid)
 			l.remove(record.name())
 			if assumed != nil {
 				l.assumed[uid] = assumed
-				l.place(assumed.node, assumed.state)
 			}
 		}
 	}
@@ -157,11 +163,12 @@ func (l *ledger) assume(state *policy.PodState, node string, expires time.Time) 
 	return nil
 }
 
-// forget ends the assumption of that pod, if there is one.
-func (l *ledger) forget(uid string) {
+// forget ends the assumption of that pod, if there is one, and counts it.
+func (l *ledger) forget(uid string, ended *uint64) {
 	if assumed := l.assumed[uid]; assumed != nil {
 		delete(l.assumed, uid)
 		l.displace(assumed.node, assumed.state)
+		*ended++
 	}
 }
 

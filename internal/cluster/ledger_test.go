@@ -90,7 +90,7 @@ func TestLedgerProperty(t *testing.T) {
 					t.Fatalf("seed %d: assuming what is bound to %q, assumed %v: %v", seed, known, !open, err)
 				}
 			case 6: // forgotten or expired
-				l.forget(uid)
+				l.forget(uid, &l.ended.Forgotten)
 			case 7: // listed again
 				assumed := maps.Clone(l.assumed)
 				var list []*podRecord
@@ -112,7 +112,7 @@ func TestLedgerProperty(t *testing.T) {
 		}
 		l.clear()
 		for uid := range maps.Clone(l.assumed) {
-			l.forget(uid)
+			l.forget(uid, &l.ended.Forgotten)
 		}
 		if len(l.nodes) != 0 || len(l.pods) != 0 || len(l.uids) != 0 {
 			t.Fatalf("seed %d: something stays: %v", seed, l.nodes)

@@ -6,24 +6,12 @@ import (
 
 // register makes the metrics, and shows them when there is a registerer.
 func (s *State) register() error {
-	s.expired = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "verdict_scheduling_assumed_pods_expired_total",
-		Help: "Pods that were assumed on a node and turned out not to be bound to it.",
-	})
 	if s.options.Registerer == nil {
 		return nil
 	}
 	collectors := []prometheus.Collector{contacts{s}}
 	if s.options.Bind {
-		collectors = append(collectors, s.expired,
-			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-				Name: "verdict_scheduling_assumed_pods",
-				Help: "Pods that were sent to a node and not seen there yet.",
-			}, func() float64 {
-				s.mutex.RLock()
-				defer s.mutex.RUnlock()
-				return float64(len(s.ledger.assumed))
-			}),
+		collectors = append(collectors,
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 				Name: "verdict_scheduling_bind_active",
 				Help: "1 on the replica that binds pods, 0 on the others.",

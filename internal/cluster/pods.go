@@ -44,15 +44,30 @@ type podFeed struct {
 	stop context.CancelFunc
 }
 
-// follow starts and stops feeds until ctx is done.
+// follow starts and stops feeds, and classifies nodes anew, as policies change,
+// until ctx is done.
 func (s *State) follow(ctx context.Context) {
 	for {
 		s.adjust(ctx)
+		s.classify()
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.wake:
 		}
+	}
+}
+
+// classify does so again for policies that may read something else.
+func (s *State) classify() {
+	s.foundMutex.RLock()
+	nodes := make([]*policy.Node, 0, len(s.found))
+	for _, found := range s.found {
+		nodes = append(nodes, found.node)
+	}
+	s.foundMutex.RUnlock()
+	for _, node := range nodes {
+		s.options.Classify(node)
 	}
 }
 

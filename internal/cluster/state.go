@@ -65,8 +65,7 @@ type State struct {
 	clients     clients
 	podContact  *contact // of lists and watches of pods
 	locks       nodeLocks
-	lease       *lease // nil without an election
-	expired     prometheus.Counter
+	lease       *lease        // nil without an election
 	wake        chan struct{} // tells follow that something may be amiss with the feed
 
 	// mutex serialises changes, and guards what follows.

@@ -49,3 +49,12 @@ var (
 	// answer got lost, or did not come in time. The pod stays assumed then.
 	ErrBindUnknown = errors.New("whether the pod was bound is not known")
 )
+
+// AssumedStats counts assumed pods.
+type AssumedStats struct {
+	// Assumed is how many there are now.
+	Assumed int
+	// Confirmed, Expired and Forgotten are how many there were, by how it ended:
+	// the pod was seen on its node, it was not in time, or it was not bound.
+	Confirmed, Expired, Forgotten uint64
+}

@@ -46,12 +46,12 @@ var ErrUnknownNode = errors.New("node not yet known to verdict")
 // Filter decides whether pod may run on each node, in the order of nodes, of
 // which those that are not known are nil. Its error is policy.ErrTimeout: the
 // call as a whole ran out of time.
-func Filter(ctx context.Context, view *policy.View, pod policy.Value, nodes []*policy.Node) ([]*Filtered, Sharing, error) {
-	unresolvable, err := decide(ctx, view.Placer(policy.Unresolvable, pod), nodes)
+func Filter(ctx context.Context, profile policy.Profile, pod policy.Value, nodes []*policy.Node) ([]*Filtered, Sharing, error) {
+	unresolvable, err := decide(ctx, profile.Placer(policy.Unresolvable, pod), nodes)
 	if err != nil {
 		return nil, unresolvable.sharing, err
 	}
-	reject, err := decide(ctx, view.Placer(policy.Reject, pod), nodes)
+	reject, err := decide(ctx, profile.Placer(policy.Reject, pod), nodes)
 	total := unresolvable.sharing
 	total.add(reject.sharing)
 	if err != nil {
@@ -98,8 +98,8 @@ type Scored struct {
 // Prioritize scores pod on each node, in the order of nodes, of which those
 // that are not known are nil. Its error is policy.ErrTimeout: the call as a
 // whole ran out of time.
-func Prioritize(ctx context.Context, view *policy.View, pod policy.Value, nodes []*policy.Node) ([]Scored, Sharing, error) {
-	decided, err := decide(ctx, view.Placer(policy.Score, pod), nodes)
+func Prioritize(ctx context.Context, profile policy.Profile, pod policy.Value, nodes []*policy.Node) ([]Scored, Sharing, error) {
+	decided, err := decide(ctx, profile.Placer(policy.Score, pod), nodes)
 	if err != nil {
 		return nil, decided.sharing, err
 	}

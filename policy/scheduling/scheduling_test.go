@@ -93,11 +93,11 @@ func TestManyNodesAgreeWithEachAlone(t *testing.T) {
 				together, alone := view(t, placement, cache), view(t, placement, policy.CacheOptions{})
 				p, nodes := object(t, pod), fleet(t, n)
 				for range 2 { // the second time from the cache, where there is one
-					filtered, _, err := Filter(t.Context(), together, p, nodes)
+					filtered, _, err := Filter(t.Context(), together.DefaultProfile(), p, nodes)
 					if err != nil {
 						t.Fatal(err)
 					}
-					scored, _, err := Prioritize(t.Context(), together, p, nodes)
+					scored, _, err := Prioritize(t.Context(), together.DefaultProfile(), p, nodes)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -122,11 +122,11 @@ func checkNode(t *testing.T, alone *policy.View, p policy.Value, node *policy.No
 		}
 		return
 	}
-	want, _, err := Filter(t.Context(), alone, p, []*policy.Node{node})
+	want, _, err := Filter(t.Context(), alone.DefaultProfile(), p, []*policy.Node{node})
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantScore, _, err := Prioritize(t.Context(), alone, p, []*policy.Node{node})
+	wantScore, _, err := Prioritize(t.Context(), alone.DefaultProfile(), p, []*policy.Node{node})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ unresolvable contains "another tenant's" if input.node.tenant != input.pod.tenan
 		// reject does not read the pod.
 		{"another tenant", `{"name":"b","tenant":"t2"}`, 15, 5},
 	} {
-		_, work, err := Filter(t.Context(), v, object(t, step.pod), nodes)
+		_, work, err := Filter(t.Context(), v.DefaultProfile(), object(t, step.pod), nodes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +185,7 @@ func TestLargeNodesShareDecisions(t *testing.T) {
 		images := strings.Repeat(`"registry.example/shop/service:v1",`, 40+i%2*20)
 		nodes[i] = node(t, fmt.Sprintf("node-%d", i), `,"images":[`+strings.TrimSuffix(images, ",")+`]`)
 	}
-	filtered, work, err := Filter(t.Context(), v, object(t, pod), nodes)
+	filtered, work, err := Filter(t.Context(), v.DefaultProfile(), object(t, pod), nodes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestLargeNodesShareDecisions(t *testing.T) {
 func TestChanceIsNotShared(t *testing.T) {
 	v := view(t, "package kubernetes.scheduling\n\nscore.chance := rand.intn(\"x\", 10) + 1", roomy)
 	for range 2 {
-		_, work, err := Prioritize(t.Context(), v, object(t, pod), fleet(t, 20)[:3])
+		_, work, err := Prioritize(t.Context(), v.DefaultProfile(), object(t, pod), fleet(t, 20)[:3])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,11 +225,11 @@ func TestOneNodesErrorLeavesTheOthers(t *testing.T) {
 		node(t, "odd", `,"size":"big","tenant":"t1","used":0`), nil,
 		node(t, "good", `,"size":"1","tenant":"t1","used":0`),
 	}
-	filtered, _, err := Filter(t.Context(), r, object(t, pod), nodes)
+	filtered, _, err := Filter(t.Context(), r.DefaultProfile(), object(t, pod), nodes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	scored, _, err := Prioritize(t.Context(), r, object(t, pod), nodes)
+	scored, _, err := Prioritize(t.Context(), r.DefaultProfile(), object(t, pod), nodes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,11 +267,11 @@ score.late := 1 if {
 func TestTimeoutOfTheWholeCall(t *testing.T) {
 	for name, call := range map[string]func(ctx context.Context, r *policy.View, nodes []*policy.Node) error{
 		"filter": func(ctx context.Context, r *policy.View, nodes []*policy.Node) error {
-			_, _, err := Filter(ctx, r, object(t, pod), nodes)
+			_, _, err := Filter(ctx, r.DefaultProfile(), object(t, pod), nodes)
 			return err
 		},
 		"prioritize": func(ctx context.Context, r *policy.View, nodes []*policy.Node) error {
-			_, _, err := Prioritize(ctx, r, object(t, pod), nodes)
+			_, _, err := Prioritize(ctx, r.DefaultProfile(), object(t, pod), nodes)
 			return err
 		},
 	} {
@@ -314,7 +314,7 @@ func BenchmarkFilter(b *testing.B) {
 			v, p := view(b, placement, cache), object(b, pod)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := Filter(b.Context(), v, p, nodes); err != nil {
+				if _, _, err := Filter(b.Context(), v.DefaultProfile(), p, nodes); err != nil {
 					b.Fatal(err)
 				}
 			}

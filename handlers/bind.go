@@ -1,0 +1,115 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/scheduling"
+)
+
+var errNoClusterToBind = &fault{"cluster", errors.New("verdict is not connected to a cluster and binds no pods: set scheduling.bind.enabled, and cluster.kubeconfig or cluster.inCluster, or remove bindVerb from the extender")}
+
+// bind answers POST /scheduler/bind: ExtenderBindingResult, whose Error is empty
+// when the pod is bound. A scheduler that got no answer asks again, and is told
+// the same.
+func (h *handler) bind(c *call) {
+	binding, err := parseBinding(c.body)
+	if err != nil {
+		writeStatus(c, http.StatusBadRequest, err.Error())
+		return
+	}
+	view, ok := h.currentView(c)
+	if !ok {
+		return
+	}
+	ctx := c.sharedContext()
+	profile, err := c.endpoint.rules(c.request, view)
+	switch {
+	case err != nil:
+	case h.Cluster == nil:
+		err = errNoClusterToBind
+	default:
+		err = h.Cluster.Ready()
+		if err != nil {
+			h.Log.Warn("extender call refused: the cluster has not been read yet", zap.Error(err))
+			writeStatus(c, http.StatusServiceUnavailable, errNotReady.Error())
+			return
+		}
+	}
+	var bound scheduling.Bound
+	if err == nil {
+		var work scheduling.Sharing
+		bound, work, err = scheduling.Bind(ctx, profile, h.Cluster, binding)
+		c.endpoint.countWork(work)
+	}
+	message, outcome := "", "bound"
+	switch {
+	case err != nil:
+		outcome = "error"
+		message = bindError(err)
+		h.failed(Scheduling, bindVerb, clusterFault(err))
+	case len(bound.Deny) > 0:
+		outcome = "denied"
+		message = strings.Join(bound.Deny, "; ")
+		c.endpoint.countReasons(bound.Deny, 1)
+	case bound.Before:
+		outcome = "boundBefore"
+	}
+	h.Metrics.decisions.WithLabelValues(string(Scheduling), bindVerb, outcome).Inc()
+	writeJSON(c, http.StatusOK, append(appendText([]byte(`{`), `"Error":`, message), '}'))
+}
+
+// bindError is what the scheduler is told, and puts into the pod's events.
+func bindError(err error) string {
+	if _, ok := errors.AsType[*policy.EvaluationError](err); ok {
+		return "policy error: " + err.Error()
+	}
+	return err.Error()
+}
+
+// clusterFault is err, as a fault of the cluster where it is not the policy's.
+func clusterFault(err error) error {
+	_, isFault := errors.AsType[*fault](err)
+	_, isPolicy := errors.AsType[*policy.EvaluationError](err)
+	if isFault || isPolicy || errors.Is(err, policy.ErrTimeout) {
+		return err
+	}
+	return &fault{"cluster", err}
+}
+
+// parseBinding reads k8s.io/kube-scheduler/extender/v1 ExtenderBindingArgs, its
+// keys without regard to case as the scheduler's own decoder does.
+func parseBinding(body []byte) (b scheduling.Binding, err error) {
+	document, err := policy.ParseObject(body)
+	if err != nil {
+		return b, err
+	}
+	defer document.Release()
+	fields := []string{"PodName", "PodNamespace", "PodUID", "Node"}
+	members, err := membersOf(document.Root(), fields...)
+	if err != nil {
+		return b, err
+	}
+	for i, into := range []*string{&b.Name, &b.Namespace, &b.UID, &b.Node} {
+		text, ok := members[i].Text()
+		switch {
+		case members[i].IsNull(), ok && text == "":
+			return b, at(fields[i], errMissing)
+		case !ok:
+			return b, at(fields[i], errors.New("must be a string"))
+		case len(text) > longestName:
+			return b, at(fields[i], fmt.Errorf("is longer than %d bytes", longestName))
+		}
+		*into = text
+	}
+	return b, nil
+}
+
+// longestName bounds names and UIDs in a binding, in bytes: those of Kubernetes
+// have at most 253, and they come back in messages.
+const longestName = 1024

@@ -1,0 +1,170 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// preemption is k8s.io/kube-scheduler/extender/v1 ExtenderPreemptionArgs: a pod,
+// and for each of some nodes the pods that would have to go.
+type preemption struct {
+	document *policy.JSON
+	pod      policy.Value
+	nodes    []preemptedNode
+	// whole says that the victims are whole Pods: NodeNameToVictims. Else they
+	// are UIDs: NodeNameToMetaVictims.
+	whole bool
+}
+
+// preemptedNode is Victims or MetaVictims.
+type preemptedNode struct {
+	name    []byte
+	victims []victim
+	// violations is NumPDBViolations, as it was written.
+	violations []byte
+}
+
+type victim struct {
+	uid string
+	pod policy.Value // absent where victims are UIDs
+}
+
+// parsePreemption reads a call, its keys without regard to case as the
+// scheduler's own decoder does. The caller releases its document.
+func parsePreemption(body []byte) (p preemption, err error) {
+	if p.document, err = policy.ParseObject(body); err != nil {
+		return p, err
+	}
+	if err = p.read(p.document.Root()); err != nil {
+		p.document.Release()
+	}
+	return p, err
+}
+
+func (p *preemption) read(root policy.Value) error {
+	const wholeField, metaField = "NodeNameToVictims", "NodeNameToMetaVictims"
+	members, err := membersOf(root, "Pod", wholeField, metaField)
+	if err != nil {
+		return err
+	}
+	p.pod = members[0]
+	whole, meta := members[1], members[2]
+	switch {
+	case p.pod.IsNull():
+		return at("Pod", errMissing)
+	case !p.pod.IsObject():
+		return at("Pod", errNoObject)
+	case !whole.IsNull() && !meta.IsNull():
+		return at(wholeField, errors.New("send either these or "+metaField+", not both"))
+	case !whole.IsNull():
+		p.whole = true
+		return p.readNodes(wholeField, whole)
+	case !meta.IsNull():
+		return p.readNodes(metaField, meta)
+	}
+	return at(wholeField, errors.New("is missing, and so is "+metaField+": send one"))
+}
+
+func (p *preemption) readNodes(field string, nodes policy.Value) error {
+	if !nodes.IsObject() {
+		return at(field, errNoObject)
+	}
+	return nodes.Members(func(name []byte, value policy.Value) error {
+		node := preemptedNode{name: name}
+		err := errors.New("a node has a name")
+		if len(name) > 0 {
+			err = p.readNode(&node, value)
+		}
+		if err != nil {
+			return fmt.Errorf("%s[%s]%w", field, printable(string(name)), err)
+		}
+		p.nodes = append(p.nodes, node)
+		return nil
+	})
+}
+
+// readNode reads the victims on one node. Its errors begin with a path.
+func (p *preemption) readNode(node *preemptedNode, value policy.Value) error {
+	if !value.IsObject() {
+		return below("", errNoObject)
+	}
+	members, err := membersOf(value, "Pods", "NumPDBViolations")
+	if err != nil {
+		return below("", err)
+	}
+	node.violations = []byte("0")
+	if violations := members[1]; !violations.IsNull() {
+		node.violations = violations.Raw()
+		if _, err := strconv.ParseInt(string(node.violations), 10, 64); err != nil {
+			return below(".NumPDBViolations", errors.New("must be a whole number"))
+		}
+	}
+	if members[0].IsNull() {
+		return nil
+	}
+	pods, err := members[0].Items()
+	if err != nil {
+		return below(".Pods", err)
+	}
+	for i, pod := range pods {
+		at := fmt.Sprintf(".Pods[%d]", i)
+		if !pod.IsObject() {
+			return below(at, errNoObject)
+		}
+		found, err := p.readVictim(pod)
+		if err != nil {
+			return fmt.Errorf("%s%w", at, err)
+		}
+		node.victims = append(node.victims, found)
+	}
+	return nil
+}
+
+func (p *preemption) readVictim(value policy.Value) (victim, error) {
+	at, holder, name := ".metadata.uid", value.Get("metadata"), "uid"
+	v := victim{pod: value}
+	if !p.whole {
+		at, holder, name, v.pod = ".UID", value, "UID", policy.Value{}
+	}
+	members, err := membersOf(holder, name)
+	if err != nil {
+		return v, below("", err)
+	}
+	uid, ok := members[0].Text()
+	switch {
+	case members[0].IsNull(), uid == "" && ok:
+		return v, below(at, errMissing)
+	case !ok:
+		return v, below(at, errors.New("must be a string"))
+	}
+	v.uid = uid
+	return v, nil
+}
+
+var errNoObject = errors.New("must be an object")
+
+// below says where below a node err is.
+func below(path string, err error) error { return fmt.Errorf("%s: %w", path, err) }
+
+// membersOf returns the members of object that are called so without regard to
+// case, absent where there are none. Two of them are a mistake.
+func membersOf(object policy.Value, names ...string) ([]policy.Value, error) {
+	out := make([]policy.Value, len(names))
+	err := object.Members(func(written []byte, value policy.Value) error {
+		for i, name := range names {
+			if !strings.EqualFold(name, string(written)) {
+				continue
+			}
+			if !out[i].Absent() {
+				return fmt.Errorf("invalid JSON: duplicate name in object (/%s)", printable(string(written)))
+			}
+			out[i] = value
+		}
+		return nil
+	})
+	return out, err
+}
