@@ -46,11 +46,7 @@ func TestAuthorizationConfiguration(t *testing.T) {
 	t.Run("without verdict service accounts of the control plane work", func(t *testing.T) {
 		allowed(t, serviceAccountKubeconfig(t, "kube-system", "namespace-controller"), "get", "--raw=/api")
 	})
-	t.Run("verdict's own identity works without it", func(t *testing.T) {
-		allowed(t, filepath.Join(shared.VerdictDir(), "kubeconfig.yaml"), "get", "nodes")
-		allowed(t, serviceAccountKubeconfig(t, "verdict-system", "verdict"), "get", "nodes")
-		refused(t, filepath.Join(shared.VerdictDir(), "kubeconfig.yaml"), []string{"Forbidden"}, "get", "secrets", "--all-namespaces")
-	})
+	t.Run("verdict's own identity works without it", testOwnIdentity)
 	t.Run("without verdict the apiserver's probes work", func(t *testing.T) {
 		anybody, err := shared.Anonymous()
 		must(t, err)
@@ -75,6 +71,28 @@ func TestAuthorizationConfiguration(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+// testOwnIdentity tries what verdict itself asks the apiserver for, as each of
+// its identities, while nobody can ask verdict.
+func testOwnIdentity(t *testing.T) {
+	static := filepath.Join(shared.VerdictDir(), "kubeconfig.yaml")
+	deployment := serviceAccountKubeconfig(t, "verdict-system", "verdict")
+	binder := serviceAccountKubeconfig(t, "verdict-system", "verdict-bind")
+	bind := []string{"auth", "can-i", "create", "pods", "--subresource=binding", "--all-namespaces"}
+	for _, identity := range []string{static, deployment, binder} {
+		allowed(t, identity, "get", "nodes")
+		allowed(t, identity, "get", "pods", "--all-namespaces")
+		refused(t, identity, []string{"Forbidden"}, "get", "secrets", "--all-namespaces")
+	}
+	for _, identity := range []string{static, binder} {
+		allowed(t, identity, bind...)
+		allowed(t, identity, "auth", "can-i", "create", "leases.coordination.k8s.io", "--namespace=verdict-system")
+		allowed(t, identity, "auth", "can-i", "update", "leases.coordination.k8s.io/verdict-bind", "--namespace=verdict-system")
+	}
+	if result := kubectl(t, deployment, bind...); result.Exit == 0 {
+		t.Errorf("a Verdict that does not bind may: %s", result)
+	}
 }
 
 // engineer is known by a certificate, so that nobody is asked who they are.

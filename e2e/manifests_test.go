@@ -36,16 +36,21 @@ func TestManifests(t *testing.T) {
 func TestManifestContents(t *testing.T) {
 	deploy, err := controlplane.DeployDir(t.Context())
 	must(t, err)
-	data, err := os.ReadFile(filepath.Join(deploy, "kubernetes", "configmap.yaml"))
-	must(t, err)
 	maps := map[string]map[string]string{}
-	for document := range strings.SplitSeq(string(data), "\n---\n") {
-		var configMap corev1.ConfigMap
-		must(t, yaml.UnmarshalStrict([]byte(document), &configMap))
-		maps[configMap.Name] = configMap.Data
+	for _, name := range []string{"configmap.yaml", "bind.yaml"} {
+		data, err := os.ReadFile(filepath.Join(deploy, "kubernetes", name))
+		must(t, err)
+		for document := range strings.SplitSeq(string(data), "\n---\n") {
+			if !strings.Contains(document, "\nkind: ConfigMap\n") {
+				continue
+			}
+			var configMap corev1.ConfigMap
+			must(t, yaml.UnmarshalStrict([]byte(document), &configMap))
+			maps[configMap.Name] = configMap.Data
+		}
 	}
 
-	t.Run("configuration", func(t *testing.T) {
+	t.Run("configurations", func(t *testing.T) {
 		// The volumes of the Deployment, by the files that it mounts.
 		etc := filepath.Join(t.TempDir(), "etc")
 		for target, source := range map[string]string{
@@ -62,10 +67,12 @@ func TestManifestContents(t *testing.T) {
 			write(t, filepath.Join(etc, "policy", name), text)
 		}
 		file := filepath.Join(etc, "config.yaml")
-		write(t, file, strings.ReplaceAll(maps["verdict-config"]["config.yaml"], "/etc/verdict", etc))
-		out, err := shared.Verdict(t.Context(), "config", "check", file)
-		if err != nil {
-			t.Errorf("verdict config check: %v\n%s", err, out)
+		for _, name := range []string{"verdict-config", "verdict-bind-config"} {
+			write(t, file, strings.ReplaceAll(maps[name]["config.yaml"], "/etc/verdict", etc))
+			out, err := shared.Verdict(t.Context(), "config", "check", file)
+			if err != nil {
+				t.Errorf("verdict config check of %s: %v\n%s", name, err, out)
+			}
 		}
 	})
 	t.Run("policies", func(t *testing.T) {

@@ -46,6 +46,14 @@ func NewOperations(o OperationsOptions) http.Handler {
 	return r
 }
 
+// NewReadiness returns the handler of a listener that says on /readyz whether
+// one thing is fine, for probes.
+func NewReadiness(check Check) http.Handler {
+	r := chi.NewRouter()
+	r.Get("/readyz", OperationsOptions{Checks: []Check{check}}.ready)
+	return r
+}
+
 // ready answers as kube-apiserver's /readyz does: ok, or with ?verbose or a
 // failure one line a check.
 func (o OperationsOptions) ready(w http.ResponseWriter, r *http.Request) {

@@ -87,3 +87,23 @@ func getOperations(t *testing.T, method, target string, checks ...handlers.Check
 	operations.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, target, nil))
 	return w
 }
+
+func TestReadiness(t *testing.T) {
+	var missing error
+	h := handlers.NewReadiness(handlers.Check{Name: "bind", Ready: func() error { return missing }})
+	get := func(path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, http.NoBody))
+		return w
+	}
+	if w := get("/readyz"); w.Code != http.StatusOK {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	missing = errors.New("another replica binds")
+	if w := get("/readyz"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "[-]bind not ready: another replica binds") {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	if w := get("/metrics"); w.Code != http.StatusNotFound {
+		t.Errorf("something else is served: %d", w.Code)
+	}
+}

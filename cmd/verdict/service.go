@@ -41,9 +41,10 @@ type service struct {
 	identityDetails []func() string
 	stopping        atomic.Bool
 
-	// nodes are the cluster's, nil without one.
-	nodes                         atomic.Pointer[cluster.Nodes[*policy.Node]]
-	nodesChanged, revisionChanged wakeup
+	// cluster is what is known of it, nil without one.
+	cluster       atomic.Pointer[cluster.State]
+	nodesChanged  wakeup
+	bindReadiness *http.Server // nil without scheduling.bind.readinessAddress
 
 	webhooks, operations            *http.Server
 	webhookListen, operationsListen net.Listener
@@ -65,7 +66,7 @@ func newService(ctx context.Context, c *config.Configuration, withExample bool, 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s := &service{config: c, log: log, observer: newObserver(log, registry), nodesChanged: newWakeup(), revisionChanged: newWakeup()}
+	s := &service{config: c, log: log, observer: newObserver(log, registry), nodesChanged: newWakeup()}
 	ctx, s.stop = context.WithCancel(ctx)
 	if err := s.prepare(ctx, registry, withExample); err != nil {
 		s.close()
@@ -81,7 +82,7 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 	if err := s.loadIdentities(ctx, registry, withExample); err != nil {
 		return err
 	}
-	nodes, nodesCheck, err := s.watchNodes(ctx)
+	clusterChecks, err := s.watchCluster(ctx, registry)
 	if err != nil {
 		return err
 	}
@@ -93,8 +94,8 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 	options := handlers.Options{
 		Revisions:         s.engine,
 		Verifier:          s.verifier,
-		Nodes:             nodes,
 		Profiles:          c.Scheduling.Profiles,
+		PodState:          cluster.PodStateReader(c.Scheduling.PodAnnotations),
 		Metrics:           handlers.NewMetrics(registry),
 		Log:               s.log,
 		Audiences:         c.Authentication.Audiences,
@@ -106,6 +107,10 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 		DecisionTimeout:   c.Server.Timeouts.Decision,
 		ReadTimeout:       c.Server.Timeouts.Read,
 		SchedulingTimeout: c.Scheduling.Timeout,
+	}
+	if watched := s.cluster.Load(); watched != nil {
+		options.Cluster = watched
+		options.Metrics.WatchAssumed(watched.AssumedPods)
 	}
 	if c.Cache.Enabled {
 		options.Cache = handlers.CacheOptions{Bytes: handlersShare(c.Cache.MaxBytes), Entries: c.Cache.MaxEntries}
@@ -142,7 +147,7 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 	}
 	s.operations = &http.Server{
 		Handler: handlers.NewOperations(handlers.OperationsOptions{
-			Checks:  append(s.checks(), nodesCheck...),
+			Checks:  append(s.checks(), clusterChecks...),
 			Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 			Version: func() any {
 				v := currentVersions()
@@ -159,8 +164,10 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 	if s.webhookListen, err = listen(ctx, c.Server.Address, "server.address or --address"); err != nil {
 		return err
 	}
-	s.operationsListen, err = listen(ctx, c.Operations.Address, "operations.address or --operations-address")
-	return err
+	if s.operationsListen, err = listen(ctx, c.Operations.Address, "operations.address or --operations-address"); err != nil {
+		return err
+	}
+	return s.serveBindReadiness(ctx)
 }
 
 func listen(ctx context.Context, address, setting string) (net.Listener, error) {
@@ -185,11 +192,7 @@ func (s *service) loadPolicies(ctx context.Context) error {
 	c := s.config
 	options := policyOptions(c)
 	options.Cluster = map[string]func() policy.Object{nodesResource: s.clusterNodes}
-	// What changed while the revision was compiled is caught up with.
-	s.observer.loaded = func() {
-		s.nodesChanged.now()
-		s.revisionChanged.now()
-	}
+	s.observer.loaded = s.revisionLoaded
 	s.engine = policy.NewEngine(options, s.observer)
 	if len(c.Policy.Directories) == 0 {
 		return s.engine.Load(ctx, builtin.Starter())
@@ -301,7 +304,7 @@ func (s *service) verifierOptions() identity.VerifierOptions {
 	return options
 }
 
-// checks are what readiness depends on; the cluster's nodes come on top.
+// checks are what readiness depends on; the cluster's come on top.
 func (s *service) checks() []handlers.Check {
 	return []handlers.Check{
 		{
@@ -404,6 +407,9 @@ func (s *service) run(ctx context.Context, signals <-chan os.Signal) error {
 			zap.Duration("drain", s.config.Shutdown.Drain))
 	}
 	s.stopping.Store(true)
+	resigning, resigned := context.WithCancel(ctx)
+	defer resigned()
+	s.resign(resigning)
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving: %w", err)
@@ -449,6 +455,9 @@ func (s *service) close() {
 	s.stop()
 	if s.endRequests != nil {
 		s.endRequests()
+	}
+	if s.bindReadiness != nil {
+		_ = s.bindReadiness.Close()
 	}
 	s.background.Wait()
 	for _, l := range []net.Listener{s.webhookListen, s.operationsListen} {

@@ -104,7 +104,7 @@ func (c *ControlPlane) CallerTLS(component string) (*tls.Config, error) {
 // GrantVerdict applies what verdict may do from deploy/, for both of its
 // forms.
 func (c *ControlPlane) GrantVerdict(ctx context.Context) error {
-	for _, file := range []string{"namespace.yaml", "rbac.yaml"} {
+	for _, file := range []string{"namespace.yaml", "rbac.yaml", "rbac-bind.yaml"} {
 		result, err := c.Kubectl(ctx, c.AdminKubeconfig, "apply", "--validate=strict", "--filename", filepath.Join(c.deploy, "kubernetes", file))
 		if err != nil {
 			return err

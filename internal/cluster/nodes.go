@@ -20,7 +20,7 @@ import (
 // The methods may be called from several goroutines.
 type Nodes[T any] struct {
 	*watcher
-	decode func([]byte) (T, error)
+	decode func(*corev1.Node, []byte) (T, error)
 
 	// byName holds the nodes that could be decoded: looking up thousands of
 	// names in the informer's own store costs several times as much.
@@ -38,9 +38,9 @@ type cachedNode[T any] struct {
 }
 
 // NewNodes returns the nodes of the cluster that config leads to, none until Run.
-// decode turns the JSON of a Node, with its apiVersion and kind and without
-// metadata.managedFields, into what is kept of it; it owns the JSON.
-func NewNodes[T any](config *rest.Config, decode func([]byte) (T, error), options Options) (*Nodes[T], error) {
+// decode turns a Node and its JSON, with its apiVersion and kind and without
+// metadata.managedFields, into what is kept of it; it owns both.
+func NewNodes[T any](config *rest.Config, decode func(*corev1.Node, []byte) (T, error), options Options) (*Nodes[T], error) {
 	w, err := newWatcher(config, "nodes", options)
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (n *Nodes[T]) put(object any) {
 		delete(n.byName, cached.Name)
 	}
 	n.mutex.Unlock()
-	n.onChange()
+	n.onChange(cached.Name)
 }
 
 func (n *Nodes[T]) remove(object any) {
@@ -76,7 +76,7 @@ func (n *Nodes[T]) remove(object any) {
 	n.mutex.Lock()
 	delete(n.byName, cached.Name)
 	n.mutex.Unlock()
-	n.onChange()
+	n.onChange(cached.Name)
 }
 
 // Run keeps the nodes up to date until ctx is done. An API server that cannot be
@@ -95,6 +95,14 @@ func (n *Nodes[T]) Find(names [][]byte, nodes []T) {
 			nodes[i] = node
 		}
 	}
+}
+
+// get returns the node of that name.
+func (n *Nodes[T]) get(name string) (node T, ok bool) {
+	n.mutex.RLock()
+	defer n.mutex.RUnlock()
+	node, ok = n.byName[name]
+	return node, ok
 }
 
 // All returns every node by its name. The caller owns the map.
@@ -156,5 +164,5 @@ func (n *Nodes[T]) value(node *corev1.Node) (value T, err error) {
 	if err != nil {
 		return value, err
 	}
-	return n.decode(text)
+	return n.decode(node, text)
 }

@@ -26,7 +26,7 @@ import (
 const patience = 30 * time.Second
 
 // asText "decodes" a node to its own text.
-func asText(text []byte) (ast.Value, error) { return ast.String(text), nil }
+func asText(_ *corev1.Node, text []byte) (ast.Value, error) { return ast.String(text), nil }
 
 // configFor is what ClientConfig makes of a kubeconfig with that host alone.
 func configFor(host string) *rest.Config {
@@ -48,7 +48,7 @@ func run[T any](t *testing.T, n *Nodes[T]) {
 	t.Cleanup(func() { cancel(); running.Wait() })
 }
 
-func start(t *testing.T, s *apiServer, decode func([]byte) (ast.Value, error), options Options) *Nodes[ast.Value] {
+func start(t *testing.T, s *apiServer, decode func(*corev1.Node, []byte) (ast.Value, error), options Options) *Nodes[ast.Value] {
 	t.Helper()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
@@ -160,7 +160,7 @@ func TestNodesAreDecodedOnceForEachVersion(t *testing.T) {
 			s.put("a", "1")
 			s.put("b", "1")
 			var decoded atomic.Int32
-			n := start(t, s, func(text []byte) (ast.Value, error) {
+			n := start(t, s, func(_ *corev1.Node, text []byte) (ast.Value, error) {
 				decoded.Add(1)
 				return ast.String(text), nil
 			}, Options{OnError: func(err error) { t.Errorf("reported %v", err) }})
@@ -184,7 +184,7 @@ func TestNodesOutliveOneThatCannotBeDecoded(t *testing.T) {
 	s.put("good", "1")
 	reported := make(chan error, 100)
 	fault := errors.New("too deep")
-	n := start(t, s, func(text []byte) (ast.Value, error) {
+	n := start(t, s, func(_ *corev1.Node, text []byte) (ast.Value, error) {
 		if strings.Contains(string(text), `"name":"bad"`) && strings.Contains(string(text), `"version":"1"`) {
 			return nil, fault
 		}

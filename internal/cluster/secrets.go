@@ -75,14 +75,14 @@ func (s *Secrets) put(object any) {
 	}
 	if content := cached.content.Swap(nil); content != nil {
 		s.receiver.SecretChanged(*content)
-		s.onChange()
+		s.onChange(cached.Name)
 	}
 }
 
 func (s *Secrets) remove(object any) {
 	if cached, ok := object.(*cachedSecret); ok {
 		s.receiver.SecretRemoved(cached.Namespace, cached.Name)
-		s.onChange()
+		s.onChange(cached.Name)
 	}
 }
 

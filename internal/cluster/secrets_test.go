@@ -53,9 +53,9 @@ func (r *told) all() string {
 	return text
 }
 
-func newSecretServer(t *testing.T) *apiServer {
+func newSecretServer(t *testing.T) *objectServer {
 	t.Helper()
-	return newAPIServerOf(t, "/api/v1/namespaces/tokens/secrets", "Secret")
+	return newObjectServer(t, "/api/v1/namespaces/tokens/secrets", "Secret")
 }
 
 // secretOf has a username and things nobody should keep.
@@ -96,7 +96,7 @@ func TestSecretsFollowTheCluster(t *testing.T) {
 			s.set("a", secretOf("alice"))
 			changed := make(chan struct{}, 100)
 			watch, receiver := startSecrets(t, s, Options{
-				OnChange: func() { changed <- struct{}{} },
+				OnChange: func(string) { changed <- struct{}{} },
 				OnError:  func(err error) { t.Errorf("reported %v", err) },
 			})
 			eventually(t, "the first list", func() bool { return watch.Ready() == nil })
@@ -182,7 +182,7 @@ func TestSecretsRefusedByTheAPIServer(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		answer := status(http.StatusForbidden, metav1.StatusReasonForbidden)
 		answer.Message = `secrets is forbidden: User "verdict" cannot list resource "secrets"`
-		(&apiServer{}).write(w, answer)
+		(&objectServer{}).write(w, answer)
 	})
 	reported := make(chan error, 100)
 	watch, receiver := startSecrets(t, server, Options{OnError: func(err error) { reported <- err }})

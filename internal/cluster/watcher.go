@@ -18,9 +18,9 @@ import (
 
 // Options are what a watch can do without. The zero value is valid.
 type Options struct {
-	// OnChange is told, after an object was added, changed or taken away. It
-	// must return quickly.
-	OnChange func()
+	// OnChange is told which object was added, changed or taken away, afterwards
+	// and in that order. It must return quickly.
+	OnChange func(name string)
 	// OnError is told when the objects cannot be listed or watched, at each
 	// attempt, and when one cannot be decoded. It must return quickly and may
 	// be called from several goroutines.
@@ -34,7 +34,7 @@ type watcher struct {
 	what     string // in messages: "nodes"
 	host     string
 	onError  func(error)
-	onChange func()
+	onChange func(name string)
 	now      func() time.Time
 	contact  *contact
 	client   rest.Interface
@@ -54,7 +54,7 @@ func newWatcher(config *rest.Config, what string, options Options) (*watcher, er
 		options.OnError = func(error) {}
 	}
 	if options.OnChange == nil {
-		options.OnChange = func() {}
+		options.OnChange = func(string) {}
 	}
 	w := &watcher{
 		what:     what,

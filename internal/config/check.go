@@ -295,7 +295,14 @@ func (c *checker) cluster() {
 		c.add("cluster.kubeconfig", "excludes cluster.inCluster: remove one of them")
 	}
 	c.notNegative("cluster.maxStaleness", cluster.MaxStaleness)
+	if cluster.MaxStaleness > 0 && cluster.MaxStaleness < minStaleness && !c.undecoded["cluster.maxStaleness"] {
+		c.add("cluster.maxStaleness", "must be at least %s, not %s: where nothing changes the API server is heard about once a minute. 0s turns it off", minStaleness, cluster.MaxStaleness)
+	}
 }
+
+// minStaleness is more than a quiet watch waits for a bookmark, which kube-apiserver
+// sends about every minute.
+const minStaleness = 90 * time.Second
 
 func (c *checker) address(path, value string) {
 	if c.undecoded[path] {

@@ -69,7 +69,7 @@ scheduling:
   entry: {reject: example.reject, unresolvable: example.unresolvable, score: example.score, protect: example.protect, deny: example.denied, annotate: example.annotate}
   bind: {enabled: true, lease: {namespace: kube-system, name: binder}, readinessAddress: "127.0.0.1:8082"}
 cache: {enabled: false, maxBytes: 2Mi, maxEntries: 10, lifetimes: {allow: 1s, deny: 2s, noOpinion: 0s}, identityTTL: 3s, rejectedTTL: 0s}
-cluster: {kubeconfig: kubeconfig, maxStaleness: 30s}
+cluster: {kubeconfig: kubeconfig, maxStaleness: 5m}
 log: {level: debug, format: json}
 `)
 	got, err := Load(path)
@@ -127,7 +127,7 @@ log: {level: debug, format: json}
 			Bind: Bind{Enabled: true, Lease: Lease{Namespace: "kube-system", Name: "binder"}, ReadinessAddress: "127.0.0.1:8082"},
 		},
 		Cache:   Cache{Enabled: false, MaxBytes: 2 << 20, MaxEntries: 10, Lifetimes: Lifetimes{Allow: time.Second, Deny: 2 * time.Second}, IdentityTTL: 3 * time.Second},
-		Cluster: Cluster{Kubeconfig: filepath.Join(dir, "kubeconfig"), MaxStaleness: 30 * time.Second},
+		Cluster: Cluster{Kubeconfig: filepath.Join(dir, "kubeconfig"), MaxStaleness: 5 * time.Minute},
 		Log:     Log{Level: LogLevelDebug, Format: LogFormatJSON},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -268,6 +268,7 @@ func TestParseRefuses(t *testing.T) {
 		{"readiness without an election", header + "cluster: {inCluster: true}\nscheduling: {bind: {enabled: true, readinessAddress: \":80\"}}\n", []string{`:4: scheduling.bind.readinessAddress: needs scheduling.bind.lease.namespace: without an election every replica binds`}},
 		{"readiness on another's port", header + "cluster: {inCluster: true}\noperations: {address: \":80\"}\nscheduling: {bind: {enabled: true, lease: {namespace: a}, readinessAddress: \":80\"}}\n", []string{`:5: scheduling.bind.readinessAddress: ":80" is operations.address too: choose another port`}},
 		{"negative staleness", header + "cluster: {maxStaleness: -1s}\n", []string{`:3: cluster.maxStaleness: must not be negative, as -1s is: 0s turns it off`}},
+		{"staleness of a quiet watch", header + "cluster: {maxStaleness: 1m}\n", []string{`:3: cluster.maxStaleness: must be at least 1m30s, not 1m0s: where nothing changes the API server is heard about once a minute. 0s turns it off`}},
 		{"negative size", header + "server: {limits: {schedulingBytes: -1Mi}}\n", []string{`:3: server.limits.schedulingBytes: must be above 0 bytes, not -1048576`}},
 		{"size too large", header + "server: {limits: {schedulingBytes: 9E}}\n", []string{`:3: server.limits.schedulingBytes: "9E" is too large: the most is 16Gi`}},
 		{"size beyond 64 bits", header + "server: {limits: {schedulingBytes: 9999999999999999999Ei}}\n", []string{`:3: server.limits.schedulingBytes: "9999999999999999999Ei" is too large: the most is 16Gi`}},

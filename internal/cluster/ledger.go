@@ -1,0 +1,270 @@
+package cluster
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/scheduling"
+)
+
+// podRecord is what is kept of a v1 Pod.
+type podRecord struct {
+	state *policy.PodState
+	node  string // spec.nodeName
+	// pending is the whole pod as JSON while it waits to be bound, where bind
+	// needs it.
+	pending []byte
+}
+
+// GetObjectMeta implements metav1.ObjectMetaAccessor, by which informers know
+// what is called what.
+func (r *podRecord) GetObjectMeta() metav1.Object {
+	return &metav1.ObjectMeta{Namespace: r.state.Namespace, Name: r.state.Name}
+}
+
+type podName struct{ namespace, name string }
+
+func (r *podRecord) name() podName { return podName{r.state.Namespace, r.state.Name} }
+
+// ledger knows which pods are on which node, and what they request there
+// together. It does the sums as pods come and go. It is not safe for concurrent
+// use.
+type ledger struct {
+	pods    map[string]*podRecord   // by UID, as the API server has them
+	uids    map[podName]string      // of the same pods
+	assumed map[string]*assumption  // by UID; none of them is in pods with a node
+	nodes   map[string]*occupancy   // by name; those with pods
+	dirty   map[string]struct{}     // nodes that changed since they were last asked for
+	ended   scheduling.AssumedStats // how assumptions ended
+
+	requests    *interned[int64]
+	labels      *interned[string]
+	annotations *interned[string]
+}
+
+// assumption is a pod that was sent to a node and not seen there yet.
+type assumption struct {
+	state *policy.PodState
+	node  string
+	// expires is when the API server is asked about it.
+	expires time.Time
+}
+
+// occupancy is what is on one node.
+type occupancy struct {
+	pods      []*policy.PodState // sorted by namespace and name; never changed in place
+	requested map[string]int64   // their sum, without zeros
+}
+
+func newLedger() *ledger {
+	return &ledger{
+		pods: map[string]*podRecord{}, uids: map[podName]string{}, assumed: map[string]*assumption{},
+		nodes: map[string]*occupancy{}, dirty: map[string]struct{}{},
+		requests: newInterned[int64](), labels: newInterned[string](), annotations: newInterned[string](),
+	}
+}
+
+// put takes in a pod as the API server has it now.
+func (l *ledger) put(record *podRecord) {
+	uid := record.state.UID
+	if other, ok := l.uids[record.name()]; ok && other != uid {
+		l.remove(record.name()) // another pod had the name
+	}
+	old := l.pods[uid]
+	if old != nil && old.node == record.node && samePod(old.state, record.state) {
+		old.pending = record.pending
+		return
+	}
+	record.state.Requests = l.requests.of(record.state.Requests)
+	record.state.Labels = l.labels.of(record.state.Labels)
+	record.state.Annotations = l.annotations.of(record.state.Annotations)
+	if old != nil {
+		l.displace(old.node, old.state)
+	}
+	if assumed := l.assumed[uid]; assumed != nil && record.node != "" {
+		ended := &l.ended.Forgotten // it was bound elsewhere
+		if record.node == assumed.node {
+			ended = &l.ended.Confirmed
+		}
+		l.forget(uid, ended)
+	}
+	l.pods[uid], l.uids[record.name()] = record, uid
+	l.place(record.node, record.state)
+}
+
+// remove takes away the pod of that name.
+func (l *ledger) remove(name podName) {
+	uid, ok := l.uids[name]
+	if !ok {
+		return
+	}
+	record := l.pods[uid]
+	delete(l.uids, name)
+	delete(l.pods, uid)
+	l.displace(record.node, record.state)
+	l.forget(uid, &l.ended.Forgotten)
+}
+
+// replace takes in what a list brought: all pods there are. Assumed pods that it
+// lacks stay: they may be newer than the list.
+func (l *ledger) replace(records []*podRecord) {
+	listed := make(map[string]struct{}, len(records))
+	for _, record := range records {
+		listed[record.state.UID] = struct{}{}
+		l.put(record)
+	}
+	for uid, record := range l.pods {
+		if _, ok := listed[uid]; !ok {
+			assumed := l.assumed[uid]
+			delete(l.assumed, uid)
+			l.remove(record.name())
+			if assumed != nil {
+				l.assumed[uid] = assumed
+			}
+		}
+	}
+}
+
+// clear forgets what the API server told.
+func (l *ledger) clear() {
+	for _, record := range l.pods {
+		l.displace(record.node, record.state)
+	}
+	clear(l.pods)
+	clear(l.uids)
+}
+
+// bound returns the node that the API server says the pod is on, "" for none.
+func (l *ledger) bound(uid string) string {
+	if record := l.pods[uid]; record != nil {
+		return record.node
+	}
+	return ""
+}
+
+// assume counts a pod on a node before it is seen there.
+func (l *ledger) assume(state *policy.PodState, node string, expires time.Time) error {
+	if known := l.bound(state.UID); known != "" {
+		return fmt.Errorf("pod %s/%s is bound to node %s already", state.Namespace, state.Name, known)
+	}
+	if known := l.assumed[state.UID]; known != nil {
+		return fmt.Errorf("pod %s/%s is being bound to node %s already", state.Namespace, state.Name, known.node)
+	}
+	assumed := *state
+	assumed.Assumed = true
+	l.assumed[state.UID] = &assumption{state: &assumed, node: node, expires: expires}
+	l.place(node, &assumed)
+	return nil
+}
+
+// forget ends the assumption of that pod, if there is one, and counts it.
+func (l *ledger) forget(uid string, ended *uint64) {
+	if assumed := l.assumed[uid]; assumed != nil {
+		delete(l.assumed, uid)
+		l.displace(assumed.node, assumed.state)
+		*ended++
+	}
+}
+
+// pod returns a pod that is on a node or assumed there.
+func (l *ledger) pod(uid string) (*policy.PodState, bool) {
+	if record := l.pods[uid]; record != nil && record.node != "" {
+		return record.state, true
+	}
+	if assumed := l.assumed[uid]; assumed != nil {
+		return assumed.state, true
+	}
+	return nil, false
+}
+
+func (l *ledger) place(node string, pod *policy.PodState) {
+	if node == "" {
+		return
+	}
+	l.dirty[node] = struct{}{}
+	on := l.nodes[node]
+	if on == nil {
+		on = &occupancy{requested: map[string]int64{}}
+		l.nodes[node] = on
+	}
+	at, _ := slices.BinarySearchFunc(on.pods, pod, comparePods)
+	pods := make([]*policy.PodState, 0, len(on.pods)+1)
+	on.pods = append(append(append(pods, on.pods[:at]...), pod), on.pods[at:]...)
+	for name, amount := range pod.Requests {
+		on.add(name, amount)
+	}
+}
+
+func (l *ledger) displace(node string, pod *policy.PodState) {
+	if node == "" {
+		return
+	}
+	l.dirty[node] = struct{}{}
+	on := l.nodes[node]
+	at := slices.Index(on.pods, pod)
+	pods := make([]*policy.PodState, 0, len(on.pods)-1)
+	on.pods = append(append(pods, on.pods[:at]...), on.pods[at+1:]...)
+	for name, amount := range pod.Requests {
+		on.add(name, -amount)
+	}
+	if len(on.pods) == 0 {
+		delete(l.nodes, node)
+	}
+}
+
+func (o *occupancy) add(name string, amount int64) {
+	// A node that once ran something is like one that never did.
+	if o.requested[name] += amount; o.requested[name] == 0 {
+		delete(o.requested, name)
+	}
+}
+
+// comparePods sorts by namespace and name, and pods that had the same name one
+// after the other by UID.
+func comparePods(a, b *policy.PodState) int {
+	if c := strings.Compare(a.Namespace, b.Namespace); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Name, b.Name); c != 0 {
+		return c
+	}
+	return strings.Compare(a.UID, b.UID)
+}
+
+// state is what policies are told of a node.
+func (l *ledger) state(name string, allocatable map[string]int64, reads policy.StateReads) *policy.NodeState {
+	state := &policy.NodeState{}
+	on := l.nodes[name]
+	if on == nil {
+		on = &occupancy{}
+	}
+	if reads.Requested {
+		state.Allocatable = allocatable
+		state.Requested = make(map[string]int64, len(allocatable)+1)
+		for name := range allocatable {
+			state.Requested[name] = 0
+		}
+		maps.Copy(state.Requested, on.requested)
+		state.Requested[podsResource] = int64(len(on.pods))
+	}
+	if reads.Pods {
+		state.Pods = on.pods
+	}
+	return state
+}
+
+// podsResource is the v1 ResourceName of the number of pods.
+const podsResource = "pods"
+
+// changed returns the nodes that changed since it was last called.
+func (l *ledger) changed() []string {
+	names := slices.Collect(maps.Keys(l.dirty))
+	clear(l.dirty)
+	return names
+}
