@@ -1,0 +1,132 @@
+# METADATA
+# title: GPUs shared by memory
+# description: |
+#   Puts pods that request aliyun.com/gpu-mem on single GPUs of a node, and
+#   writes the annotations of gpushare-scheduler-extender, which its device
+#   plugin reads. Memory is in units of that plugin: GiB or MiB.
+#
+#   What pods hold is their request, which nobody can change, on the GPU that
+#   their annotation ALIYUN_COM_GPU_MEM_IDX names. A pod with memory and without
+#   the index of a GPU there might use any: it counts on each.
+package lib.scheduling.gpushare
+
+import data.lib.integers
+import data.lib.quantities
+import data.lib.scheduling.requests
+
+# METADATA
+# title: GPU memory of a pod
+# description: What the v1 Pod requests of aliyun.com/gpu-mem, 0 for none.
+wanted(pod) := requests.of(pod, "aliyun.com/gpu-mem")
+
+# METADATA
+# title: GPUs of a node
+# description: |
+#   The memory of each GPU, by index: what the annotation
+#   verdict.dev/gpu-memory of the v1 Node lists, as in "24,24,80" (0 for a GPU
+#   not to be used), else aliyun.com/gpu-mem of its capacity shared out evenly
+#   among aliyun.com/gpu-count GPUs. Empty for a list that cannot be read.
+# scope: document
+default devices(_) := []
+
+devices(node) := listed if {
+	parts := split(node.metadata.annotations["verdict.dev/gpu-memory"], ",")
+	listed := [memory |
+		some part in parts
+		memory := integers.parse(trim_space(part))
+		memory >= 0
+	]
+	count(listed) == count(parts)
+}
+
+devices(node) := [each | some _ in numbers.range(1, number)] if {
+	not node.metadata.annotations["verdict.dev/gpu-memory"]
+	number := quantities.parse(node.status.capacity["aliyun.com/gpu-count"])
+	number == floor(number)
+	number >= 1
+	number <= 256
+	each := floor(quantities.parse(node.status.capacity["aliyun.com/gpu-mem"]) / number)
+}
+
+# METADATA
+# title: Largest GPU of a node
+# description: The memory of the largest GPU of the v1 Node, 0 where it has none.
+largest(node) := max(array.concat([0], devices(node)))
+
+# METADATA
+# title: Free GPU memory of a node
+# description: |
+#   The memory left on each GPU, by index, below 0 where pods were given more
+#   than there is. Takes the whole input; undefined without input.state.pods.
+free(placement) := [left |
+	some index, memory in gpus
+	held := [amount | some pod in pods; pod.index == index; amount := pod.amount]
+	left := memory - (sum(held) + anywhere)
+] if {
+	gpus := devices(placement.node)
+	by_text := {format_int(index, 10): index | some index, _ in gpus}
+
+	# -1 where a pod's GPU is not one of the node's.
+	pods := [{"index": object.get(by_text, object.get(pod, ["annotations", "ALIYUN_COM_GPU_MEM_IDX"], ""), -1), "amount": amount} |
+		some pod in placement.state.pods
+		amount := pod.requests["aliyun.com/gpu-mem"]
+		amount > 0
+	]
+	anywhere := sum([pod.amount | some pod in pods; pod.index == -1])
+	is_array(placement.state.pods)
+}
+
+# METADATA
+# title: GPU for a pod
+# description: |
+#   The index of the GPU that has the least memory left of those with enough,
+#   the first of several. Takes the whole input; undefined where no GPU has
+#   enough, where the pod wants none, and without input.state.pods.
+device(placement) := index if {
+	memory := wanted(placement.pod)
+	memory > 0
+	[_, index] := min([[left, i] | some i, left in free(placement); left >= memory])
+}
+
+# METADATA
+# title: Pod fits
+# description: |
+#   True when some GPU has room for the pod, or it wants none. Takes the whole
+#   input. Without input.state.pods the node counts as empty.
+# scope: document
+default fits(_) := false
+
+fits(placement) if wanted(placement.pod) == 0
+
+fits(placement) if device(placement) >= 0
+
+fits(placement) if {
+	not placement.state.pods
+	wanted(placement.pod) <= largest(placement.node)
+}
+
+# METADATA
+# title: Filled GPU
+# description: |
+#   How much of the GPU that the pod would get is in use with it, from 0 to 1.
+#   Takes the whole input; undefined where device is.
+filled(placement) := (memory - left) / memory if {
+	index := device(placement)
+	memory := devices(placement.node)[index]
+	left := free(placement)[index] - wanted(placement.pod)
+}
+
+# METADATA
+# title: Annotations of a pod with GPU memory
+# description: |
+#   The annotations that tell the device plugin the pod's GPU. Takes the whole
+#   input and the time in nanoseconds, time.now_ns(); undefined where device is.
+annotations(placement, now) := {
+	"ALIYUN_COM_GPU_MEM_IDX": format_int(index, 10),
+	"ALIYUN_COM_GPU_MEM_DEV": format_int(devices(placement.node)[index], 10),
+	"ALIYUN_COM_GPU_MEM_POD": format_int(wanted(placement.pod), 10),
+	"ALIYUN_COM_GPU_MEM_ASSIGNED": "false",
+	"ALIYUN_COM_GPU_MEM_ASSUME_TIME": format_int(now, 10),
+} if {
+	index := device(placement)
+}
