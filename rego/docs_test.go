@@ -52,6 +52,14 @@ func TestPolicyExamples(t *testing.T) {
 		"../docs/policies.md":                     {"support", "boolean", "scheduling"},
 		"../docs/identity.md":                     {"jwt", "clusters", "github"},
 		"../docs/authentication-configuration.md": {"migrated"},
+		"../docs/scheduling/tenants.md":           {"tenants", "first"},
+		"../docs/scheduling/share-gpus.md":        {"gpushare"},
+		"../docs/scheduling/packing.md":           {"packing"},
+		"../docs/scheduling/images.md":            {"images"},
+		"../docs/scheduling/zone-cost.md":         {"zonecost"},
+		"../docs/scheduling/maintenance.md":       {"maintenance"},
+		"../docs/scheduling/storage.md":           {"topolvm"},
+		"../docs/scheduling/devices.md":           {"gpus"},
 	} {
 		t.Run(path.Base(page), func(t *testing.T) {
 			folders, data := examples(t, page)
