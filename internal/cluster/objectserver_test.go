@@ -24,8 +24,7 @@ type objectServer struct {
 	version  int
 	objects  map[string]object // by name
 	watchers map[chan event]struct{}
-	headers  http.Header // of the last request
-	query    url.Values  // likewise
+	query    url.Values // of the last request
 	lists    int         // whole and streamed lists
 }
 
@@ -89,12 +88,6 @@ func (s *objectServer) listCount() int {
 	return s.lists
 }
 
-func (s *objectServer) header(name string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.headers.Get(name)
-}
-
 // asked is a parameter of the last request.
 func (s *objectServer) asked(name string) string {
 	s.mu.Lock()
@@ -111,7 +104,7 @@ func (s *objectServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	streamed := query.Get("sendInitialEvents") == "true"
 
 	s.mu.Lock()
-	s.headers, s.query = r.Header.Clone(), query
+	s.query = query
 	switch {
 	case streamed && s.noWatchList:
 		s.mu.Unlock()

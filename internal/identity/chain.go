@@ -69,7 +69,13 @@ func (c *Chain) Verify(ctx context.Context, token *Token) (policy.Identity, Sour
 	}
 	asking := inquiry{chain: c, token: token, left: c.sources}
 	defer asking.end()
-	if known := asking.run(ctx); known != nil {
+	others := ctx
+	if c.Waits(token) {
+		var cancel context.CancelFunc // of whoever is still being asked at the end
+		others, cancel = context.WithCancel(ctx)
+		defer cancel()
+	}
+	if known := asking.run(ctx, others); known != nil {
 		return known.identity, known.source, nil
 	}
 	if len(asking.faults) > 0 {
@@ -90,7 +96,6 @@ type inquiry struct {
 	// What is needed once somebody's answer is awaited.
 	answers chan verification
 	waited  *time.Timer
-	cancel  context.CancelFunc
 
 	faults []error
 	// refusals say why a source that could have known the token does not.
@@ -98,8 +103,8 @@ type inquiry struct {
 }
 
 // run returns the first answer that knows the token, nil when there is none.
-func (q *inquiry) run(ctx context.Context) *verification {
-	asking := ctx // of those whose answer is awaited
+// others is the context of those whose answer is awaited.
+func (q *inquiry) run(ctx, others context.Context) *verification {
 	for {
 		if err := ctx.Err(); err != nil {
 			q.faults = append(q.faults, fmt.Errorf("verifying a token: %w", context.Cause(ctx)))
@@ -117,10 +122,7 @@ func (q *inquiry) run(ctx context.Context) *verification {
 			}
 			continue
 		default:
-			if q.cancel == nil {
-				asking, q.cancel = context.WithCancel(ctx)
-			}
-			q.begin(asking, source)
+			q.begin(others, source)
 		}
 		if known, done := q.wait(ctx); done {
 			return known
@@ -159,11 +161,9 @@ func (q *inquiry) begin(ctx context.Context, source Source) {
 	go func() { q.answers <- q.chain.ask(ctx, source, q.token) }()
 }
 
-// end stops those who are still being asked.
 func (q *inquiry) end() {
-	if q.answers != nil {
+	if q.waited != nil {
 		q.waited.Stop()
-		q.cancel()
 	}
 }
 

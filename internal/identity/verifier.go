@@ -55,7 +55,7 @@ type Verifier struct {
 	verifying atomic.Int64
 }
 
-// tokenKey is an HMAC-SHA-256 of a token, with a key of this process.
+// tokenKey is an HMAC-SHA-256 of a token's digest, with a key of this process.
 type tokenKey [sha256.Size]byte
 
 // acceptance holds while the generation of the source that knew the token stays
@@ -87,7 +87,7 @@ func NewVerifier(chain *Chain, options VerifierOptions) *Verifier {
 	v.macs.New = func() any {
 		mac := hmac.New(sha256.New, key)
 		// From the second time on it puts back the state it had the first time,
-		// which overwrites what is left of a token.
+		// which overwrites what is left of a digest.
 		mac.Reset()
 		return mac
 	}
@@ -134,7 +134,8 @@ func (v *Verifier) CacheStats() map[string]func() cache.Stats {
 // What is returned is shared, and must not be changed.
 func (v *Verifier) Verify(ctx context.Context, text string) (policy.Identity, error) {
 	token := ParseToken(text)
-	key := v.keyOf(text)
+	digest := token.SHA256()
+	key := v.keyOf(digest)
 	if kept, ok := v.known(key); ok {
 		return kept, nil
 	}
@@ -146,7 +147,7 @@ func (v *Verifier) Verify(ctx context.Context, text string) (policy.Identity, er
 	detached := context.WithoutCancel(ctx)
 	if !v.chain.Waits(token) {
 		// What is over in microseconds needs no goroutine of its own.
-		verified, err, _ := v.flights.Do(string(key[:]), func() (any, error) { return v.verify(detached, token, key) })
+		verified, err, _ := v.flights.Do(string(key[:]), func() (any, error) { return v.verify(detached, token, digest, key) })
 		if err != nil {
 			return policy.Identity{}, err
 		}
@@ -155,7 +156,7 @@ func (v *Verifier) Verify(ctx context.Context, text string) (policy.Identity, er
 	done := v.flights.DoChan(string(key[:]), func() (any, error) {
 		ctx, cancel := context.WithTimeout(detached, v.Timeout)
 		defer cancel()
-		return v.verify(ctx, token, key)
+		return v.verify(ctx, token, digest, key)
 	})
 	select {
 	case result := <-done:
@@ -189,7 +190,7 @@ func (v *Verifier) refused(key tokenKey) error {
 }
 
 // verify asks the sources, and keeps what is certain.
-func (v *Verifier) verify(ctx context.Context, token *Token, key tokenKey) (verified policy.Identity, err error) {
+func (v *Verifier) verify(ctx context.Context, token *Token, digest [sha256.Size]byte, key tokenKey) (verified policy.Identity, err error) {
 	// It may run in a goroutine of its own, where a panic would end the program.
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -213,7 +214,7 @@ func (v *Verifier) verify(ctx context.Context, token *Token, key tokenKey) (veri
 	case err != nil:
 		return policy.Identity{}, err
 	}
-	verified.TokenSHA256 = token.SHA256()
+	verified.TokenSHA256 = digest
 	if verified.VerifiedUntil = began.Add(v.TTL); !verified.Expires.IsZero() && verified.Expires.Before(verified.VerifiedUntil) {
 		verified.VerifiedUntil = verified.Expires
 	}
@@ -224,11 +225,11 @@ func (v *Verifier) verify(ctx context.Context, token *Token, key tokenKey) (veri
 	return verified, nil
 }
 
-func (v *Verifier) keyOf(token string) (key tokenKey) {
+func (v *Verifier) keyOf(digest [sha256.Size]byte) (key tokenKey) {
 	mac := v.macs.Get().(hash.Hash)
-	_, _ = mac.Write([]byte(token)) // a hash never fails
+	_, _ = mac.Write(digest[:]) // a hash never fails
 	mac.Sum(key[:0])
-	mac.Reset() // it holds the end of the token
+	mac.Reset()
 	v.macs.Put(mac)
 	return key
 }
