@@ -25,7 +25,7 @@ type objectServer struct {
 	objects  map[string]object // by name
 	watchers map[chan event]struct{}
 	query    url.Values // of the last request
-	lists    int         // whole and streamed lists
+	lists    int        // whole and streamed lists
 }
 
 // object is the JSON form of an object.
