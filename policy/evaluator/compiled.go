@@ -45,7 +45,11 @@ func NewCompiled(ctx context.Context, compiler *ast.Compiler, ref ast.Ref, value
 	if err != nil {
 		return nil, err
 	}
-	program, err := lower(policy, compiler)
+	comprehensions, err := indexed(compiler, ref)
+	if err != nil {
+		return nil, err
+	}
+	program, err := lower(policy, compiler, comprehensions)
 	if err != nil {
 		return nil, fmt.Errorf("compiling %v: %w", ref, err)
 	}

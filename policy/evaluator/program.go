@@ -9,8 +9,8 @@ type program struct {
 	capabilities *ast.Capabilities
 	// dynamic finds rules by the path in a CallDynamicStmt.
 	dynamic *pathNode
-	// rules, functions and paths count what a memo remembers.
-	rules, functions, paths int
+	// rules, functions, paths and groups count what a memo remembers.
+	rules, functions, paths, groups int
 }
 
 // code is how a statement ended: next, or how many blocks to leave, or one of
