@@ -235,11 +235,7 @@ func (l *lowering) sprintf(call *ir.CallStmt, array ir.Local, elements []operand
 			f[slot] = ast.NewTerm(ast.NewArray(slices.Clone(b.operands)...))
 			return general(m, f)
 		}
-		// Grants of one role, say, give the same text one after the other.
-		if last, ok := b.formatted.Value.(ast.String); !ok || string(last) != string(out) {
-			b.formatted = ast.StringTerm(string(out))
-		}
-		f[result] = b.formatted
+		f[result] = b.texts.term(out)
 		return next
 	}
 }

@@ -94,6 +94,7 @@ func lower(policy *ir.Policy, compiler *ast.Compiler, indexed map[place]bool) (*
 		if keyed(fn, l.layouts[fn.Name]) {
 			f.wanted = frameSize(fn.Blocks, f)
 		}
+		f.collects = collects(fn, l.layouts[fn.Name])
 	}
 	for _, fn := range policy.Funcs.Funcs {
 		if err := l.fill(fn); err != nil {
