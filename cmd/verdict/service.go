@@ -186,6 +186,9 @@ func (s *service) loadPolicies(ctx context.Context) error {
 	// What changed while the revision was compiled is caught up with.
 	s.observer.loaded = s.nodesChanged.now
 	s.engine = policy.NewEngine(options, s.observer)
+	s.background.Go(func() {
+		s.engine.Recheck(ctx, policy.RecheckInterval, s.observer.rechecked, s.observer.disagreed)
+	})
 	if len(c.Policy.Directories) == 0 {
 		return s.engine.Load(ctx, builtin.Starter())
 	}

@@ -56,6 +56,10 @@ func NewCompiled(ctx context.Context, compiler *ast.Compiler, ref ast.Ref, value
 	return &Compiled{program: program, values: values, interpreter: interpreter, machines: newMachinePool(program)}, nil
 }
 
+// Interpreter is the one that evaluates the same rule where the program does
+// not.
+func (c *Compiled) Interpreter() *Interpreter { return c.interpreter }
+
 // Evaluate implements Evaluator.
 func (c *Compiled) Evaluate(ctx context.Context, query Query) (Result, error) {
 	if n := c.failures.Load(); n >= hopeless && c.failures.Add(1)%retryEvery != 0 {
