@@ -24,6 +24,7 @@ type part struct {
 // parts are in the order in which they are measured, the longest last.
 var parts = []part{
 	{"reload", (*bench).measureReloads},
+	{"evaluator", (*bench).measureEvaluator},
 	{"decide in process", (*bench).measureDecisions},
 	{"filter in process", (*bench).measureFilter},
 	{"policy files", (*bench).measurePolicies},
