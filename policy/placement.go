@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -34,6 +35,9 @@ type Placer struct {
 	view *View
 	rule *rule
 	pod  Value
+	// taken is what the rule reads of the pod, taken out of it once for all nodes;
+	// nil when it reads nothing.
+	taken func() *ast.Term
 	// number stands for everything the rule reads of the pod; 0 when decisions
 	// are not kept.
 	number uint64
@@ -42,6 +46,7 @@ type Placer struct {
 // Placer returns what decides pod by rule.
 func (v *View) Placer(which SchedulingRule, pod Value) *Placer {
 	p := &Placer{view: v, rule: v.rules[which], pod: pod}
+	p.taken = sync.OnceValue(p.takePod)
 	kept := v.engine.kept
 	if kept.pods == nil || !p.rule.cached || p.rule.evaluator == nil {
 		return p
@@ -130,8 +135,8 @@ func (p *Placer) input(node *Node, class Class) ast.Value {
 			pairs = append(pairs, [2]*ast.Term{key, ast.NewTerm(value)})
 		}
 	}
-	if reads := p.rule.input.field(podName); reads != nil {
-		add(podKey, p.pod.project(reads))
+	if pod := p.taken(); pod != nil {
+		pairs = append(pairs, [2]*ast.Term{podKey, pod})
 	}
 	switch reads := p.rule.input.field(nodeName); {
 	case reads == nil:
@@ -141,6 +146,18 @@ func (p *Placer) input(node *Node, class Class) ast.Value {
 		add(nodeKey, node.project(reads))
 	}
 	return ast.NewObject(pairs...)
+}
+
+func (p *Placer) takePod() *ast.Term {
+	reads := p.rule.input.field(podName)
+	if reads == nil {
+		return nil
+	}
+	value := p.pod.project(reads)
+	if value == nil {
+		return nil
+	}
+	return ast.NewTerm(value)
 }
 
 const podName, nodeName = "pod", "node"

@@ -27,8 +27,8 @@ type Disagreement struct {
 	Compiled, Interpreted string
 }
 
-// Error implements error.
-func (d *Disagreement) Error() string {
+// String says it in one line.
+func (d *Disagreement) String() string {
 	return fmt.Sprintf("%s: the compiled rule gave %s where OPA's interpreter gives %s", d.Rule, d.Compiled, d.Interpreted)
 }
 

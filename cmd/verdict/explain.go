@@ -121,7 +121,7 @@ func writeExplanation(w io.Writer, explained policy.Explained, detail policy.Det
 		switch {
 		case rule.Disagreement != nil:
 			disagree = true
-			column(&b, "run", []string{"DISAGREEMENT: " + rule.Disagreement.Error()})
+			column(&b, "run", []string{"DISAGREEMENT: " + rule.Disagreement.String()})
 		case rule.Interpreted == "":
 			column(&b, "run", []string{"compiled, and by OPA's interpreter, which says the same"})
 		default:

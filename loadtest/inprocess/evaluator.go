@@ -47,7 +47,7 @@ type evaluation struct {
 // MeasureEvaluators measures decisions over bindings and shapes of policies that
 // are easily slow. Both evaluators have to agree on each.
 func MeasureEvaluators(ctx context.Context, bindings int, turns Turns, seed uint64) ([]Evaluation, error) {
-	evaluations, err := accessEvaluations(bindings, seed)
+	evaluations, err := accessEvaluations(ctx, bindings, seed)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (e *evaluation) contestants(ctx context.Context) (compiled, interpreter con
 			got, gotErr := own[i].Evaluate(ctx, query)
 			want, wantErr := rival[i].Evaluate(ctx, query)
 			if errorText(gotErr) != errorText(wantErr) || !equal(got.Value, want.Value) {
-				return compiled, interpreter, fmt.Errorf("%s: compiled %v and error %v, interpreted %v and error %v", e.rules[i], got.Value, gotErr, want.Value, wantErr)
+				return compiled, interpreter, fmt.Errorf("%s: compiled %v and error %q, interpreted %v and error %q", e.rules[i], got.Value, errorText(gotErr), want.Value, errorText(wantErr))
 			}
 		}
 	}
@@ -167,7 +167,7 @@ func compileModules(sources map[string]string) (*ast.Compiler, error) {
 
 // accessEvaluations are decisions by the starter policies, as Authorize makes
 // them: deny is asked first, and allow where it does not hold.
-func accessEvaluations(bindings int, seed uint64) ([]evaluation, error) {
+func accessEvaluations(ctx context.Context, bindings int, seed uint64) ([]evaluation, error) {
 	company, err := generate.NewCompany(generate.Size{Users: max(bindings/2/bindingsPerPerson, 1), Bindings: bindings, Namespaces: namespaces}, seed)
 	if err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func accessEvaluations(bindings int, seed uint64) ([]evaluation, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := compile(context.Background(), files)
+	own, err := compile(ctx, files)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,7 @@ func accessEvaluations(bindings int, seed uint64) ([]evaluation, error) {
 		if err != nil {
 			return nil, err
 		}
-		outcome, err := own.authorize(context.Background(), decoded)
+		outcome, err := own.authorize(ctx, decoded)
 		if err != nil {
 			return nil, err
 		}
@@ -246,9 +246,11 @@ func accessEvaluations(bindings int, seed uint64) ([]evaluation, error) {
 	return out, nil
 }
 
-// Names of shapes of policies.
+// The names of shapes of policies.
 const (
-	ShapeSome, ShapeGroups, ShapeHelper = "some over 10,000 items, the first holds", "groups of 500 items", "a helper called 10,000 times with equal arguments"
+	ShapeSome   = "some over 10,000 items, an early one holds"
+	ShapeGroups = "groups of 500 items"
+	ShapeHelper = "a helper called 10,000 times with equal arguments"
 )
 
 // ShapeRules is the name of so many rules on distinct constants.

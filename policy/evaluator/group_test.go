@@ -40,11 +40,11 @@ func TestGroupedComprehensions(t *testing.T) {
 		{"a set that no element is in", "r := l if {\n\ta := input.a\n\tl := {y | some y in input.list; y.a == a}\n}"},
 		{"an object without elements", "r := l if {\n\ta := input.a\n\tl := {y.id: y | some y in input.list; y.a == a}\n}"},
 		{"nothing to go through", "r := l if {\n\ta := input.a\n\tl := {y.id: y | some y in input.nothing; y.a == a}\n}"},
-		{"with other input", "r contains [n, l] if {\n\tsome n in [1, 2]\n\tl := lists with input.list as [{\"a\": 1, \"id\": n}]\n}\n\nr contains lists\n\nlists contains [a, l] if {\n\tsome x in input.list\n\ta := x.a\n\tl := [y.id | some y in input.list; y.a == a]\n}"},
+		{"with other input", "r contains [n, l] if {\n\tsome n in [1, 2]\n\tl := lists with input.list as [{\"a\": 1, \"id\": n}]\n}\n\nr contains x if some x in lists\n\n# Theirs.\nlists contains [a, l] if {\n\tsome x in input.list\n\ta := x.a\n\tl := [y.id | some y in input.list; y.a == a]\n}"},
 		{"in a condition", "r contains x.id if {\n\tsome x in input.list\n\ta := x.a\n\tcount([1 | some y in input.list; y.a == a]) > 1\n}"},
 		{"in the head", "r[a] := count([1 | some y in input.list; y.a == a]) if {\n\tsome x in input.list\n\ta := x.a\n}"},
 		{"in an else", "r := 1 if input.none\n\nelse := [a, l] if {\n\ta := input.list[0].a\n\tl := [y.id | some y in input.list; y.a == a]\n}"},
-		{"in a set that is streamed", "r contains [x, l] if some [x, l] in all\n\nall contains [a, l] if {\n\tsome x in input.list\n\ta := x.a\n\tl := [y.id | some y in input.list; y.a == a]\n}"},
+		{"in a set that is streamed", "r contains [x, l] if some [x, l] in all\n\n# Theirs.\nall contains [a, l] if {\n\tsome x in input.list\n\ta := x.a\n\tl := [y.id | some y in input.list; y.a == a]\n}"},
 		{"one in another", around(`[z | some y in input.list; b := y.b; z := [v.id | some v in input.list; v.b == b]; y.a == a]`)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
