@@ -48,9 +48,16 @@ func collect(value operand, result int) statement {
 	}
 }
 
+// nothing is the set of all rules that added nothing. What a rule gave is not
+// changed any more.
+var nothing = ast.NewTerm(ast.NewSet())
+
 // collectedSet is the set of what the running function put aside.
 func (m *machine) collectedSet() *ast.Term {
 	aside := m.collected[m.collecting:]
+	if len(aside) == 0 {
+		return nothing
+	}
 	set := ast.NewTerm(ast.NewSet(aside...))
 	clear(aside)
 	m.collected = m.collected[:m.collecting]
