@@ -26,6 +26,7 @@ var parts = []part{
 	{"reload", (*bench).measureReloads},
 	{"bad tokens", (*bench).measureFlood},
 	{"tokens in process", (*bench).measureTokens},
+	{"evaluator", (*bench).measureEvaluator},
 	{"decide in process", (*bench).measureDecisions},
 	{"filter in process", (*bench).measureFilter},
 	{"policy files", (*bench).measurePolicies},

@@ -108,7 +108,7 @@ func otherBytesTargets(s report.Scenario) []report.Target {
 
 func neverSeenTargets(s report.Scenario) []report.Target {
 	return []report.Target{report.AtLeast(named(s, "requests/s against "+servers.OPA),
-		report.Ratio(s.Of(servers.Verdict).PerSecond, s.Of(servers.OPA).PerSecond), 2.5)}
+		report.Ratio(s.Of(servers.Verdict).PerSecond, s.Of(servers.OPA).PerSecond), 4.5)}
 }
 
 func tokenTargets(s report.Scenario) []report.Target {

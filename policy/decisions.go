@@ -250,11 +250,15 @@ func (v *View) evaluate(ctx context.Context, r *rule, projected ast.Value) (d de
 		projected = ast.NewObject()
 	}
 	now := time.Now()
-	result, err := r.evaluator.Evaluate(ctx, evaluator.Query{Input: projected, Data: v.data, Now: now})
+	query := evaluator.Query{Input: projected, Data: v.data, Now: now}
+	result, err := r.evaluator.Evaluate(ctx, query)
 	if err != nil {
 		return decision{}, v.evaluationError(ctx, r.path, err)
 	}
 	value, err := r.read(result.Value)
+	if r.compiled() {
+		v.engine.offer(sample{revision: v.id, rule: r, query: query, value: result.Value})
+	}
 	if err != nil {
 		return decision{}, err
 	}

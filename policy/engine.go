@@ -31,6 +31,8 @@ type Engine struct {
 	numbers    atomic.Uint64 // of generations and classes
 	flights    singleflight.Group
 	evaluating atomic.Int64 // in flights
+	// samples are handed to Recheck, when it waits for one.
+	samples chan sample
 }
 
 // Observer is told how loading goes.
@@ -50,7 +52,7 @@ type Fault struct {
 
 // NewEngine returns an engine without a revision.
 func NewEngine(options Options, observer Observer) *Engine {
-	return &Engine{options: options, observer: observer, kept: newDecisions(options.Cache)}
+	return &Engine{options: options, observer: observer, kept: newDecisions(options.Cache), samples: make(chan sample)}
 }
 
 // Load compiles content and makes it the current revision. Content equal to

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -85,6 +86,9 @@ type Placer struct {
 	rule   *rule
 	pod    Value
 	victim *PodState // nil where the rule is of no victim
+	// taken is what the rule reads of the pod, taken out of it once for all nodes;
+	// nil when it reads nothing.
+	taken func() *ast.Term
 	// number stands for everything the rule reads of the pod and the victim; 0
 	// when decisions are not kept.
 	number uint64
@@ -102,6 +106,7 @@ func (p Profile) VictimPlacer(pod Value, victim *PodState) *Placer {
 
 func (p Profile) newPlacer(which SchedulingRule, pod Value, victim *PodState) *Placer {
 	out := &Placer{view: p.view, rule: p.rule(which), pod: pod, victim: victim}
+	out.taken = sync.OnceValue(out.takePod)
 	kept := p.view.engine.kept
 	if kept.pods == nil || !out.rule.cached || out.rule.evaluator == nil {
 		return out
@@ -194,8 +199,8 @@ func (p *Placer) input(node *Node, class Class) ast.Value {
 			pairs = append(pairs, [2]*ast.Term{key, ast.NewTerm(value)})
 		}
 	}
-	if reads := p.rule.input.field(podName); reads != nil {
-		add(podKey, p.pod.project(reads))
+	if pod := p.taken(); pod != nil {
+		pairs = append(pairs, [2]*ast.Term{podKey, pod})
 	}
 	if reads := p.rule.input.field(victimName); reads != nil {
 		add(victimKey, p.victim.project(reads))
@@ -225,6 +230,18 @@ const (
 
 	inputMembers = 4
 )
+
+func (p *Placer) takePod() *ast.Term {
+	reads := p.rule.input.field(podName)
+	if reads == nil {
+		return nil
+	}
+	value := p.pod.project(reads)
+	if value == nil {
+		return nil
+	}
+	return ast.NewTerm(value)
+}
 
 var (
 	podKey    = ast.StringTerm(podName)

@@ -1055,7 +1055,15 @@ func variant(r *rand.Rand, p *point, files map[string]string) map[string]string 
 		for _, l := range p.leaves {
 			fields = append(fields, "."+l.path[len(l.path)-1])
 		}
+		// The fields of a user are no fields of the input: the engine knows no others.
+		const head, hidden = "\nuser.", "\nuser\x00"
+		for _, name := range names {
+			out[name] = strings.ReplaceAll(out[name], head, hidden)
+		}
 		replaceOne(r, out, names, fields, fields)
+		for _, name := range names {
+			out[name] = strings.ReplaceAll(out[name], hidden, head)
+		}
 	default:
 		var constants []string
 		for _, constant := range universe {

@@ -317,7 +317,7 @@ func TestProperty(t *testing.T) {
 			worlds := (total*shares[p.name]/100 + perWorld - 1) / perWorld
 			for i := range worlds {
 				compared += perWorld
-				// To see one again: -run 'TestProperty/world/authorization/17$' -seed 17 -decisions 1.
+				// To see one again: -run 'TestProperty/world/authorization/17$' -seed 17 -decisions 100.
 				t.Run(fmt.Sprintf("%s/%d", p.name, *seed+uint64(i)), func(t *testing.T) {
 					t.Parallel()
 					runWorld(t, newWorld(t, p, *seed+uint64(i), seen), perWorld, seen)

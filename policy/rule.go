@@ -20,7 +20,10 @@ type rule struct {
 	index int
 	// evaluator is nil when no policy gives the rule: it is undefined then.
 	evaluator evaluator.Evaluator
-	// interpreted says why it is OPA's interpreter, "" when it is not.
+	// interpreter is OPA's, which also explains what a compiled rule says; nil
+	// when no policy gives the rule.
+	interpreter *evaluator.Interpreter
+	// interpreted says why the interpreter is the evaluator, "" when it is not.
 	interpreted string
 	footprint   *footprint.Footprint
 	// fingerprint says what the rule computes; see sameAs.
@@ -55,15 +58,18 @@ func (r *rule) prepare(ctx context.Context, compiler *ast.Compiler, values cache
 	default:
 		compiled, err := evaluator.NewCompiled(ctx, compiler, ref, values)
 		if err == nil {
-			r.evaluator = compiled
+			r.evaluator, r.interpreter = compiled, compiled.Interpreter()
 			return nil
 		}
 		r.interpreted = err.Error()
 	}
 	interpreter, err := evaluator.NewInterpreter(compiler, ref, values, r.footprint.Timed)
-	r.evaluator = interpreter
+	r.evaluator, r.interpreter = interpreter, interpreter
 	return err
 }
+
+// compiled reports whether the rule is run as a compiled program.
+func (r *rule) compiled() bool { return r.interpreter != nil && r.interpreted == "" }
 
 // undefinedRule is a rule that nobody wrote.
 func undefinedRule(index int, e entry) *rule {

@@ -21,6 +21,8 @@ type observer struct {
 	loadErrors  prometheus.Counter
 	loadSeconds prometheus.Histogram
 	files       *prometheus.CounterVec
+	// rechecks and disagreements are of decisions that OPA's interpreter made again.
+	rechecks, disagreements *prometheus.CounterVec
 }
 
 func newObserver(log *zap.Logger, registerer prometheus.Registerer) *observer {
@@ -47,8 +49,16 @@ func newObserver(log *zap.Logger, registerer prometheus.Registerer) *observer {
 			Name: "verdict_file_reloads_total",
 			Help: "Readings of changed files by kind (certificate, tokenFile, clientSecret, connection, revoked) and result (success, error).",
 		}, []string{"kind", "result"}),
+		rechecks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "verdict_evaluator_checks_total",
+			Help: "Decisions of compiled rules that OPA's interpreter made again, to compare.",
+		}, []string{"rule"}),
+		disagreements: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "verdict_evaluator_disagreements_total",
+			Help: "Those that came out differently. Anything but 0 is a defect.",
+		}, []string{"rule"}),
 	}
-	registerer.MustRegister(o.revision, o.loads, o.loadErrors, o.loadSeconds, o.files)
+	registerer.MustRegister(o.revision, o.loads, o.loadErrors, o.loadSeconds, o.files, o.rechecks, o.disagreements)
 	return o
 }
 
@@ -62,6 +72,12 @@ func (o *observer) RevisionLoaded(revision *policy.Revision, took time.Duration)
 	o.revision.WithLabelValues(revision.ID()).Set(1)
 	o.loads.Inc()
 	o.loadSeconds.Observe(took.Seconds())
+	for _, rule := range revision.Inspect() {
+		if rule.Defined && rule.Interpreted == "" { // there to be watched before the first
+			o.rechecks.WithLabelValues(rule.Rule)
+			o.disagreements.WithLabelValues(rule.Rule)
+		}
+	}
 	o.log.Info("policy revision loaded", zap.String("revision", revision.ID()),
 		zap.Int("modules", revision.Modules()), zap.Duration("took", took))
 	for _, warning := range revision.Warnings() {
@@ -83,6 +99,16 @@ func (o *observer) RevisionRefused(err error) {
 	for _, problem := range load.Problems {
 		o.log.Error("policy change refused, the running revision stays: " + problem.String())
 	}
+}
+
+// rechecked counts a decision that OPA's interpreter made again.
+func (o *observer) rechecked(rule string) { o.rechecks.WithLabelValues(rule).Inc() }
+
+// disagreed counts and logs one that came out differently.
+func (o *observer) disagreed(d *policy.Disagreement) {
+	o.disagreements.WithLabelValues(d.Rule).Inc()
+	o.log.Error("a compiled rule and OPA's interpreter disagree, which is a defect: please report it, and set policy.evaluator to interpreter meanwhile",
+		zap.String("rule", d.Rule), zap.String("revision", d.Revision), zap.String("compiled", d.Compiled), zap.String("interpreted", d.Interpreted))
 }
 
 // fileReloaded counts and logs one reading of a changed file.

@@ -194,6 +194,9 @@ func (s *service) loadPolicies(ctx context.Context) error {
 	options.Cluster = map[string]func() policy.Object{nodesResource: s.clusterNodes}
 	s.observer.loaded = s.revisionLoaded
 	s.engine = policy.NewEngine(options, s.observer)
+	s.background.Go(func() {
+		s.engine.Recheck(ctx, policy.RecheckInterval, s.observer.rechecked, s.observer.disagreed)
+	})
 	if len(c.Policy.Directories) == 0 {
 		return s.engine.Load(ctx, builtin.Starter())
 	}

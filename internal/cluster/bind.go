@@ -104,6 +104,9 @@ func isDefinite(err error) bool {
 
 // Active implements scheduling.Cluster.
 func (s *State) Active() error {
+	if !s.options.Bind {
+		return errBindOff
+	}
 	if s.lease == nil {
 		return nil
 	}
@@ -115,6 +118,8 @@ func (s *State) Active() error {
 	}
 	return nil
 }
+
+var errBindOff = errors.New("this verdict binds no pods: set scheduling.bind.enabled, or remove bindVerb from the extender")
 
 var errTakingOver = errors.New("this replica has just become the one that binds: waiting to know what the one before it bound")
 

@@ -321,3 +321,10 @@ func TestConcurrentBindsShareNothing(t *testing.T) {
 		t.Error("locks are kept")
 	}
 }
+
+func TestNothingIsBoundUnlessTurnedOn(t *testing.T) {
+	w := startState(t, newAPIServer(t), everything, StateOptions{})
+	if err := w.Active(); err == nil || !strings.Contains(err.Error(), "scheduling.bind.enabled") {
+		t.Errorf("error %v, want what to set", err)
+	}
+}

@@ -45,6 +45,29 @@ const cacheBytes, cacheEntries = 128 << 20, 200_000
 
 // compile compiles policy files and data as `verdict serve` does.
 func compile(ctx context.Context, files []generate.File) (revision, error) {
+	return compileFor(ctx, files, false)
+}
+
+// compileFor is compile; with interpreterOnly it is with policy.evaluator:
+// interpreter.
+func compileFor(ctx context.Context, files []generate.File, interpreterOnly bool) (revision, error) {
+	engine := policy.NewEngine(policy.Options{
+		Library:         builtin.Library(),
+		Cache:           policy.CacheOptions{Bytes: cacheBytes * 3 / 8, Entries: cacheEntries},
+		InterpreterOnly: interpreterOnly,
+	}, quiet{})
+	if err := engine.Load(ctx, contentOf(files)); err != nil {
+		return revision{}, fmt.Errorf("compiling: %w", err)
+	}
+	return revision{engine, engine.Revision().View()}, nil
+}
+
+// load replaces what an engine decides by, as a changed file does.
+func (r revision) load(ctx context.Context, files []generate.File) error {
+	return r.engine.Load(ctx, contentOf(files))
+}
+
+func contentOf(files []generate.File) policy.Content {
 	var content policy.Content
 	for _, f := range files {
 		if f.Data {
@@ -53,14 +76,7 @@ func compile(ctx context.Context, files []generate.File) (revision, error) {
 			content.Modules = append(content.Modules, policy.Module{Path: f.Path, Source: f.Text})
 		}
 	}
-	engine := policy.NewEngine(policy.Options{
-		Library: builtin.Library(),
-		Cache:   policy.CacheOptions{Bytes: cacheBytes * 3 / 8, Entries: cacheEntries},
-	}, quiet{})
-	if err := engine.Load(ctx, content); err != nil {
-		return revision{}, fmt.Errorf("compiling: %w", err)
-	}
-	return revision{engine, engine.Revision().View()}, nil
+	return content
 }
 
 // review is a SubjectAccessReview that was read already.
@@ -82,6 +98,16 @@ func decodeReview(document any) (review, error) {
 func (r revision) authorize(ctx context.Context, v review) (policy.AuthorizationOutcome, error) {
 	decision, err := r.alone.Authorize(ctx, v.decoded)
 	return decision.Outcome, err
+}
+
+// authorizeText decides anew, from the bytes of a review.
+func (r revision) authorizeText(ctx context.Context, text []byte) (policy.AuthorizationOutcome, error) {
+	document, err := policy.ParseObject(text)
+	if err != nil {
+		return "", err
+	}
+	defer document.Release()
+	return r.authorize(ctx, review{document.Root()})
 }
 
 // memoryNodes are the cluster's nodes without a cluster.

@@ -217,6 +217,8 @@ func shapes() []shape {
 
 r if not some_fails`, list(1000, "%d")},
 		{"group by", `r[item.team] contains item.id if some item in input`, items},
+		{"group by, a comprehension", "r[team] := [m.id | some m in input; m.team == team] if {\n\tsome item in input\n\tteam := item.team\n}", items},
+		{"group by, counted", "r[team] := n if {\n\tsome item in input\n\tteam := item.team\n\tn := count({m.id | some m in input; m.team == team})\n}", items},
 		{"nested object", "r[item.team][item.id] := item if some item in input", items},
 		{"wide object of sets", `r[item.id] contains item.team if some item in input`, items},
 		{"helper, same argument", "r if { some x in input; not helper(\"a\") }\n\nhelper(s) if { some c in [\"b\", \"c\", \"a\"]; c == s }", list(10_000, "%d")},

@@ -23,8 +23,7 @@ type builtinState struct {
 	stop     func() bool
 	operands []*ast.Term
 	text     []byte
-	// formatted is the last result of sprintf.
-	formatted *ast.Term
+	texts    texts
 
 	// collect receives the outputs of the builtin that runs.
 	collect  func(*ast.Term) error
@@ -33,9 +32,6 @@ type builtinState struct {
 	relation bool
 	twice    bool
 }
-
-// noText is what sprintf gave before it was called.
-var noText = ast.NullTerm()
 
 var errManyOutputs = errors.New("a builtin function gave two values")
 
@@ -76,7 +72,7 @@ func (b *builtinState) clear() {
 	}
 	clear(b.operands[:cap(b.operands)])
 	clear(b.text[:cap(b.text)])
-	*b = builtinState{operands: b.operands[:0], text: b.text[:0], formatted: noText, collect: b.collect}
+	*b = builtinState{operands: b.operands[:0], text: b.text[:0], collect: b.collect}
 }
 
 // callBuiltin lowers a call of a function that OPA has built in.

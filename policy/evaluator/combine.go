@@ -10,12 +10,23 @@ import (
 // combined lowers statements that belong together, such as a comparison and
 // the test of its result. used is how many it took.
 func (l *lowering) combined(stmts []ir.Stmt) (s statement, used int) {
+	if s := l.groupStatement(stmts[0]); s != nil {
+		return s, 1
+	}
 	switch first := stmts[0].(type) {
 	case *ir.DotStmt:
 		return l.path(stmts)
 	case *ir.MakeObjectStmt:
+		if s, used := l.groupedComprehension(first.Target, stmts); used > 0 {
+			return s, used
+		}
 		return l.bindings(first, stmts)
+	case *ir.MakeSetStmt:
+		return l.groupedComprehension(first.Target, stmts)
 	case *ir.MakeArrayStmt:
+		if s, used := l.groupedComprehension(first.Target, stmts); used > 0 {
+			return s, used
+		}
 		return l.arrayLiteral(first, stmts)
 	case *ir.CallStmt:
 		if first.Func == ast.WalkBuiltin.Name {
@@ -224,11 +235,7 @@ func (l *lowering) sprintf(call *ir.CallStmt, array ir.Local, elements []operand
 			f[slot] = ast.NewTerm(ast.NewArray(slices.Clone(b.operands)...))
 			return general(m, f)
 		}
-		// Grants of one role, say, give the same text one after the other.
-		if last, ok := b.formatted.Value.(ast.String); !ok || string(last) != string(out) {
-			b.formatted = ast.StringTerm(string(out))
-		}
-		f[result] = b.formatted
+		f[result] = b.texts.term(out)
 		return next
 	}
 }

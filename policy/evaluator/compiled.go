@@ -45,12 +45,20 @@ func NewCompiled(ctx context.Context, compiler *ast.Compiler, ref ast.Ref, value
 	if err != nil {
 		return nil, err
 	}
-	program, err := lower(policy, compiler)
+	comprehensions, err := indexed(compiler, ref)
+	if err != nil {
+		return nil, err
+	}
+	program, err := lower(policy, compiler, comprehensions)
 	if err != nil {
 		return nil, fmt.Errorf("compiling %v: %w", ref, err)
 	}
 	return &Compiled{program: program, values: values, interpreter: interpreter, machines: newMachinePool(program)}, nil
 }
+
+// Interpreter is the one that evaluates the same rule where the program does
+// not.
+func (c *Compiled) Interpreter() *Interpreter { return c.interpreter }
 
 // Evaluate implements Evaluator.
 func (c *Compiled) Evaluate(ctx context.Context, query Query) (Result, error) {

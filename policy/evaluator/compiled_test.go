@@ -234,7 +234,7 @@ func TestNewCompiledRefuses(t *testing.T) {
 	for _, c := range []struct{ name, rules, reason string }{
 		{"rules that could change the input", "r[k] := v if some k, v in input\n\nr.a[x] := 1 if some x in input.names", "different depths"},
 		{"a negation that goes on after a computed name", "r if {\n\tnot data.p.q[input.name] == input.value\n}\n\nq.a := input.a\n\nq.b := 1", "negation"},
-		{"a comprehension with an index", "r contains [x.a, l] if {\n\tsome x in input.list\n\ta := x.a\n\tl := [y.b | some y in input.list; y.a == a]\n}", "groups once"},
+		{"a comprehension that is grouped beyond a with", "r contains [x.a, l] if {\n\tsome x in input.list\n\ta := x.a\n\tl := [z | some y in input.list; z := t with input as y; y.a == a]\n}\n\nt := input.id", "groups once"},
 		{"a function in the place of a value", "r if t with data.names as data.p.f\n\nt if data.names\n\nf(x) := x", "function"},
 		{"an expression that is a comprehension", "r if {\n\t[to_number(x) | some x in input]\n}", "comprehension"},
 	} {

@@ -52,6 +52,9 @@ func (l *lowering) setAdd(s *ir.SetAddStmt) statement {
 	if l.sending && slot == l.function.result {
 		return send(value)
 	}
+	if l.function.collects && slot == l.function.result {
+		return collect(value, slot)
+	}
 	return func(m *machine, f frame) code {
 		v := value.in(f)
 		into := f[slot]

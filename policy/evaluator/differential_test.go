@@ -119,7 +119,9 @@ func (w *writer) expr() string {
 	comparison := func() string {
 		return fmt.Sprintf("%s %s %s", w.term(), w.pick("==", "!=", "<", ">=", "==", "=="), w.term())
 	}
-	switch w.IntN(22) {
+	switch w.IntN(24) {
+	case 22, 23:
+		return w.grouped()
 	case 0, 1, 2:
 		return comparison()
 	case 3, 4, 5:
@@ -183,6 +185,24 @@ func (w *writer) expr() string {
 		return fmt.Sprintf("%s(%s)", w.pick("is_string", "is_number", "is_object", "is_null"), w.term())
 	}
 	return fmt.Sprintf("%s(%s, %s)", w.pick("startswith", "contains", "endswith"), w.term(), w.term())
+}
+
+// grouped writes a comprehension that compares with a variable from around it.
+func (w *writer) grouped() string {
+	outer, inner, out := w.name(), w.name(), w.name()
+	key := w.term()
+	before := w.vars
+	w.vars = append(append([]string{}, before...), inner)
+	same := w.pick(fmt.Sprintf("%s == %s", inner, outer), fmt.Sprintf("%s.a == %s", inner, outer), fmt.Sprintf("%s = %s", outer, w.term()), fmt.Sprintf("[%s, _] = %s", outer, inner))
+	body := fmt.Sprintf("some %s in %s; %s; %s", inner, w.collection(), w.pick("true", "true", w.body(1)), same)
+	if w.IntN(2) == 0 {
+		w.vars = append(w.vars, outer)
+		body += "; " + w.body(1)
+	}
+	head := w.pick("[%s | %s]", "{%s | %s}", "{"+w.term()+": %s | %s}")
+	comprehension := fmt.Sprintf(head, w.term(), body)
+	w.vars = append(append([]string{}, before...), outer, out)
+	return fmt.Sprintf("%s := %s; %s := %s", outer, key, out, comprehension)
 }
 
 // rule writes a head and a body over new variables.
@@ -300,7 +320,7 @@ func TestDifferential(t *testing.T) {
 	data := ast.MustParseTerm(otherData).Value.(ast.Object)
 	dataBefore := data.String()
 	other := ast.MustParseModule(otherPackage)
-	var planCount, refused, values, undefinedValues, errs, rerun, faults int
+	var planCount, refused, grouped, values, undefinedValues, errs, rerun, faults int
 	reasons, refusals := map[string]int{}, map[string]int{}
 	for n := *seed; planCount < *policies; n++ {
 		w := &writer{Rand: rand.New(rand.NewPCG(n, 7))}
@@ -328,6 +348,7 @@ func TestDifferential(t *testing.T) {
 			continue
 		}
 		planCount++
+		grouped += min(planned.program.groups, 1)
 		c := compiled{planned, data}
 		for range 6 {
 			input := w.input()
@@ -361,7 +382,7 @@ func TestDifferential(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d policies, %d refused; %d values, %d undefined, %d errors, %d errors of the program alone, %d faults of the interpreter; thrown away: %v", planCount, refused, values, undefinedValues, errs, rerun, faults, reasons)
+	t.Logf("%d policies, %d with groups, %d refused; %d values, %d undefined, %d errors, %d errors of the program alone, %d faults of the interpreter; thrown away: %v", planCount, grouped, refused, values, undefinedValues, errs, rerun, faults, reasons)
 	t.Logf("refusals: %v", refusals)
 	if refused*4 > planCount {
 		t.Errorf("%d policies were refused beside %d", refused, planCount)

@@ -163,9 +163,15 @@ type place struct {
 	row, col int
 }
 
+// unnamed is how a plan calls a file without a name.
+const unnamed = "<query>"
+
 func placeOf(l *ast.Location) place {
 	if l == nil {
 		return place{}
+	}
+	if l.File == "" {
+		return place{file: unnamed, row: l.Row, col: l.Col}
 	}
 	return place{file: l.File, row: l.Row, col: l.Col}
 }

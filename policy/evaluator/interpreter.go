@@ -33,7 +33,18 @@ func NewInterpreter(compiler *ast.Compiler, ref ast.Ref, values cache.InterQuery
 const resultVar = "result"
 
 // Evaluate implements Evaluator.
-func (i *Interpreter) Evaluate(ctx context.Context, query Query) (result Result, err error) {
+func (i *Interpreter) Evaluate(ctx context.Context, query Query) (Result, error) {
+	return i.evaluate(ctx, query, nil)
+}
+
+// Trace is Evaluate, and tells tracer every step. It goes through the rules that
+// Evaluate knows to be without result as well, and so may meet errors that
+// Evaluate does not.
+func (i *Interpreter) Trace(ctx context.Context, query Query, tracer topdown.QueryTracer) (Result, error) {
+	return i.evaluate(ctx, query, tracer)
+}
+
+func (i *Interpreter) evaluate(ctx context.Context, query Query, tracer topdown.QueryTracer) (result Result, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			result, err = Result{}, &topdown.Error{Code: topdown.InternalErr, Message: fmt.Sprintf("evaluation panicked: %v", r)}
@@ -56,6 +67,9 @@ func (i *Interpreter) Evaluate(ctx context.Context, query Query) (result Result,
 		WithCancel(cancel).
 		WithStrictBuiltinErrors(true).
 		WithInterQueryBuiltinValueCache(i.values)
+	if tracer != nil {
+		q = q.WithQueryTracer(tracer).WithIndexing(false)
+	}
 	var watched *watchedCache
 	if i.timed {
 		watched = &watchedCache{VirtualCache: topdown.NewVirtualCache(), now: query.Now}

@@ -22,6 +22,8 @@ type lowering struct {
 	sites     map[string]int // that call a function
 	paths     map[string]int
 	costs     map[string]cost
+	// indexed are the comprehensions that have to be grouped, grouped those that are.
+	indexed, grouped map[place]bool
 
 	// Of the function being lowered:
 	function  *function
@@ -38,6 +40,10 @@ type lowering struct {
 	single bool
 	// sending says that elements of the result are sent to a sink instead.
 	sending bool
+	// groups is the comprehension being lowered, if it is grouped, and site its
+	// place in memo.groups.
+	groups *grouping
+	site   int
 	// key is what the definition's element lies under, when it is a variable.
 	key ir.Local
 	// depth counts the blocks around the current statement.
@@ -48,7 +54,7 @@ type lowering struct {
 }
 
 // lower makes the program for a plan.
-func lower(policy *ir.Policy, compiler *ast.Compiler) (*program, error) {
+func lower(policy *ir.Policy, compiler *ast.Compiler, indexed map[place]bool) (*program, error) {
 	l := &lowering{
 		policy:    policy,
 		compiler:  compiler,
@@ -61,6 +67,8 @@ func lower(policy *ir.Policy, compiler *ast.Compiler) (*program, error) {
 		sites:     map[string]int{},
 		paths:     map[string]int{},
 		costs:     costs(policy.Funcs.Funcs),
+		indexed:   indexed,
+		grouped:   map[place]bool{},
 	}
 	for _, s := range policy.Static.Strings {
 		l.strings = append(l.strings, ast.StringTerm(s.Value))
@@ -86,6 +94,7 @@ func lower(policy *ir.Policy, compiler *ast.Compiler) (*program, error) {
 		if keyed(fn, l.layouts[fn.Name]) {
 			f.wanted = frameSize(fn.Blocks, f)
 		}
+		f.collects = collects(fn, l.layouts[fn.Name])
 	}
 	for _, fn := range policy.Funcs.Funcs {
 		if err := l.fill(fn); err != nil {
@@ -98,6 +107,11 @@ func lower(policy *ir.Policy, compiler *ast.Compiler) (*program, error) {
 	main, err := l.plan(policy.Plans.Plans[0])
 	if err != nil {
 		return nil, err
+	}
+	for at, has := range indexed {
+		if has && !l.grouped[at] {
+			return nil, fmt.Errorf("%s:%d: a comprehension that OPA's interpreter groups once and looks up then", at.file, at.row)
+		}
 	}
 	l.program.main = main
 	return l.program, nil
@@ -139,6 +153,7 @@ func (l *lowering) begin(f *function, blocks []*ir.Block) {
 	l.conditions = map[ir.Local]int{}
 	l.earlyExit, l.value, l.single, l.sending = false, -1, false, false
 	l.depth, l.err = 0, nil
+	l.groups = nil
 	f.size = max(frameSize(blocks, f), f.wanted+1)
 }
 
@@ -174,6 +189,7 @@ func (l *lowering) outermost(blocks []*ir.Block) []block {
 		l.writes, l.uses = count(b)
 		l.aliases = l.aliasesIn(b)
 		l.constants = constants(b, ir.Local(l.function.result), l.strings)
+		l.freeKeys(b)
 		l.base = baseDocuments(b)
 		if wholeData(b) {
 			l.refuse("data is read as a whole")

@@ -32,6 +32,11 @@ type machine struct {
 	// grown are the objects of the running function whose parts grew.
 	grown []*ast.Term
 
+	// collected are the elements that the running functions put aside, those of
+	// the innermost from collecting on.
+	collected  []*ast.Term
+	collecting int
+
 	// sinks are those of the rules that are streamed, sink the one that the
 	// running rule sends to.
 	sinks []sink
@@ -50,7 +55,6 @@ const frameChunk = 1024
 func newMachinePool(p *program) *sync.Pool {
 	return &sync.Pool{New: func() any {
 		m := &machine{program: p, chunks: [][]*ast.Term{make([]*ast.Term, frameChunk)}}
-		m.builtins.formatted = noText
 		m.builtins.collect = m.builtins.receive
 		return m
 	}}
@@ -72,6 +76,8 @@ func (m *machine) reset() {
 	m.lookup.clear()
 	clear(m.sinks[:cap(m.sinks)])
 	m.sinks, m.sink = m.sinks[:0], 0
+	clear(m.collected[:cap(m.collected)])
+	m.collected, m.collecting = m.collected[:0], 0
 	clear(m.grown[:cap(m.grown)])
 	m.grown = m.grown[:0]
 	m.builtins.clear()

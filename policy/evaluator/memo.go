@@ -9,6 +9,7 @@ type memo struct {
 	rules       []remembered
 	functions   []calls
 	paths       []remembered
+	groups      []groups
 	outer       *memo
 }
 
@@ -26,7 +27,7 @@ func (m *machine) takeMemo(input, data *ast.Term, outer *memo) *memo {
 	if n := len(m.spare); n > 0 {
 		out, m.spare = m.spare[n-1], m.spare[:n-1]
 	} else {
-		out = &memo{rules: make([]remembered, m.program.rules), functions: make([]calls, m.program.functions), paths: make([]remembered, m.program.paths)}
+		out = &memo{rules: make([]remembered, m.program.rules), functions: make([]calls, m.program.functions), paths: make([]remembered, m.program.paths), groups: make([]groups, m.program.groups)}
 	}
 	out.input, out.data, out.outer = input, data, outer
 	return out
@@ -38,6 +39,7 @@ func (m *machine) releaseMemo() {
 	m.memo = old.outer
 	clear(old.rules)
 	clear(old.paths)
+	clear(old.groups)
 	for i := range old.functions {
 		old.functions[i].clear()
 	}

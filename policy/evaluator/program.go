@@ -9,8 +9,8 @@ type program struct {
 	capabilities *ast.Capabilities
 	// dynamic finds rules by the path in a CallDynamicStmt.
 	dynamic *pathNode
-	// rules, functions and paths count what a memo remembers.
-	rules, functions, paths int
+	// rules, functions, paths and groups count what a memo remembers.
+	rules, functions, paths, groups int
 }
 
 // code is how a statement ended: next, or how many blocks to leave, or one of
@@ -56,6 +56,8 @@ type function struct {
 	// is worth remembering their calls, args is the place in memo.functions, else -1.
 	rule, args int
 	expensive  bool // so that all its calls are remembered, not only the last one
+	// collects says that it does no more than add to a set; see collect.
+	collects bool
 	// wanted is the variable for the one key that is asked for, 0 where a function
 	// always gives all of its result.
 	wanted int
@@ -82,9 +84,29 @@ func (n *pathNode) add(path []string, f *function) {
 // run executes the function on a frame that holds its arguments. The result is
 // left in the frame; the code is next or failed.
 func (fn *function) run(m *machine, f frame) code {
+	if fn.collects {
+		before := m.collecting
+		m.collecting = len(m.collected)
+		c := fn.runDefinitions(m, f)
+		if c == next && f[fn.result] == nil {
+			f[fn.result] = m.collectedSet()
+		}
+		m.collecting = before
+		return c
+	}
 	if c := runBlocks(fn.prologue, m, f); c != next {
 		return endOfFunction(m, c)
 	}
+	if c := fn.runDefinitions(m, f); c != next {
+		return c
+	}
+	if c := runBlocks(fn.epilogue, m, f); c != next {
+		return endOfFunction(m, c)
+	}
+	return next
+}
+
+func (fn *function) runDefinitions(m *machine, f frame) code {
 	if fn.index == nil {
 		for _, d := range fn.definitions {
 			if c := runBlocks(d, m, f); c != next {
@@ -92,9 +114,6 @@ func (fn *function) run(m *machine, f frame) code {
 			}
 		}
 	} else if c := fn.index.run(m, f, fn); c != next {
-		return endOfFunction(m, c)
-	}
-	if c := runBlocks(fn.epilogue, m, f); c != next {
 		return endOfFunction(m, c)
 	}
 	return next

@@ -58,12 +58,6 @@ func unsuitable(compiler *ast.Compiler, ref ast.Ref) error {
 			}
 			return err != nil
 		})
-		ast.WalkTerms(rule, func(t *ast.Term) bool {
-			if err == nil && compiler.ComprehensionIndex(t) != nil {
-				err = fmt.Errorf("%v: a comprehension that OPA's interpreter groups once and looks up then", t.Location)
-			}
-			return err != nil
-		})
 		if err != nil {
 			return err
 		}

@@ -123,13 +123,7 @@ func (l *lowering) streamed(name string) *function {
 		return known
 	}
 	d := l.layouts[name]
-	if !keyed(fn, d) || len(d.prologue) != 1 || len(d.prologue[0].Stmts) != 1 || len(d.epilogue) != 1 || len(d.epilogue[0].Stmts) != 1 {
-		return nil
-	}
-	if made, ok := d.prologue[0].Stmts[0].(*ir.MakeSetStmt); !ok || made.Target != fn.Return {
-		return nil
-	}
-	if _, ok := d.epilogue[0].Stmts[0].(*ir.ReturnLocalStmt); !ok {
+	if !collects(fn, d) {
 		return nil
 	}
 	own := *l
@@ -274,14 +268,12 @@ func (l *lowering) sendLiteral(array ir.Local, elements []operand, after []ir.St
 	if !l.sending || len(after) == 0 {
 		return nil, 0
 	}
-	if assign, ok := after[0].(*ir.AssignVarStmt); ok && l.aliases[assign.Target] == array && len(after) > 1 {
-		after, used = after[1:], 1
+	sent := array
+	if assign, ok := after[0].(*ir.AssignVarStmt); ok && assign.Source.Value == array && len(after) > 1 && l.uses[assign.Target] == 1 {
+		after, used, sent = after[1:], 1, assign.Target
 	}
 	add, ok := after[0].(*ir.SetAddStmt)
-	if !ok || int(add.Set) != l.function.result {
-		return nil, 0
-	}
-	if v, ok := add.Value.Value.(ir.Local); !ok || l.source(v) != array {
+	if !ok || int(add.Set) != l.function.result || add.Value.Value != sent {
 		return nil, 0
 	}
 	return sendArray(elements), used + 1

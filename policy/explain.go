@@ -1,0 +1,177 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/lineage"
+
+	"github.com/verdict-dev/verdict/policy/evaluator"
+)
+
+// Explained is what the entry rules of one extension point say of one input.
+type Explained struct {
+	// Outcome is what they come to: allow, deny or noOpinion of an authorization,
+	// and one line for the other points.
+	Outcome string
+	Rules   []Explanation
+}
+
+// Explanation is what one entry rule says, and why.
+type Explanation struct {
+	// Rule is the entry rule, such as kubernetes.authorization.allow.
+	Rule string
+	// Defined says that a policy has the rule; the rest is zero where none has.
+	Defined bool
+	// Interpreted says why the rule is left to OPA's interpreter; "" when it is
+	// compiled.
+	Interpreted string
+	// Value is what the rule says, as Rego writes it; "" when it is undefined.
+	Value string
+	// Err is why it says nothing: ErrTimeout or an *EvaluationError.
+	Err error
+	// Disagreement is not nil when the compiled rule says something else, which
+	// is a defect of ours.
+	Disagreement *Disagreement
+
+	trace []*topdown.Event
+}
+
+// Detail says which steps of an evaluation are told.
+type Detail string
+
+// The details of a trace.
+const (
+	// DetailRules tells which rules gave something.
+	DetailRules Detail = "rules"
+	// DetailFails tells where expressions did not hold.
+	DetailFails Detail = "fails"
+	// DetailNotes tells what the policy says with trace("…").
+	DetailNotes Detail = "notes"
+	// DetailFull tells everything.
+	DetailFull Detail = "full"
+)
+
+// Details are all of them, the shortest trace first.
+func Details() []Detail { return []Detail{DetailRules, DetailNotes, DetailFails, DetailFull} }
+
+// WriteTrace writes the steps of OPA's interpreter, one to a line, with where
+// each lies.
+func (x *Explanation) WriteTrace(w io.Writer, detail Detail) {
+	events := x.trace
+	switch detail {
+	case DetailRules:
+		events = lineage.Filter(events, func(e *topdown.Event) bool { return e.Op == topdown.ExitOp && e.HasRule() })
+	case DetailNotes:
+		events = lineage.Notes(events)
+	case DetailFails:
+		events = lineage.Fails(events)
+	default:
+		events = lineage.Full(events)
+	}
+	topdown.PrettyTraceWithLocation(w, events)
+}
+
+// explained are the entry rules of each point that Explain knows, in the order
+// in which they are asked.
+var explained = map[string][]int{
+	"authentication": {userDenyRule, userRule},
+	"authorization":  {denyRule, allowRule},
+	"scheduling":     {unresolvableRule, rejectRule, scoreRule},
+}
+
+// ErrNoSuchPoint says that an extension point has no entry rules to explain.
+var ErrNoSuchPoint = errors.New("must be authentication, authorization or scheduling")
+
+// Explain asks the entry rules of a point (authentication, authorization,
+// scheduling) about input, the document that policies see as `input`. Each is
+// asked as a request would ask it, and once more OPA's interpreter on the whole
+// document, whose steps are kept.
+func (v *View) Explain(ctx context.Context, point string, input Value) (Explained, error) {
+	places, ok := explained[point]
+	if !ok {
+		return Explained{}, ErrNoSuchPoint
+	}
+	var out Explained
+	said := make([]any, 0, len(places))
+	var failed error
+	for _, place := range places {
+		x, value := v.explain(ctx, v.rules[place], input)
+		out.Rules = append(out.Rules, x)
+		said = append(said, value)
+		failed = errors.Join(failed, x.Err)
+	}
+	switch {
+	case failed != nil:
+		out.Outcome = "error"
+	case point == "authorization":
+		out.Outcome = string(NoOpinion)
+		if len(said[0].([]string)) > 0 {
+			out.Outcome = string(Deny)
+		} else if len(said[1].([]string)) > 0 {
+			out.Outcome = string(Allow)
+		}
+	case point == "authentication":
+		out.Outcome = v.whoIs(said[0].([]string), said[1].(*User))
+	case len(said[0].([]string)) > 0:
+		out.Outcome = "rejected, and no eviction cures it"
+	case len(said[1].([]string)) > 0:
+		out.Outcome = "rejected"
+	default:
+		out.Outcome = fmt.Sprintf("accepted, score %d", said[2].(int64))
+	}
+	return out, nil
+}
+
+func (r *Revision) whoIs(denials []string, user *User) string {
+	switch {
+	case len(denials) > 0:
+		return "not authenticated: denied"
+	case user == nil || user.Username == "":
+		return "not authenticated: no username"
+	}
+	if refused := r.systemNames(user); len(refused) > 0 {
+		return "not authenticated: " + strings.Join(refused, ", ")
+	}
+	return "authenticated as " + user.Username
+}
+
+// explain returns what the rule says, and why.
+func (v *View) explain(ctx context.Context, r *rule, input Value) (Explanation, any) {
+	out := Explanation{Rule: r.path, Defined: r.evaluator != nil}
+	if !out.Defined {
+		return out, r.none()
+	}
+	out.Interpreted = r.interpreted
+	now := time.Now()
+	query := evaluator.Query{Input: input.decode(), Data: v.data, Now: now}
+	result, err := r.interpreter.Evaluate(ctx, query)
+	tracer := topdown.NewBufferTracer()
+	_, _ = r.interpreter.Trace(ctx, query, tracer) // an error is its last step
+	out.trace = *tracer
+	if r.compiled() && !topdown.IsCancel(err) {
+		if query.Input = input.project(r.input); query.Input == nil {
+			query.Input = ast.NewObject()
+		}
+		own, ownErr := r.evaluator.Evaluate(ctx, query)
+		if !topdown.IsCancel(ownErr) && (errorCode(err) != errorCode(ownErr) || err == nil && !sameValue(own.Value, result.Value)) {
+			out.Disagreement = &Disagreement{Rule: r.path, Revision: v.id, Compiled: formOf(own.Value, ownErr), Interpreted: formOf(result.Value, err)}
+		}
+	}
+	if err != nil {
+		out.Err = v.evaluationError(ctx, r.path, err)
+		return out, nil
+	}
+	if result.Value != nil {
+		out.Value = result.Value.String()
+	}
+	value, err := r.read(result.Value)
+	out.Err = err
+	return out, value
+}

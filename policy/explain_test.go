@@ -1,0 +1,77 @@
+package policy
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+func TestExplain(t *testing.T) {
+	options := Options{}
+	content := Content{Modules: []Module{
+		{Path: "authorization.rego", Source: []byte(recheckPolicy + "\ndeny contains \"odd\" if to_number(input.spec.uid) > 1\n\nallow contains \"clock\" if {\n\tinput.spec.clock\n\ttrace(\"asked the clock\")\n}\n")},
+		{Path: "authentication.rego", Source: []byte("package kubernetes.authentication\n\nuser.username := input.identity.subject\n\ndeny contains \"odd\" if startswith(input.identity.subject, \"x\")\n")},
+		{Path: "scheduling.rego", Source: []byte("package kubernetes.scheduling\n\nreject contains \"full\" if input.node.full\n\nscore.base := 3\n")},
+	}}
+	revision, err := Compile(t.Context(), content, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, point, input, outcome string
+		trace                       map[Detail]string // of the last rule
+	}{
+		{"allow", "authorization", aliceReads, "allow", map[Detail]string{DetailRules: "Exit data.kubernetes.authorization.allow", DetailFull: "Eval"}},
+		{"deny", "authorization", `{"spec": {"user": "mallory", "uid": "1"}}`, "deny", nil},
+		{"no opinion", "authorization", `{"spec": {"user": "bob"}}`, "noOpinion", map[Detail]string{DetailFails: "Fail"}},
+		{"notes", "authorization", `{"spec": {"user": "bob", "clock": true}}`, "allow", map[Detail]string{DetailNotes: "asked the clock"}},
+		{"error", "authorization", `{"spec": {"user": "bob", "uid": "x"}}`, "error", nil},
+		{"user", "authentication", `{"identity": {"subject": "alice"}}`, "authenticated as alice", nil},
+		{"denied", "authentication", `{"identity": {"subject": "xavier"}}`, "not authenticated: denied", nil},
+		{"nobody", "authentication", `{}`, "not authenticated: no username", nil},
+		{"Kubernetes' own", "authentication", `{"identity": {"subject": "system:admin"}}`, `not authenticated: the username "system:admin" is Kubernetes' own`, nil},
+		{"node", "scheduling", `{"node": {}}`, "accepted, score 3", nil},
+		{"full node", "scheduling", `{"node": {"full": true}}`, "rejected", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := revision.View().Explain(t.Context(), c.point, parsed(t, c.input))
+			if err != nil || !strings.HasPrefix(got.Outcome, c.outcome) {
+				t.Fatalf("got %+v and error %v, want %s", got, err, c.outcome)
+			}
+			for _, rule := range got.Rules {
+				if rule.Disagreement != nil {
+					t.Errorf("disagreement: %v", rule.Disagreement)
+				}
+			}
+			last := got.Rules[len(got.Rules)-1]
+			for detail, want := range c.trace {
+				var text strings.Builder
+				last.WriteTrace(&text, detail)
+				if !strings.Contains(text.String(), want) {
+					t.Errorf("%s: trace lacks %q:\n%s", detail, want, text.String())
+				}
+			}
+		})
+	}
+	if _, err := revision.View().Explain(t.Context(), "admission", parsed(t, `{}`)); !errors.Is(err, ErrNoSuchPoint) {
+		t.Errorf("got error %v for a point without entry rules", err)
+	}
+}
+
+func TestExplainTellsOfADisagreement(t *testing.T) {
+	view := recheckedEngine(t).View()
+	view.rules[allowRule].evaluator = mistaken{ast.NewSet()}
+	got, err := view.Explain(t.Context(), "authorization", parsed(t, aliceReads))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Disagreement{Rule: "kubernetes.authorization.allow", Revision: view.ID(), Compiled: "a set of 0", Interpreted: "a set of 1"}
+	if d := got.Rules[1].Disagreement; d == nil || *d != want {
+		t.Errorf("got %v, want %v", d, want)
+	}
+	if got.Outcome != string(Allow) {
+		t.Errorf("the outcome is %s, want the interpreter's", got.Outcome)
+	}
+}

@@ -1,0 +1,130 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/verdict-dev/verdict/policy/evaluator"
+)
+
+// RecheckInterval is how often Recheck is meant to look at a decision: often
+// enough to notice, too rarely to be felt.
+const RecheckInterval = time.Second
+
+// Disagreement is a decision that OPA's interpreter makes in another way than
+// the compiled rule did, which is a defect of ours.
+type Disagreement struct {
+	// Rule is the entry rule, such as kubernetes.authorization.allow.
+	Rule string
+	// Revision is the one that decided.
+	Revision string
+	// Compiled and Interpreted are the form of what each said, such as "a set of
+	// 2" or "undefined". They hold nothing of the input.
+	Compiled, Interpreted string
+}
+
+// String says it in one line.
+func (d *Disagreement) String() string {
+	return fmt.Sprintf("%s: the compiled rule gave %s where OPA's interpreter gives %s", d.Rule, d.Compiled, d.Interpreted)
+}
+
+// sample is what a compiled rule said.
+type sample struct {
+	revision string
+	rule     *rule
+	query    evaluator.Query
+	value    ast.Value
+}
+
+// offer gives s to Recheck if it waits for one, and never waits itself.
+func (e *Engine) offer(s sample) {
+	select {
+	case e.samples <- s:
+	default:
+	}
+}
+
+// Recheck has OPA's interpreter decide again, until ctx ends, what compiled
+// rules decided: at most one decision in every interval, in the caller's own
+// goroutine, so that no request waits for it. checked is told of each decision,
+// disagreed of those that came out differently.
+func (e *Engine) Recheck(ctx context.Context, interval time.Duration, checked func(rule string), disagreed func(*Disagreement)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-e.samples:
+			d, err := s.recheck(ctx, e.options.evaluationTimeout())
+			switch {
+			case err != nil: // there was no time
+			case d != nil:
+				checked(s.rule.path)
+				disagreed(d)
+			default:
+				checked(s.rule.path)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(interval):
+		}
+	}
+}
+
+// recheck returns nil for a decision that OPA's interpreter makes as well. An
+// error means that it did not come to an end.
+func (s *sample) recheck(ctx context.Context, timeout time.Duration) (*Disagreement, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	result, err := s.rule.interpreter.Evaluate(ctx, s.query)
+	if topdown.IsCancel(err) {
+		return nil, err
+	}
+	if err == nil && sameValue(s.value, result.Value) {
+		return nil, nil
+	}
+	return &Disagreement{Rule: s.rule.path, Revision: s.revision, Compiled: formOf(s.value, nil), Interpreted: formOf(result.Value, err)}, nil
+}
+
+func sameValue(a, b ast.Value) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return a.Compare(b) == 0
+}
+
+// formOf says what kind of thing a rule gave, without saying which.
+func formOf(value ast.Value, err error) string {
+	switch v := value.(type) {
+	case ast.Set:
+		return fmt.Sprintf("a set of %d", v.Len())
+	case *ast.Array:
+		return fmt.Sprintf("an array of %d", v.Len())
+	case ast.Object:
+		return fmt.Sprintf("an object of %d", v.Len())
+	case ast.Boolean:
+		return v.String()
+	case nil:
+		if err != nil {
+			return "the error " + errorCode(err)
+		}
+		return "undefined"
+	}
+	return kindOf(value)
+}
+
+// errorCode is OPA's code of an evaluator's error, "" for none.
+func errorCode(err error) string {
+	switch te, ok := err.(*topdown.Error); { //nolint:errorlint // an evaluator returns no other
+	case err == nil:
+		return ""
+	case ok:
+		return te.Code
+	}
+	return "error"
+}
