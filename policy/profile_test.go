@@ -152,16 +152,16 @@ reject contains "a victim" if input.victim`)
 	pod := object(t, `{"priority":5}`)
 	for range 2 {
 		for name, test := range map[string]struct {
-			victim PodState
+			victim *PodState
 			want   []string
 		}{
-			"higher":       {PodState{UID: "1", Labels: map[string]string{"app": "db"}, Priority: 9}, []string{"db on a"}},
-			"another":      {PodState{UID: "2", Labels: map[string]string{"app": "web"}, Priority: 9}, []string{"web on a"}},
-			"lower":        {PodState{UID: "3", Labels: map[string]string{"app": "db"}, Priority: 4}, nil},
-			"higher job":   {PodState{UID: "4", Labels: map[string]string{"app": "db"}, Priority: 9, OwnerKind: "Job", OwnerName: "j"}, nil},
-			"without apps": {PodState{UID: "5", Priority: 9}, nil},
+			"higher":       {&PodState{UID: "1", Labels: map[string]string{"app": "db"}, Priority: 9}, []string{"db on a"}},
+			"another":      {&PodState{UID: "2", Labels: map[string]string{"app": "web"}, Priority: 9}, []string{"web on a"}},
+			"lower":        {&PodState{UID: "3", Labels: map[string]string{"app": "db"}, Priority: 4}, nil},
+			"higher job":   {&PodState{UID: "4", Labels: map[string]string{"app": "db"}, Priority: 9, OwnerKind: "Job", OwnerName: "j"}, nil},
+			"without apps": {&PodState{UID: "5", Priority: 9}, nil},
 		} {
-			equal(t, name, placed(t, profile.VictimPlacer(pod, &test.victim), n).Reasons(), test.want)
+			equal(t, name, placed(t, profile.VictimPlacer(pod, test.victim), n).Reasons(), test.want)
 		}
 		equal(t, "reject sees no victim", reject(t, e.View(), pod, n).Reasons(), nil)
 	}

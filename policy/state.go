@@ -3,6 +3,7 @@ package policy
 import (
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -43,6 +44,11 @@ type PodState struct {
 	// Assumed says that the pod was sent to the node and has not been seen
 	// there yet.
 	Assumed bool
+
+	// listed is the pod as an item of input.state.pods, made when a rule first
+	// reads that: a node's pods change one at a time, and are decided by over
+	// and over.
+	listed atomic.Pointer[ast.Term]
 }
 
 // StateReads says which parts of input.state and input.victim rules may read:
@@ -172,7 +178,7 @@ func (s *NodeState) project(selects *selection) ast.Value {
 	m.add("pods", func(*selection) ast.Value {
 		pods := make([]*ast.Term, len(s.Pods))
 		for i, pod := range s.Pods {
-			pods[i] = ast.NewTerm(pod.project(allOf))
+			pods[i] = pod.item()
 		}
 		return ast.NewArray(pods...)
 	})
@@ -199,6 +205,26 @@ func quantity(name string, amount int64) ast.Value {
 		return ast.String(resource.NewQuantity(amount, resource.BinarySI).String())
 	}
 	return ast.String(resource.NewQuantity(amount, resource.DecimalSI).String())
+}
+
+// Assume is the pod before it was seen on the node that it was sent to.
+func (p *PodState) Assume() *PodState {
+	return &PodState{
+		Namespace: p.Namespace, Name: p.Name, UID: p.UID,
+		Labels: p.Labels, Annotations: p.Annotations, Priority: p.Priority,
+		OwnerKind: p.OwnerKind, OwnerName: p.OwnerName,
+		Requests: p.Requests, Created: p.Created, Assumed: true,
+	}
+}
+
+// item is the pod in input.state.pods.
+func (p *PodState) item() *ast.Term {
+	if made := p.listed.Load(); made != nil {
+		return made
+	}
+	made := ast.NewTerm(p.project(allOf))
+	p.listed.Store(made)
+	return made
 }
 
 // project returns the part of the pod that is selected, as rules see it; nil

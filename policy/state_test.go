@@ -204,3 +204,29 @@ func TestWhatIsReadOfStates(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkStatePods is what a decision pays for input.state.pods of a node on
+// which one of 100 pods has changed since the last one, and where all have.
+func BenchmarkStatePods(b *testing.B) {
+	state := &NodeState{}
+	for i := range 100 {
+		state.Pods = append(state.Pods, &PodState{
+			Namespace: "default", Name: fmt.Sprintf("pod-%03d", i), UID: fmt.Sprint(i),
+			Labels:      map[string]string{"app": "web", "team": "payments", "tier": "frontend"},
+			Annotations: map[string]string{"gpu.example.com/device": "3", "gpu.example.com/memory": "8"},
+			OwnerKind:   "ReplicaSet", OwnerName: "web", Requests: map[string]int64{"cpu": 500, "memory": 1 << 30},
+			Created: time.Unix(1_700_000_000, 0),
+		})
+	}
+	for name, changed := range map[string]int{"one": 1, "all": len(state.Pods)} {
+		b.Run(name, func(b *testing.B) {
+			_ = state.project(allOf)
+			for b.Loop() {
+				for _, pod := range state.Pods[:changed] {
+					pod.listed.Store(nil)
+				}
+				_ = state.project(allOf)
+			}
+		})
+	}
+}

@@ -156,10 +156,9 @@ func (l *ledger) assume(state *policy.PodState, node string, expires time.Time) 
 	if known := l.assumed[state.UID]; known != nil {
 		return fmt.Errorf("pod %s/%s is being bound to node %s already", state.Namespace, state.Name, known.node)
 	}
-	assumed := *state
-	assumed.Assumed = true
-	l.assumed[state.UID] = &assumption{state: &assumed, node: node, expires: expires}
-	l.place(node, &assumed)
+	assumed := state.Assume()
+	l.assumed[state.UID] = &assumption{state: assumed, node: node, expires: expires}
+	l.place(node, assumed)
 	return nil
 }
 
