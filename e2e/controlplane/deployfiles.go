@@ -38,13 +38,18 @@ func StarterPolicyDir(ctx context.Context) (string, error) {
 // install copies one file of deploy/ into the run: it replaces addresses and
 // paths, and nothing else.
 func (c *ControlPlane) install(source, target string) error {
+	return c.installAt(source, target, c.verdictAddress, c.operationsAddress)
+}
+
+// installAt does so for a verdict at these addresses.
+func (c *ControlPlane) installAt(source, target, webhooks, operations string) error {
 	data, err := os.ReadFile(filepath.Join(c.deploy, filepath.FromSlash(source)))
 	if err != nil {
 		return fmt.Errorf("read a file to install: %w", err)
 	}
 	text := strings.NewReplacer(
-		deployedWebhookAddress, c.verdictAddress,
-		deployedOperationsAddress, c.operationsAddress,
+		deployedWebhookAddress, webhooks,
+		deployedOperationsAddress, operations,
 		deployedKubernetesDir, c.kubernetesDir()+"/",
 		deployedVerdictDir, c.VerdictDir()+"/",
 	).Replace(string(data))

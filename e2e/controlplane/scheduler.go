@@ -20,16 +20,87 @@ const (
 // StartScheduler runs a scheduler with the extender of deploy/, in one of the
 // two forms, replacing the one that runs. Its log starts empty.
 func (c *ControlPlane) StartScheduler(ctx context.Context, form string) error {
-	c.StopScheduler()
-	config := filepath.Join(c.kubernetesDir(), "scheduler-config.yaml")
-	if err := c.install("scheduler/scheduler-config.yaml", config); err != nil {
+	if err := c.install("scheduler/scheduler-config.yaml", c.schedulerConfig()); err != nil {
 		return err
 	}
 	if form == WholeNodes {
-		if err := replaceOnce(config, "nodeCacheCapable: true", "nodeCacheCapable: false"); err != nil {
+		if err := replaceOnce(c.schedulerConfig(), "nodeCacheCapable: true", "nodeCacheCapable: false"); err != nil {
 			return err
 		}
 	}
+	return c.runScheduler(ctx)
+}
+
+// Extender is one of a scheduler's; what it does not say is as in deploy/.
+type Extender struct {
+	// URL is where it answers, without a verb.
+	URL string
+	// Verbs are those of "filter", "prioritize", "preempt" and "bind" it is asked.
+	Verbs []string
+	// Resources are its managedResources; without any it is asked about all pods.
+	Resources []string
+	// Form is NodeNames, which is the default, or WholeNodes.
+	Form string
+}
+
+// StartSchedulerWith does as StartScheduler with these extenders in place of
+// that of deploy/.
+func (c *ControlPlane) StartSchedulerWith(ctx context.Context, extenders ...Extender) error {
+	if err := c.install("scheduler/scheduler-config.yaml", c.schedulerConfig()); err != nil {
+		return err
+	}
+	data, err := os.ReadFile(c.schedulerConfig())
+	if err != nil {
+		return fmt.Errorf("change a configuration: %w", err)
+	}
+	const list = "extenders:\n"
+	head, _, found := strings.Cut(string(data), list)
+	if !found {
+		return fmt.Errorf("%s has no extenders", c.schedulerConfig())
+	}
+	var text strings.Builder
+	text.WriteString(head + list)
+	for _, extender := range extenders {
+		text.WriteString(extender.entry(c.ConnectionDir()))
+	}
+	if err := writeFile(c.schedulerConfig(), text.String()); err != nil {
+		return err
+	}
+	return c.runScheduler(ctx)
+}
+
+func (e Extender) entry(connection string) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "  - urlPrefix: %s\n", e.URL)
+	for _, verb := range e.Verbs {
+		fmt.Fprintf(&text, "    %sVerb: %s\n", verb, verb)
+	}
+	if len(e.Resources) > 0 {
+		text.WriteString("    managedResources:\n")
+	}
+	for _, resource := range e.Resources {
+		fmt.Fprintf(&text, "      - name: %s\n", resource)
+	}
+	fmt.Fprintf(&text, `    weight: 10
+    enableHTTPS: true
+    httpTimeout: 5s
+    nodeCacheCapable: %t
+    tlsConfig:
+      caFile: %[2]s/ca.crt
+      certFile: %[2]s/kube-scheduler.crt
+      keyFile: %[2]s/kube-scheduler.key
+`, e.Form != WholeNodes, connection)
+	return text.String()
+}
+
+func (c *ControlPlane) schedulerConfig() string {
+	return filepath.Join(c.kubernetesDir(), "scheduler-config.yaml")
+}
+
+// runScheduler replaces the scheduler that runs by one with the configuration
+// that was written, and waits until it is ready.
+func (c *ControlPlane) runScheduler(ctx context.Context) error {
+	c.StopScheduler()
 	if err := os.Remove(c.log("kube-scheduler")); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("empty the scheduler's log: %w", err)
 	}
@@ -38,23 +109,12 @@ func (c *ControlPlane) StartScheduler(ctx context.Context, form string) error {
 		if err != nil {
 			return err
 		}
-		process, err := startProcess("kube-scheduler", c.log("kube-scheduler"), c.Binaries.Scheduler,
-			"--config="+config,
-			"--bind-address=127.0.0.1",
-			"--secure-port="+port(address),
-			"--cert-dir="+c.pki("scheduler-self"),
-			"--authorization-always-allow-paths=/healthz,/readyz,/livez",
-			"--authentication-kubeconfig="+filepath.Join(c.kubernetesDir(), "scheduler.conf"),
-			"--authorization-kubeconfig="+filepath.Join(c.kubernetesDir(), "scheduler.conf"),
-			// It is the only one, and a killed one must not be waited for.
-			"--leader-elect=false",
-			// Decisions on preemption are logged from here on.
-			"--v=4",
-		)
+		c.schedulerAddress = address
+		process, err := c.launchScheduler()
 		if err != nil {
 			return err
 		}
-		c.scheduler, c.schedulerAddress = process, address
+		c.scheduler = process
 		// Its certificate is its own and checked by nobody but probes.
 		anybody := &tls.Config{InsecureSkipVerify: true}
 		err = process.waitFor(ctx, func(ctx context.Context) error {
@@ -64,6 +124,23 @@ func (c *ControlPlane) StartScheduler(ctx context.Context, form string) error {
 			return err
 		}
 	}
+}
+
+// launchScheduler starts the program.
+func (c *ControlPlane) launchScheduler() (*Process, error) {
+	return startProcess("kube-scheduler", c.log("kube-scheduler"), c.Binaries.Scheduler,
+		"--config="+c.schedulerConfig(),
+		"--bind-address=127.0.0.1",
+		"--secure-port="+port(c.schedulerAddress),
+		"--cert-dir="+c.pki("scheduler-self"),
+		"--authorization-always-allow-paths=/healthz,/readyz,/livez",
+		"--authentication-kubeconfig="+filepath.Join(c.kubernetesDir(), "scheduler.conf"),
+		"--authorization-kubeconfig="+filepath.Join(c.kubernetesDir(), "scheduler.conf"),
+		// It is the only one, and a killed one must not be waited for.
+		"--leader-elect=false",
+		// Decisions on preemption are logged from here on.
+		"--v=4",
+	)
 }
 
 // StopScheduler ends the scheduler.
