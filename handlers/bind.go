@@ -52,6 +52,11 @@ func (h *handler) bind(c *call) {
 	case err != nil:
 		outcome = "error"
 		message = bindError(err)
+		if h.Cluster != nil && h.Cluster.Active() != nil {
+			// A Service leads new connections to the replica that binds, and the
+			// scheduler would keep this one for good.
+			c.Header().Set("Connection", "close")
+		}
 		h.failed(Scheduling, bindVerb, clusterFault(err))
 	case len(bound.Deny) > 0:
 		outcome = "denied"

@@ -43,6 +43,10 @@ func TestBind(t *testing.T) {
 			if w.Code != http.StatusOK || !strings.Contains(answer.Error, test.want) || (answer.Error == "") != (test.want == "") {
 				t.Errorf("answer is %d %s, want 200 and %q", w.Code, w.Body, test.want)
 			}
+			// The next connection may lead to the replica that binds.
+			if closes := w.Header().Get("Connection") == "close"; closes != (name == "an inactive replica") {
+				t.Errorf("the connection is to be closed: %v", closes)
+			}
 			s.wantMetric(t, 1, "verdict_decisions_total", "point", "scheduling", "verb", "bind", "outcome", test.outcome)
 			if logged := strings.Contains(s.log.String(), "no decision"); logged != (test.outcome == "error") {
 				t.Errorf("logged is %v: %s", logged, s.log)
