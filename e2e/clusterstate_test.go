@@ -24,8 +24,14 @@ import (
 // binds.
 func binder(t *testing.T) fwk.Extender {
 	t.Helper()
+	return binderAt(t, shared.VerdictURL())
+}
+
+// binderAt is the same for the verdict at that address.
+func binderAt(t *testing.T, verdict string) fwk.Extender {
+	t.Helper()
 	client, err := scheduler.NewHTTPExtender(&schedulerapi.Extender{
-		URLPrefix:        shared.VerdictURL() + "/scheduler",
+		URLPrefix:        verdict + "/scheduler",
 		FilterVerb:       "filter",
 		BindVerb:         "bind",
 		EnableHTTPS:      true,
