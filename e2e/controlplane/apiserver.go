@@ -60,18 +60,13 @@ func (c *ControlPlane) EnsureAPIServer(ctx context.Context, flags []string) erro
 		if err := c.writeKubeconfigs(); err != nil {
 			return err
 		}
-		process, err := startProcess("kube-apiserver", c.log("kube-apiserver"), c.Binaries.APIServer, append(c.commonFlags(), flags...)...)
+		c.apiFlags = slices.Clone(flags)
+		process, err := c.launchAPIServer()
 		if err != nil {
 			return err
 		}
-		c.apiserver, c.apiFlags = process, slices.Clone(flags)
-		ready, err := c.adminTLS()
-		if err != nil {
-			return err
-		}
-		err = process.waitFor(ctx, func(ctx context.Context) error {
-			return get(ctx, "https://"+c.apiAddress+"/readyz", ready)
-		})
+		c.apiserver = process
+		err = process.waitFor(ctx, c.apiServerReady)
 		if err == nil || attempt == bindAttempts || !addressTaken(process) {
 			return err
 		}
@@ -79,6 +74,19 @@ func (c *ControlPlane) EnsureAPIServer(ctx context.Context, flags []string) erro
 			return err
 		}
 	}
+}
+
+// launchAPIServer starts the program.
+func (c *ControlPlane) launchAPIServer() (*Process, error) {
+	return startProcess("kube-apiserver", c.log("kube-apiserver"), c.Binaries.APIServer, append(c.commonFlags(), c.apiFlags...)...)
+}
+
+func (c *ControlPlane) apiServerReady(ctx context.Context) error {
+	admin, err := c.adminTLS()
+	if err != nil {
+		return err
+	}
+	return get(ctx, c.APIServerURL()+"/readyz", admin)
 }
 
 // KillAPIServer ends the apiserver; the next EnsureAPIServer starts another.

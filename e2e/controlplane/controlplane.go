@@ -47,6 +47,7 @@ type ControlPlane struct {
 	verdictCA     *CA
 
 	etcdAddress       string
+	etcdPeerAddress   string
 	apiAddress        string
 	schedulerAddress  string
 	verdictAddress    string

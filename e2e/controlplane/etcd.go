@@ -17,25 +17,34 @@ func (c *ControlPlane) startEtcd(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		process, err := startProcess("etcd", c.log("etcd"), c.Binaries.Etcd,
-			"--data-dir="+filepath.Join(c.Dir, "etcd"),
-			"--unsafe-no-fsync",
-			"--listen-client-urls=http://"+client,
-			"--advertise-client-urls=http://"+client,
-			"--listen-peer-urls=http://"+peer,
-			"--initial-advertise-peer-urls=http://"+peer,
-			"--initial-cluster=default=http://"+peer,
-			"--log-level=warn",
-		)
+		c.etcdAddress, c.etcdPeerAddress = client, peer
+		process, err := c.launchEtcd()
 		if err != nil {
 			return err
 		}
-		c.etcd, c.etcdAddress = process, client
-		err = process.waitFor(ctx, func(ctx context.Context) error {
-			return get(ctx, "http://"+client+"/health", nil)
-		})
+		c.etcd = process
+		err = process.waitFor(ctx, c.etcdReady)
 		if err == nil || attempt == bindAttempts || !addressTaken(process) {
 			return err
 		}
 	}
+}
+
+// launchEtcd starts the program.
+func (c *ControlPlane) launchEtcd() (*Process, error) {
+	client, peer := "http://"+c.etcdAddress, "http://"+c.etcdPeerAddress
+	return startProcess("etcd", c.log("etcd"), c.Binaries.Etcd,
+		"--data-dir="+filepath.Join(c.Dir, "etcd"),
+		"--unsafe-no-fsync",
+		"--listen-client-urls="+client,
+		"--advertise-client-urls="+client,
+		"--listen-peer-urls="+peer,
+		"--initial-advertise-peer-urls="+peer,
+		"--initial-cluster=default="+peer,
+		"--log-level=warn",
+	)
+}
+
+func (c *ControlPlane) etcdReady(ctx context.Context) error {
+	return get(ctx, "http://"+c.etcdAddress+"/health", nil)
 }

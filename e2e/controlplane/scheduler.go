@@ -115,11 +115,7 @@ func (c *ControlPlane) runScheduler(ctx context.Context) error {
 			return err
 		}
 		c.scheduler = process
-		// Its certificate is its own and checked by nobody but probes.
-		anybody := &tls.Config{InsecureSkipVerify: true}
-		err = process.waitFor(ctx, func(ctx context.Context) error {
-			return get(ctx, "https://"+address+"/readyz", anybody)
-		})
+		err = process.waitFor(ctx, c.schedulerReady)
 		if err == nil || attempt == bindAttempts || !addressTaken(process) {
 			return err
 		}
@@ -141,6 +137,12 @@ func (c *ControlPlane) launchScheduler() (*Process, error) {
 		// Decisions on preemption are logged from here on.
 		"--v=4",
 	)
+}
+
+func (c *ControlPlane) schedulerReady(ctx context.Context) error {
+	// Its certificate is its own and checked by nobody but probes.
+	anybody := &tls.Config{InsecureSkipVerify: true}
+	return get(ctx, "https://"+c.schedulerAddress+"/readyz", anybody)
 }
 
 // StopScheduler ends the scheduler.

@@ -54,8 +54,7 @@ func (c *ControlPlane) installConnection() error {
 func (c *ControlPlane) StartVerdict(ctx context.Context) error {
 	c.verdict.Kill()
 	for attempt := 1; ; attempt++ {
-		process, err := startProcess("verdict", c.log("verdict"), c.verdictBinary,
-			"serve", "--config", filepath.Join(c.VerdictDir(), "config.yaml"))
+		process, err := c.launchVerdict()
 		if err != nil {
 			return err
 		}
@@ -79,9 +78,17 @@ func (c *ControlPlane) StartVerdict(ctx context.Context) error {
 // WaitVerdictReady waits until verdict says it is ready: policies compiled
 // and nodes known.
 func (c *ControlPlane) WaitVerdictReady(ctx context.Context) error {
-	return c.verdict.waitFor(ctx, func(ctx context.Context) error {
-		return get(ctx, c.OperationsURL()+"/readyz?verbose", nil)
-	})
+	return c.verdict.waitFor(ctx, c.verdictReady)
+}
+
+// launchVerdict starts the program.
+func (c *ControlPlane) launchVerdict() (*Process, error) {
+	return startProcess("verdict", c.log("verdict"), c.verdictBinary,
+		"serve", "--config", filepath.Join(c.VerdictDir(), "config.yaml"))
+}
+
+func (c *ControlPlane) verdictReady(ctx context.Context) error {
+	return get(ctx, c.OperationsURL()+"/readyz?verbose", nil)
 }
 
 // KillVerdict ends verdict without warning.
