@@ -61,7 +61,7 @@ func parse(arguments []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.root, "root", "..", "the checkout to build from")
 	flags.StringVar(&o.report, "report", "", "write the report to this `file`, in Markdown, and its curves to the folder beside it that is called so without extension; empty: standard output, and the curves go beside -json")
 	flags.StringVar(&o.json, "json", filepath.Join(".cache", "performance.json"), "write every figure to this `file`, in JSON")
-	flags.StringVar(&o.only, "only", "", "run only what has this `text` in its name: a workload over HTTP, or one of the parts "+partNames())
+	flags.StringVar(&o.only, "only", "", "run only what has this `text` in its name, or one of several joined by commas: a workload over HTTP, or one of the parts "+partNames())
 	flags.IntVar(&o.rounds, "rounds", 5, "rounds, of which the median is reported")
 	flags.DurationVar(&o.duration, "duration", time.Second, "how long one server is asked in one round, twice: in a closed loop and at a constant rate")
 	flags.DurationVar(&o.warmup, "warmup", 200*time.Millisecond, "how long a server is asked before a workload is measured; repeated requests are asked once each, however long that takes")

@@ -33,10 +33,20 @@ var parts = []part{
 	{"kube-scheduler", (*bench).measureScheduler},
 }
 
-// chosenParts are those whose name holds only, and the names of the others.
+// chooses reports whether one of the texts of -only is in the name.
+func chooses(only, name string) bool {
+	for text := range strings.SplitSeq(only, ",") {
+		if strings.Contains(name, strings.TrimSpace(text)) {
+			return true
+		}
+	}
+	return false
+}
+
+// chosenParts are those that -only chooses, and the names of the others.
 func chosenParts(only string) (chosen []part, left []string) {
 	for _, p := range parts {
-		if strings.Contains(p.name, only) {
+		if chooses(only, p.name) {
 			chosen = append(chosen, p)
 		} else {
 			left = append(left, p.name)

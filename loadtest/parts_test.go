@@ -3,7 +3,7 @@ package main
 import "testing"
 
 func TestChosenParts(t *testing.T) {
-	for only, want := range map[string]int{"": len(parts), "in process": 3, "bad tokens": 1, "evaluator": 1, "kube-scheduler": 1, "TokenReview": 0} {
+	for only, want := range map[string]int{"": len(parts), "in process": 3, "bad tokens": 1, "evaluator": 1, "evaluator, bad tokens": 2, "kube-scheduler": 1, "TokenReview": 0} {
 		if chosen, left := chosenParts(only); len(chosen) != want || len(chosen)+len(left) != len(parts) {
 			t.Errorf("%q: %d parts are chosen and %d left, want %d", only, len(chosen), len(left), want)
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"strings"
 
 	"github.com/verdict-dev/verdict/loadtest/generate"
 	"github.com/verdict-dev/verdict/loadtest/report"
@@ -80,7 +79,7 @@ func scenarios(o options, issuer *generate.Issuer) (chosen, left []scenario, com
 		{prioritizeMany, plain, 1, nil},
 	}
 	for _, s := range all {
-		if strings.Contains(s.Name, o.only) {
+		if chooses(o.only, s.Name) {
 			chosen = append(chosen, s)
 		} else {
 			left = append(left, s)
