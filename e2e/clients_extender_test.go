@@ -31,8 +31,14 @@ func extender(t *testing.T, form, caller string) fwk.Extender {
 // extenderOf is the same for a profile, with every verb.
 func extenderOf(t *testing.T, form, caller, profile string) fwk.Extender {
 	t.Helper()
+	return extenderAt(t, shared.VerdictURL()+"/scheduler"+profile, form, caller)
+}
+
+// extenderAt is the same at that address.
+func extenderAt(t *testing.T, url, form, caller string) fwk.Extender {
+	t.Helper()
 	client, err := scheduler.NewHTTPExtender(&schedulerapi.Extender{
-		URLPrefix:        shared.VerdictURL() + "/scheduler" + profile,
+		URLPrefix:        url,
 		FilterVerb:       "filter",
 		PrioritizeVerb:   "prioritize",
 		PreemptVerb:      "preempt",
@@ -300,4 +306,112 @@ func (c schedulerCache) Get(name string) (fwk.NodeInfo, error) {
 		return info, nil
 	}
 	return nil, fmt.Errorf("there is no node %q", name)
+}
+
+// TestBadInputToVerbs: a verdict that binds answers whatever the scheduler asks with
+// what its client understands, binds nothing that it should not, and says why.
+func TestBadInputToVerbs(t *testing.T) {
+	arrange(t, shared.ConfigurationFlags())
+	edit(t, filepath.Join(shared.PolicyDir(), "scheduling.rego"), `package kubernetes.scheduling
+
+kind := input.pod.metadata.annotations["example.com/tenant"]
+
+protect contains input.pod.spec if kind == "odd"
+
+protect contains "x" if {
+	kind == "failing"
+	to_number(input.victim.name) > 1
+}
+
+protect contains "no" if kind == "protected"
+
+deny contains "the pod is denied" if kind == "denied"
+
+deny contains "x" if {
+	kind == "failing"
+	to_number(kind) > 1
+}
+
+annotate["example.com/device"] := input.pod.spec if kind == "odd"
+
+annotate["not a key/of/annotations"] := "x" if kind == "misnamed"
+`)
+	replica := startReplica(t, shared, "bad-input", controlplane.ReplicaOptions{})
+	client := admin(t)
+	const namespace = "bad-input"
+	makeNamespace(t, client, namespace)
+	createNodes(t, client, replica, []*corev1.Node{node("target", nil)})
+	pods := client.CoreV1().Pods(namespace)
+	made := map[string]*corev1.Pod{}
+	for _, kind := range []string{"failing", "denied", "odd", "misnamed", "good"} {
+		one, err := pods.Create(t.Context(), pod("pod-"+kind, kind), createOptions)
+		must(t, err)
+		made[kind] = one
+	}
+	good := made["good"]
+	bind := binderAt(t, replica.URL())
+	binding := func(pod *corev1.Pod, node string, change func(*corev1.Binding)) *corev1.Binding {
+		out := bindingOf(pod, node)
+		if change != nil {
+			change(out)
+		}
+		return out
+	}
+	long := strings.Repeat("x", 1<<20)
+	for name, test := range map[string]struct {
+		binding *corev1.Binding
+		says    string
+	}{
+		"an empty one":        {&corev1.Binding{}, ""},
+		"no node":             {binding(good, "", nil), ""},
+		"no UID":              {binding(good, "target", func(b *corev1.Binding) { b.UID = "" }), ""},
+		"a node of odd name":  {binding(good, "../\"<\x00\xff", nil), ""},
+		"a node of long name": {binding(good, long, nil), ""},
+		"an unknown node":     {binding(good, "unheard-of", nil), "not yet known"},
+		"another UID":         {binding(good, "target", func(b *corev1.Binding) { b.UID = "another" }), "no such pod"},
+		"another name":        {binding(good, "target", func(b *corev1.Binding) { b.Name = "unheard-of" }), "no such pod"},
+		"a name like a path":  {binding(good, "target", func(b *corev1.Binding) { b.Name = "../../nodes/target" }), ""},
+		"another namespace":   {binding(good, "target", func(b *corev1.Binding) { b.Namespace = "default" }), "no such pod"},
+		"a namespace of dots": {binding(good, "target", func(b *corev1.Binding) { b.Namespace = ".." }), ""},
+		"denied":              {binding(made["denied"], "target", nil), "the pod is denied"},
+		"a policy that fails": {binding(made["failing"], "target", nil), "policy error: "},
+		"an odd annotation":   {binding(made["odd"], "target", nil), "policy error: "},
+		"an odd key":          {binding(made["misnamed"], "target", nil), "policy error: "},
+	} {
+		t.Run("bind/"+name, func(t *testing.T) {
+			if err := bind.Bind(test.binding); err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("error %.300v, want %q", err, test.says)
+			}
+		})
+	}
+	list, err := pods.List(t.Context(), metav1.ListOptions{FieldSelector: "spec.nodeName!="})
+	must(t, err)
+	for _, pod := range list.Items {
+		t.Errorf("%s is bound", pod.Name)
+	}
+	// It is none the worse for it, and a pod that was refused counts nowhere.
+	must(t, bind.Bind(bindingOf(good, "target")))
+	eventually(t, 10*time.Second, func() error {
+		status, err := page(t, replica.OperationsURL+"/readyz?verbose")
+		if err == nil && !strings.Contains(status, " and 0 assumed") {
+			err = fmt.Errorf("pods are assumed still:\n%s", status)
+		}
+		return err
+	})
+
+	cluster := schedulerCache{}
+	info := framework.NewNodeInfo(victim("web", "target"))
+	info.SetNode(node("target", nil))
+	cluster["target"] = info
+	for _, form := range []string{controlplane.NodeNames, controlplane.WholeNodes} {
+		for kind, kept := range map[string]bool{"odd": false, "failing": false, "protected": false, "whatever": form == controlplane.WholeNodes} {
+			t.Run("preempt/"+form+"/"+kind, func(t *testing.T) {
+				left, err := extenderAt(t, replica.URL()+"/scheduler", form, "kube-scheduler").ProcessPreemption(pod("app", kind),
+					map[string]*extenderv1.Victims{"target": {Pods: []*corev1.Pod{victim("web", "target")}}}, cluster)
+				if err != nil || (left["target"] != nil) != kept {
+					t.Errorf("left %v, error %v, kept should be %v", left, err, kept)
+				}
+			})
+		}
+	}
 }
