@@ -102,6 +102,7 @@ func TestDevicesAreNeverShared(t *testing.T) {
 // givenDevices is who has what, by the pods that are bound.
 type givenDevices struct {
 	pods, memory int
+	waiting      int            // pods without a node
 	devices      map[string]int // memory given, by node and device
 }
 
@@ -118,6 +119,7 @@ func devicesGiven(t *testing.T, client kubernetes.Interface, namespace string) g
 			t.Fatalf("%s is on node %q with device %q", pod.Name, pod.Spec.NodeName, device)
 		}
 		if !has {
+			given.waiting++
 			continue
 		}
 		memory, err := strconv.Atoi(pod.Annotations[gpuMemoryAnnotation])

@@ -79,17 +79,11 @@ func TestFailoverByLease(t *testing.T) {
 	pods.areBound(t, 15*time.Second)
 	refusesToBind(t, client, passive)
 
-	made := pods.stop()
-	eventually(t, 30*time.Second, func() error {
-		if given := devicesGiven(t, client, namespace); given.pods != made {
-			return fmt.Errorf("%d of %d pods are bound", given.pods, made)
-		}
-		return nil
-	})
+	bound := pods.allBound(t)
 	if service.both.Load() > 0 {
 		t.Errorf("both replicas said %d times that they bind", service.both.Load())
 	}
-	t.Logf("%d pods were bound", made)
+	t.Logf("%d pods were bound", bound)
 }
 
 // refusesToBind requires that a replica that was not elected binds no pod.
@@ -207,20 +201,17 @@ type steadyPods struct {
 	namespace string
 	cancel    context.CancelFunc
 	creating  sync.WaitGroup
-	made      atomic.Int64
 }
 
 func startPods(t *testing.T, client kubernetes.Interface, namespace string) *steadyPods {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	p := &steadyPods{client: client, namespace: namespace, cancel: cancel}
-	t.Cleanup(func() { p.stop() })
+	t.Cleanup(p.stop)
 	p.creating.Go(func() {
 		for n := 0; ctx.Err() == nil; n++ {
-			// An apiserver that is away is asked again.
-			if _, err := client.CoreV1().Pods(namespace).Create(ctx, devicePod(fmt.Sprint("pod-", n), 2), createOptions); err == nil {
-				p.made.Add(1)
-			}
+			// An apiserver that is away gets none.
+			_, _ = client.CoreV1().Pods(namespace).Create(ctx, devicePod(fmt.Sprint("pod-", n), 2), createOptions)
 			select {
 			case <-ctx.Done():
 			case <-time.After(400 * time.Millisecond):
@@ -254,9 +245,22 @@ func (p *steadyPods) areBound(t *testing.T, limit time.Duration) {
 	t.Logf("a new pod was bound after %s", time.Since(began).Round(10*time.Millisecond))
 }
 
-// stop makes no more, and returns how many were made.
-func (p *steadyPods) stop() int {
+// allBound makes no more pods, waits until those that there are were bound, and
+// returns how many that are.
+func (p *steadyPods) allBound(t *testing.T) int {
+	t.Helper()
+	p.stop()
+	var given givenDevices
+	eventually(t, 30*time.Second, func() error {
+		if given = devicesGiven(t, p.client, p.namespace); given.waiting > 0 {
+			return fmt.Errorf("%d pods wait", given.waiting)
+		}
+		return nil
+	})
+	return given.pods
+}
+
+func (p *steadyPods) stop() {
 	p.cancel()
 	p.creating.Wait()
-	return int(p.made.Load())
 }
