@@ -29,6 +29,11 @@ const (
 	memoryOfGPUAnnotation = "example.com/memory-of-a-gpu"
 
 	memoryOfGPU = 16
+
+	// What rego/lib/scheduling/gpushare.rego reads and writes.
+	gpushareAnnotation = "ALIYUN_COM_GPU_MEM_IDX"
+	gpushareMemory     = "aliyun.com/gpu-mem"
+	gpushareCount      = "aliyun.com/gpu-count"
 )
 
 // seesDevices is the section of a configuration by which policies see who has
@@ -42,6 +47,9 @@ func deviceNodes(n int) (nodes []*corev1.Node, devices int) {
 		made := node(fmt.Sprint("gpus-", i), nil)
 		made.Status.Allocatable[corev1.ResourcePods] = resource.MustParse("110")
 		made.Annotations = map[string]string{gpusAnnotation: strconv.Itoa(2 + i%3), memoryOfGPUAnnotation: strconv.Itoa(memoryOfGPU)}
+		// The capacity is the same map.
+		made.Status.Allocatable[gpushareCount] = *resource.NewQuantity(int64(2+i%3), resource.DecimalSI)
+		made.Status.Allocatable[gpushareMemory] = *resource.NewQuantity(int64(2+i%3)*memoryOfGPU, resource.DecimalSI)
 		devices += 2 + i%3
 		nodes = append(nodes, made)
 	}
@@ -52,21 +60,46 @@ func deviceNodes(n int) (nodes []*corev1.Node, devices int) {
 func devicePod(name string, memory int) *corev1.Pod {
 	made := pod(name, "")
 	made.Annotations = map[string]string{gpuMemoryAnnotation: strconv.Itoa(memory)}
+	resources := &made.Spec.Containers[0].Resources
+	resources.Requests[gpushareMemory] = *resource.NewQuantity(int64(memory), resource.DecimalSI)
+	resources.Limits = corev1.ResourceList{gpushareMemory: resources.Requests[gpushareMemory]}
 	return made
 }
 
 // 200 pods want more memory than all devices have. None is given out twice, and
-// none is left while a pod waits that would fit.
+// none is left while a pod waits that would fit. One policy decides by
+// annotations; the other is that of docs/scheduling/share-gpus.md.
 func TestDevicesAreNeverShared(t *testing.T) {
-	arrange(t, shared.ConfigurationFlags())
-	usePlacement(t, shared, "devices.rego")
-	replica := startReplica(t, shared, "devices", controlplane.ReplicaOptions{Scheduling: seesDevices})
+	t.Run("by annotations", func(t *testing.T) {
+		arrange(t, shared.ConfigurationFlags())
+		usePlacement(t, shared, "devices.rego")
+		replica := startReplica(t, shared, "devices", controlplane.ReplicaOptions{Scheduling: seesDevices})
+		testManyDevicePods(t, replica, "devices", controlplane.Extender{URL: replica.URL() + "/scheduler", Verbs: []string{"filter", "bind"}})
+	})
+	t.Run("by the library", func(t *testing.T) {
+		arrange(t, shared.ConfigurationFlags())
+		page, err := os.ReadFile(filepath.Join(repository(t), "docs", "scheduling", "share-gpus.md"))
+		must(t, err)
+		_, after, _ := strings.Cut(string(page), "```rego\n# file: gpushare/gpushare.rego\n")
+		policy, _, found := strings.Cut(after, "```")
+		if !found {
+			t.Fatal("the page has no policy")
+		}
+		write(t, filepath.Join(shared.PolicyDir(), "gpushare.rego"), policy)
+		replica := startReplica(t, shared, "gpushare", controlplane.ReplicaOptions{
+			Scheduling: "  profiles: [gpushare]\n  podAnnotations: [" + gpushareAnnotation + "]\n",
+		})
+		testManyDevicePods(t, replica, "gpushare", controlplane.Extender{
+			URL: replica.URL() + "/scheduler/gpushare", Verbs: []string{"filter", "prioritize", "bind"}, Resources: []string{gpushareMemory},
+		})
+	})
+}
+
+func testManyDevicePods(t *testing.T, replica *controlplane.Replica, namespace string, extender controlplane.Extender) {
 	client := admin(t)
 	nodes, devices := deviceNodes(10)
 	createNodes(t, client, replica, nodes)
-	startScheduler(t, shared, controlplane.Extender{URL: replica.URL() + "/scheduler", Verbs: []string{"filter", "bind"}})
-
-	const namespace = "devices"
+	startScheduler(t, shared, extender)
 	makeNamespace(t, client, namespace)
 	var pods []*corev1.Pod
 	for i := range 200 {
@@ -115,6 +148,9 @@ func devicesGiven(t *testing.T, client kubernetes.Interface, namespace string) g
 	given := givenDevices{devices: map[string]int{}}
 	for _, pod := range list.Items {
 		device, has := pod.Annotations[gpuAnnotation]
+		if !has {
+			device, has = pod.Annotations[gpushareAnnotation]
+		}
 		if bound := pod.Spec.NodeName != ""; bound != has {
 			t.Fatalf("%s is on node %q with device %q", pod.Name, pod.Spec.NodeName, device)
 		}
