@@ -1,7 +1,6 @@
 package main
 
 import (
-
 	"github.com/verdict-dev/verdict/loadtest/generate"
 	"github.com/verdict-dev/verdict/loadtest/report"
 	"github.com/verdict-dev/verdict/loadtest/servers"
