@@ -46,6 +46,9 @@ type options struct {
 	users, bindings    int
 	nodes, pods        int
 	badTokens          int
+	clusterNodes       int
+	clusterPods        int
+	clusterIdle        time.Duration
 	seed               uint64
 
 	// For the do-nothing servers, which are this program again.
@@ -73,6 +76,9 @@ func parse(arguments []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.nodes, "nodes", 5000, "nodes in a scheduler call; over HTTP a tenth of them too")
 	flags.IntVar(&o.pods, "pods", 1500, "pods that kube-scheduler binds in each round with each extender")
 	flags.IntVar(&o.badTokens, "bad-tokens", 60000, "bad tokens that come as fast as they are answered, in each round")
+	flags.IntVar(&o.clusterNodes, "cluster-nodes", 5000, "nodes in the real API server; a tenth and three times as many too")
+	flags.IntVar(&o.clusterPods, "cluster-pods", 50000, "pods on those nodes, and in proportion on fewer and on more")
+	flags.DurationVar(&o.clusterIdle, "cluster-idle", time.Minute, "how long verdict's processor time is taken while nothing happens in the cluster")
 	flags.Uint64Var(&o.seed, "seed", 1, "the same seed makes the same requests")
 	flags.StringVar(&o.nothing, "serve-nothing", "", "do nothing but answer on this `address` what the arguments, PATH=FILE, say")
 	flags.StringVar(&o.extender, "serve-extender", "", "be a do-nothing scheduler extender on this `address`")
@@ -97,8 +103,10 @@ func parse(arguments []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case o.rounds < 1 || o.connections < 1 || o.nodes < 10 || o.pods < 1 || o.badTokens < 1:
 		return o, errors.New("-rounds, -connections, -pods and -bad-tokens have to be 1 or more, -nodes 10 or more")
-	case o.duration <= 0 || o.warmup <= 0:
-		return o, errors.New("-duration and -warmup have to be above 0")
+	case o.clusterNodes < 10 || o.clusterPods < 10:
+		return o, errors.New("-cluster-nodes and -cluster-pods have to be 10 or more")
+	case o.duration <= 0 || o.warmup <= 0 || o.clusterIdle <= 0:
+		return o, errors.New("-duration, -warmup and -cluster-idle have to be above 0")
 	case o.share <= 0 || o.share > 1:
 		return o, errors.New("-share has to be above 0 and at most 1")
 	}

@@ -13,6 +13,8 @@ func TestFlags(t *testing.T) {
 		"more than all":        {"-share", "1.5"},
 		"no nodes":             {"-nodes", "0"},
 		"no bad tokens":        {"-bad-tokens", "0"},
+		"too few pods":         {"-cluster-pods", "9"},
+		"no idle time":         {"-cluster-idle", "0s"},
 		"an argument":          {"x"},
 		"a path without file":  {"-serve-nothing", "127.0.0.1:0", "/x"},
 		"a file without slash": {"-serve-nothing", "127.0.0.1:0", "x=y"},

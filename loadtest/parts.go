@@ -30,6 +30,7 @@ var parts = []part{
 	{"decide in process", (*bench).measureDecisions},
 	{"filter in process", (*bench).measureFilter},
 	{"policy files", (*bench).measurePolicies},
+	{"cluster", (*bench).measureCluster},
 	{"kube-scheduler", (*bench).measureScheduler},
 }
 

@@ -97,7 +97,7 @@ func (c Churn) Run(ctx context.Context) (Churned, error) {
 
 // node is some node: neighbours in time are none in the list.
 func (c Churn) node(i int) string {
-	random := rand.New(rand.NewPCG(c.Seed, uint64(c.FirstPod+i)<<8|8)) //nolint:gosec // never negative
+	random := rand.New(rand.NewPCG(c.Seed, uint64(c.FirstPod+i)<<8|8))
 	return c.Nodes[random.IntN(len(c.Nodes))].Name
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
@@ -82,9 +83,8 @@ func (c *ControlPlane) Stop() error {
 		}
 		return nil
 	case <-time.After(stopTimeout):
-		err := c.kill()
-		<-c.exited
-		return errors.Join(fmt.Errorf("the control plane did not stop within %v", stopTimeout), err)
+		killed := c.kill()
+		return errors.Join(fmt.Errorf("the control plane did not stop within %v", stopTimeout), killed, <-c.exited)
 	}
 }
 
@@ -96,6 +96,7 @@ func (c *ControlPlane) Client() (corev1client.CoreV1Interface, error) {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
 	config.QPS = -1
+	config.WarningHandler = rest.NoWarnings{}
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	client, err := corev1client.NewForConfig(config)
 	if err != nil {

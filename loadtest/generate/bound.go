@@ -34,9 +34,9 @@ func Namespaces() []string {
 // BoundPod makes pod number i, a replica of some workload, on a node. It can be
 // created: it holds nothing that the API server gives out.
 func BoundPod(node string, i int, seed uint64) *corev1.Pod {
-	random := rand.New(rand.NewPCG(seed, uint64(i)<<8|6)) //nolint:gosec // never negative
+	random := rand.New(rand.NewPCG(seed, uint64(i)<<8|6))
 	app := random.IntN(boundApps)
-	p := pod(rand.New(rand.NewPCG(seed, uint64(app)<<8|7)), app) //nolint:gosec // likewise; alike for all replicas
+	p := pod(rand.New(rand.NewPCG(seed, uint64(app)<<8|7)), app) // alike for all replicas
 	name := fmt.Sprintf("app-%03d-5d4f8c7b9", app)
 	isController := true
 	p.ObjectMeta = metav1.ObjectMeta{
@@ -52,6 +52,7 @@ func BoundPod(node string, i int, seed uint64) *corev1.Pod {
 	}
 	p.Spec.NodeName = node
 	p.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = *resource.NewMilliQuantity(int64(100+50*(app%12)), resource.DecimalSI)
+	p.Spec.Containers[1].Ports = nil // those of the first
 	p.Status = corev1.PodStatus{}
 	return p
 }

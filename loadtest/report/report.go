@@ -139,8 +139,10 @@ type Report struct {
 	Targets     []Target   `json:"targets"`
 	Scenarios   []Scenario `json:"scenarios"`
 	Memory      []Memory   `json:"memory"`
-	// Comparisons are what else was compared; Curves how it grows.
+	// Comparisons are what else was compared, Tables what was measured of the
+	// service alone; Curves are how things grow.
 	Comparisons []Comparison `json:"comparisons"`
+	Tables      []Table      `json:"tables"`
 	Curves      []Curve      `json:"curves"`
 	// Left are the parts that this run left out, or that failed.
 	Left []string `json:"left"`

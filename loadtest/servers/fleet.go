@@ -35,6 +35,7 @@ type Fleet struct {
 	opa      string
 	self     string
 	sources  []any             // of verdict's identities, as its configuration has them
+	cluster  string            // a kubeconfig for verdict; empty for none
 	answers  map[string]string // path to file
 	versions map[string]string
 	started  []*Process
@@ -129,6 +130,10 @@ const IssuerSource = "issuer"
 // them. It holds for servers that are started later.
 func (f *Fleet) SetSources(sources ...any) { f.sources = sources }
 
+// SetCluster has verdict follow the cluster that a kubeconfig leads to. It holds
+// for servers that are started later.
+func (f *Fleet) SetCluster(kubeconfig string) { f.cluster = kubeconfig }
+
 // VerdictProgram is the file of verdict.
 func (f *Fleet) VerdictProgram() string { return f.verdict }
 
@@ -189,7 +194,7 @@ func (f *Fleet) startVerdict(ctx context.Context, address, operations string, se
 	} else {
 		server["plainHTTP"] = true
 	}
-	text, err := yaml.Marshal(map[string]any{
+	configuration := map[string]any{
 		"apiVersion":     "verdict.dev/v1alpha1",
 		"kind":           "Configuration",
 		"server":         server,
@@ -197,7 +202,11 @@ func (f *Fleet) startVerdict(ctx context.Context, address, operations string, se
 		"shutdown":       map[string]any{"drain": "0s"},
 		"policy":         map[string]any{"directories": []string{f.files.Verdict}},
 		"authentication": map[string]any{"sources": f.sources},
-	})
+	}
+	if f.cluster != "" {
+		configuration["cluster"] = map[string]any{"kubeconfig": f.cluster}
+	}
+	text, err := yaml.Marshal(configuration)
 	if err != nil {
 		return nil, fmt.Errorf("writing verdict's configuration: %w", err)
 	}
