@@ -15,6 +15,9 @@ import (
 type selection struct {
 	whole  bool
 	fields []selectedField
+	// items is what is selected of the items of a list, which is selected whole
+	// otherwise; nil for all.
+	items *selection
 }
 
 type selectedField struct {
@@ -26,6 +29,9 @@ type selectedField struct {
 func newSelection(paths *footprint.Paths) *selection {
 	if paths.Empty() {
 		return &selection{}
+	}
+	if items := paths.Fields[footprint.Items]; items != nil {
+		return &selection{whole: true, items: newSelection(items)}
 	}
 	s := &selection{whole: paths.Whole}
 	for _, name := range slices.Sorted(maps.Keys(paths.Fields)) {
@@ -39,12 +45,20 @@ func (s *selection) equal(other *selection) bool {
 	if s == nil || other == nil {
 		return s == other
 	}
-	return s.whole == other.whole && slices.EqualFunc(s.fields, other.fields, func(a, b selectedField) bool {
+	return s.whole == other.whole && s.items.equal(other.items) && slices.EqualFunc(s.fields, other.fields, func(a, b selectedField) bool {
 		return a.name == b.name && a.of.equal(b.of)
 	})
 }
 
 var allOf = &selection{whole: true}
+
+// item is what is read of the items of a list.
+func (s *selection) item() *selection {
+	if s.items != nil {
+		return s.items
+	}
+	return allOf
+}
 
 // field is what is read of the member called name, nil for nothing.
 func (s *selection) field(name string) *selection {

@@ -45,10 +45,16 @@ type PodState struct {
 	// there yet.
 	Assumed bool
 
-	// listed is the pod as an item of input.state.pods, made when a rule first
-	// reads that: a node's pods change one at a time, and are decided by over
-	// and over.
-	listed atomic.Pointer[ast.Term]
+	// listed is the pod as the rule that was asked last sees it among
+	// input.state.pods: a node's pods change one at a time, and are decided by
+	// over and over.
+	listed atomic.Pointer[listedPod]
+}
+
+// listedPod is what is selected of a pod.
+type listedPod struct {
+	selects *selection
+	term    *ast.Term
 }
 
 // StateReads says which parts of input.state and input.victim rules may read:
@@ -76,9 +82,8 @@ func (e *Engine) ReadsState() StateReads {
 			for _, name := range []string{"allocatable", "requested", "free", "quantities"} {
 				out.Requested = out.Requested || state.field(name) != nil
 			}
-			if state.field("pods") != nil {
-				// What is read of items is not told apart.
-				out.pod(allOf)
+			if pods := state.field("pods"); pods != nil {
+				out.pod(pods.item())
 			}
 		}
 		if victim := r.input.field(victimName); victim != nil {
@@ -175,10 +180,10 @@ func (s *NodeState) project(selects *selection) ast.Value {
 		}
 		return m.object()
 	})
-	m.add("pods", func(*selection) ast.Value {
+	m.add("pods", func(selects *selection) ast.Value {
 		pods := make([]*ast.Term, len(s.Pods))
 		for i, pod := range s.Pods {
-			pods[i] = pod.item()
+			pods[i] = pod.listedAs(selects.item())
 		}
 		return ast.NewArray(pods...)
 	})
@@ -217,14 +222,14 @@ func (p *PodState) Assume() *PodState {
 	}
 }
 
-// item is the pod in input.state.pods.
-func (p *PodState) item() *ast.Term {
-	if made := p.listed.Load(); made != nil {
-		return made
+// listedAs is what is selected of the pod, as an item of input.state.pods.
+func (p *PodState) listedAs(selects *selection) *ast.Term {
+	if made := p.listed.Load(); made != nil && made.selects == selects {
+		return made.term
 	}
-	made := ast.NewTerm(p.project(allOf))
+	made := &listedPod{selects: selects, term: ast.NewTerm(p.project(selects))}
 	p.listed.Store(made)
-	return made
+	return made.term
 }
 
 // project returns the part of the pod that is selected, as rules see it; nil

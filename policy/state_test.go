@@ -165,6 +165,30 @@ func TestClassesOfStatesAreBounded(t *testing.T) {
 	}
 }
 
+// Pods come and go all the time: nodes stay of one class while what rules read of
+// their pods is alike.
+func TestClassesByWhatIsReadOfPods(t *testing.T) {
+	e := loaded(t, Options{Cache: roomy}, sched+`reject contains "noisy" if {
+	some pod in input.state.pods
+	pod.labels.noisy == "true"
+}`)
+	placer := e.View().DefaultProfile().Placer(Reject, object(t, `{}`))
+	n := namedNode(t, "n", `"x":1`)
+	with := func(name, noisy string) *Node {
+		pod := &PodState{Namespace: "default", Name: name, UID: name, Labels: map[string]string{"app": name, "noisy": noisy}}
+		return n.WithState(&NodeState{Pods: []*PodState{pod}})
+	}
+	quiet, noisy := with("a", "false"), with("b", "true")
+	if placer.Class(quiet) != placer.Class(with("c", "false")) {
+		t.Error("pods are told apart by names that nobody reads")
+	}
+	if placer.Class(quiet) == placer.Class(noisy) {
+		t.Error("pods are not told apart by a label that is read")
+	}
+	equal(t, "quiet", reject(t, e.View(), object(t, `{}`), quiet).Reasons(), nil)
+	equal(t, "noisy", reject(t, e.View(), object(t, `{}`), noisy).Reasons(), []string{"noisy"})
+}
+
 func TestClassifyFindsOutAllThatRulesRead(t *testing.T) {
 	e := loaded(t, Options{Cache: roomy}, byCPU)
 	n := namedNode(t, "n", `"labels":{"zone":"a"}`)
@@ -191,6 +215,9 @@ func TestWhatIsReadOfStates(t *testing.T) {
 		"free":                      {`score["x"] := input.state.free.cpu`, StateReads{State: true, Requested: true}},
 		"quantities":                {`deny contains "x" if input.state.quantities.requested.cpu == "1"`, StateReads{State: true, Requested: true}},
 		"pods":                      {`reject contains "x" if count(input.state.pods) > 3`, StateReads{State: true, Pods: true, Labels: true, Annotations: true, Owners: true, Requests: true}},
+		"the labels of pods":        {"reject contains \"x\" if {\n\tsome p in input.state.pods\n\tp.labels.app == \"db\"\n}", StateReads{State: true, Pods: true, Labels: true}},
+		"the owners of pods":        {`reject contains "x" if input.state.pods[_].owner.kind == "Job"`, StateReads{State: true, Pods: true, Owners: true}},
+		"whole pods":                {"reject contains p if some p in input.state.pods", StateReads{State: true, Pods: true, Labels: true, Annotations: true, Owners: true, Requests: true}},
 		"a victim's priority":       {`protect contains "x" if input.victim.priority > 3`, StateReads{State: true, Pods: true}},
 		"a victim's labels":         {`protect contains "x" if input.victim.labels.app == "db"`, StateReads{State: true, Pods: true, Labels: true}},
 		"a victim's owner":          {`protect contains "x" if input.victim.owner.kind == "Job"`, StateReads{State: true, Pods: true, Owners: true}},

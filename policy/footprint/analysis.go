@@ -190,13 +190,18 @@ func (a *analysis) glance(v value, of *summary, location *ast.Location) {
 }
 
 // follow is what lies at the rest of a reference below v. At the first element
-// that is not a constant string v is read whole.
+// that is not a constant string v is read whole, unless it is a list.
 func (a *analysis) follow(v value, rest ast.Ref, of *summary, location *ast.Location) value {
 	if len(v.places) == 0 {
 		return value{}
 	}
 	path, ground := names(rest)
 	v = v.extend(path)
+	if !ground && v.isList() {
+		items := v.extend([]string{Items})
+		items.mixed = true
+		return a.follow(items, rest[len(path)+1:], of, location)
+	}
 	if !ground || v.tooLarge() {
 		a.read(v, of, location)
 		return value{}

@@ -17,6 +17,10 @@ type Paths struct {
 	Fields map[string]*Paths
 }
 
+// Items is the name, in Fields of input.state.pods, of what is read of its items,
+// whichever they are. How many there are, and in which order, counts as read.
+const Items = "[_]"
+
 // Add adds path: what is there, whole. An empty path is the whole document.
 func (p *Paths) Add(path ...string) {
 	for _, name := range path {
@@ -98,6 +102,10 @@ func Format(root string, path []string) string {
 	var b strings.Builder
 	b.WriteString(root)
 	for _, name := range path {
+		if name == Items {
+			b.WriteString(name)
+			continue
+		}
 		if isIdentifier(name) {
 			b.WriteString("." + name)
 		} else {

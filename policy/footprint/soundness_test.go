@@ -27,6 +27,14 @@ func TestNeverTooSmall(t *testing.T) {
 // shows that the footprint is too small.
 func compareReads(t *testing.T, source string, compiler *ast.Compiler, entry ast.Ref, random documents, n int) {
 	t.Helper()
+	compareReadsOf(t, source, compiler, entry, n, func() (input, data map[string]any) {
+		return random.object(3), map[string]any{"t": random.object(2)}
+	})
+}
+
+// compareReadsOf does so for given pairs.
+func compareReadsOf(t *testing.T, source string, compiler *ast.Compiler, entry ast.Ref, n int, documents func() (input, data map[string]any)) {
+	t.Helper()
 	a := analyse(compiler, entry)
 	// What is only glanced at is emptied, as if a field of it were read that no
 	// document has.
@@ -44,7 +52,7 @@ func compareReads(t *testing.T, source string, compiler *ast.Compiler, entry ast
 		return fmt.Sprint(result)
 	}
 	for range n {
-		input, data := any(random.object(3)), any(map[string]any{"t": random.object(2)})
+		input, data := documents()
 		whole, kept := ask(input, data), ask(keep(input, &f.Input), keep(data, &f.Data))
 		if whole != kept {
 			t.Errorf("%s\ngives %s, and %s for what is read\nof input %v\nand data %v\nwhich is %s", source, whole, kept, input, data, reads(f))
@@ -54,8 +62,20 @@ func compareReads(t *testing.T, source string, compiler *ast.Compiler, entry ast
 }
 
 // keep is what paths read of v. What is no object is kept as it is, and an
-// object is there even if nothing in it is.
+// object is there even if nothing in it is. A list is kept with what is read of
+// its items.
 func keep(v any, paths *Paths) any {
+	if items := paths.Fields[Items]; items != nil {
+		list, ok := v.([]any)
+		if !ok {
+			return v
+		}
+		out := make([]any, len(list))
+		for i := range list {
+			out[i] = keep(list[i], items)
+		}
+		return out
+	}
 	object, ok := v.(map[string]any)
 	if paths.Whole || !ok {
 		return v

@@ -53,6 +53,13 @@ func (v value) extend(path []string) value {
 	return out
 }
 
+// isList says that v is the list of the pods on a node, which is never anything
+// but a list of objects. What is read of one of them is told apart: most of what
+// there is to a node is in them, and hardly two nodes have the same.
+func (v value) isList() bool {
+	return len(v.places) == 1 && v.places[0].root == inputRoot && slices.Equal(v.places[0].path, []string{"state", "pods"})
+}
+
 func (v value) tooLarge() bool {
 	return len(v.places) > maxPlaces || slices.ContainsFunc(v.places, func(p place) bool { return len(p.path) > maxDepth })
 }
