@@ -62,9 +62,9 @@ func TestClusterReport(t *testing.T) {
 			}
 		}
 	}
-	check(false, true, true, true, true)
+	check(false, false, true, true, true, true, true, true)
 	rounds[readsNone][0].churn.evaluations, rounds[readsNone][0].churn.classes = 1, 51
-	check(false, true, true, false, false)
+	check(false, false, true, true, true, true, false, false)
 }
 
 func TestClusterGrowth(t *testing.T) {
