@@ -201,10 +201,10 @@ func (s *apiServer) get(w http.ResponseWriter, path []string) {
 	s.mu.Unlock()
 	if pod == nil {
 		w.WriteHeader(http.StatusNotFound)
-		s.write(w, status(http.StatusNotFound, metav1.StatusReasonNotFound))
+		writeJSON(w, status(http.StatusNotFound, metav1.StatusReasonNotFound))
 		return
 	}
-	s.write(w, pod)
+	writeJSON(w, pod)
 }
 
 // bind does what the BindingREST of kube-apiserver does.
@@ -238,7 +238,7 @@ func (s *apiServer) bind(w http.ResponseWriter, r *http.Request) {
 		s.storePod(pod)
 	}
 	w.WriteHeader(int(answer.Code))
-	s.write(w, answer)
+	writeJSON(w, answer)
 }
 
 func (s *apiServer) list(kind string) any {
@@ -304,7 +304,7 @@ func (s *apiServer) collection(w http.ResponseWriter, r *http.Request, kind stri
 	if streamed && s.noWatchList {
 		s.mu.Unlock()
 		w.WriteHeader(http.StatusUnprocessableEntity)
-		s.write(w, status(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid))
+		writeJSON(w, status(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid))
 		return
 	}
 	if streamed || whole {
@@ -317,7 +317,7 @@ func (s *apiServer) collection(w http.ResponseWriter, r *http.Request, kind stri
 	if whole {
 		list := s.list(kind)
 		s.mu.Unlock()
-		s.write(w, list)
+		writeJSON(w, list)
 		return
 	}
 	events := make(chan event, 10000)
@@ -335,6 +335,11 @@ func (s *apiServer) collection(w http.ResponseWriter, r *http.Request, kind stri
 		delete(s.watchers, events)
 	}()
 
+	stream(w, r, events)
+}
+
+// stream sends events to a watch until either side ends it.
+func stream(w http.ResponseWriter, r *http.Request, events <-chan event) {
 	for {
 		if err := http.NewResponseController(w).Flush(); err != nil {
 			return
@@ -346,11 +351,11 @@ func (s *apiServer) collection(w http.ResponseWriter, r *http.Request, kind stri
 			if !ok {
 				return
 			}
-			s.write(w, e)
+			writeJSON(w, e)
 		}
 	}
 }
 
-func (s *apiServer) write(w http.ResponseWriter, v any) {
+func writeJSON(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v) //nolint:errchkjson // the client may have gone
 }

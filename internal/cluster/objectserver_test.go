@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"encoding/json"
 	"maps"
 	"net/http"
 	"net/url"
@@ -109,7 +108,7 @@ func (s *objectServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case streamed && s.noWatchList:
 		s.mu.Unlock()
 		w.WriteHeader(http.StatusUnprocessableEntity)
-		s.write(w, status(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid))
+		writeJSON(w, status(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid))
 		return
 	case query.Get("watch") == "":
 		s.lists++
@@ -125,7 +124,7 @@ func (s *objectServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"metadata": object{"resourceVersion": strconv.Itoa(s.version)}, "items": items,
 		}
 		s.mu.Unlock()
-		s.write(w, list)
+		writeJSON(w, list)
 		return
 	}
 	events := make(chan event, 1000)
@@ -153,22 +152,5 @@ func (s *objectServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		delete(s.watchers, events)
 	}()
 
-	for {
-		if err := http.NewResponseController(w).Flush(); err != nil {
-			return
-		}
-		select {
-		case <-r.Context().Done():
-			return
-		case e, ok := <-events:
-			if !ok {
-				return
-			}
-			s.write(w, e)
-		}
-	}
-}
-
-func (s *objectServer) write(w http.ResponseWriter, v any) {
-	_ = json.NewEncoder(w).Encode(v) //nolint:errchkjson // the client may have gone
+	stream(w, r, events)
 }

@@ -182,7 +182,7 @@ func TestSecretsRefusedByTheAPIServer(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		answer := status(http.StatusForbidden, metav1.StatusReasonForbidden)
 		answer.Message = `secrets is forbidden: User "verdict" cannot list resource "secrets"`
-		(&objectServer{}).write(w, answer)
+		writeJSON(w, answer)
 	})
 	reported := make(chan error, 100)
 	watch, receiver := startSecrets(t, server, Options{OnError: func(err error) { reported <- err }})
