@@ -444,7 +444,7 @@ func (h *HTTPSource) identityOf(text []byte) (policy.Identity, error) {
 			return policy.Identity{}, err
 		}
 		if !verified.Expires.IsZero() && !h.options.Now().Before(verified.Expires) {
-			return policy.Identity{}, refusal("it expired")
+			return policy.Identity{}, refused("it expired")
 		}
 	}
 	return verified, nil
@@ -585,7 +585,7 @@ func (p *preparedRequest) judge(said *answer) (absent bool, err error) {
 	case p.mayMeanTooMuch(said.status) && said.overLimit():
 		return false, &provoked{said.fault("the answer has status %d because too much was asked for", said.status)}
 	case slices.Contains(p.Rejected, said.status):
-		return false, refusal(fmt.Sprintf("the service answers with status %d", said.status))
+		return false, refused("the service answers with status %d", said.status)
 	case slices.Contains(p.Absent, said.status):
 		return true, nil
 	}

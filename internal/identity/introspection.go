@@ -250,9 +250,6 @@ func isActive(said *answer) (bool, error) {
 	return false, fmt.Errorf("active: must be true or false, not %s", kindAt(active))
 }
 
-// refusal is a definite no, and why.
-func refusal(why string) error { return fmt.Errorf("%w: %s", policy.ErrUnknownToken, why) }
-
 func (i *Introspection) identityOf(said *answer, token *Token) (policy.Identity, error) {
 	active, err := isActive(said)
 	if err != nil {
@@ -284,12 +281,12 @@ func (i *Introspection) checkKind(verified *policy.Identity) error {
 	case err != nil:
 		return err
 	case kind != "" && !strings.EqualFold(kind, "Bearer"):
-		return refusal("it is not a bearer token")
+		return refused("it is not a bearer token")
 	}
 	// Present is enough, whatever it is.
 	confirmation, err := verified.Claims.Object("cnf")
 	if err != nil || !confirmation.IsZero() {
-		return refusal("it is bound to a key, of which a review has no proof")
+		return refused("it is bound to a key, of which a review has no proof")
 	}
 	return nil
 }
@@ -301,7 +298,7 @@ func (i *Introspection) checkTimes(verified *policy.Identity) error {
 	case err != nil:
 		return err
 	case has && !now.Before(expires.Add(introspectionLeeway)):
-		return refusal("it expired")
+		return refused("it expired")
 	case has:
 		verified.Expires = expires
 	}
@@ -310,7 +307,7 @@ func (i *Introspection) checkTimes(verified *policy.Identity) error {
 	case err != nil:
 		return err
 	case has && now.Add(introspectionLeeway).Before(begins):
-		return refusal("it is not valid yet")
+		return refused("it is not valid yet")
 	}
 	return nil
 }
@@ -334,7 +331,7 @@ func (i *Introspection) checkIssuer(verified *policy.Identity) error {
 	case err != nil:
 		return err
 	case issuer != i.options.Issuer:
-		return refusal("iss is not the configured issuer")
+		return refused("iss is not the configured issuer")
 	}
 	return nil
 }
@@ -346,10 +343,10 @@ func (i *Introspection) checkAudiences(verified *policy.Identity) error {
 		return err
 	case audiences != nil && (len(audiences) == 0 || slices.Contains(audiences, "")):
 		// Not the same as no limit.
-		return refusal("aud names nobody")
+		return refused("aud names nobody")
 	case len(i.options.Audiences) == 0:
 	case !slices.ContainsFunc(audiences, func(one string) bool { return slices.Contains(i.options.Audiences, one) }):
-		return refusal("aud names none of the configured audiences")
+		return refused("aud names none of the configured audiences")
 	default:
 		verified.AudiencesAccepted = true
 	}
