@@ -166,3 +166,21 @@ reject contains "a victim" if input.victim`)
 		equal(t, "reject sees no victim", reject(t, e.View(), pod, n).Reasons(), nil)
 	}
 }
+
+// Rules that read other fields of the same pods, in turns, each see their own.
+func TestListedPodsAreThoseOfTheRule(t *testing.T) {
+	e := loaded(t, Options{}, sched+`
+reject contains pod.labels.app if some pod in input.state.pods
+
+unresolvable contains pod.name if some pod in input.state.pods`)
+	profile := e.View().DefaultProfile()
+	n := namedNode(t, "n", `"labels":{}`).WithState(&NodeState{Pods: []*PodState{
+		{Namespace: "default", Name: "a", UID: "1", Labels: map[string]string{"app": "db"}},
+		{Namespace: "default", Name: "b", UID: "2", Labels: map[string]string{"app": "web"}},
+	}})
+	pod := object(t, `{}`)
+	for range 2 {
+		equal(t, "labels", placed(t, profile.Placer(Reject, pod), n).Reasons(), []string{"db", "web"})
+		equal(t, "names", placed(t, profile.Placer(Unresolvable, pod), n).Reasons(), []string{"a", "b"})
+	}
+}
