@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"sync"
 	"time"
@@ -147,9 +146,11 @@ func (v *View) ask(ctx context.Context, r *rule, input source) (decision, error)
 	if r.evaluator == nil {
 		return decision{value: r.none(), expires: Never}, nil
 	}
+	now := time.Now()
+	asked := &inputQuestion{view: v, rule: r, input: input}
 	kept := v.engine.kept.byInput
 	if kept == nil || !r.cached {
-		return v.evaluate(ctx, r, input.project(r.input))
+		return asked.decide(ctx, now)
 	}
 	buffer := keys.Get().(*[]byte)
 	defer func() {
@@ -159,63 +160,47 @@ func (v *View) ask(ctx context.Context, r *rule, input source) (decision, error)
 	key := input.appendKey(append((*buffer)[:0], byte(r.index)), r.input) //nolint:gosec // those of profiles are not asked here
 	*buffer = key
 	if len(key) > maxKey {
-		return v.evaluate(ctx, r, input.project(r.input))
+		return asked.decide(ctx, now)
 	}
 	generation := v.generations[r.index]
 	found, ok := kept.Get(cache.View(key))
-	ok = ok && found.holds(generation, time.Now())
+	ok = ok && found.holds(generation, now)
 	kept.Count(ok)
 	if ok {
 		return found, nil
 	}
-	projected := input.project(r.input)
-	owned := string(key)
-	return v.once(ctx, flightKey(generation, owned), func(ctx context.Context) (decision, error) {
-		d, err := v.evaluate(ctx, r, projected)
-		if err == nil && d.expires != AtOnce {
-			kept.Set(owned, d)
-		}
-		return d, err
-	})
+	asked.key = string(key)
+	return v.once(ctx, now, flightKey{generation: generation, input: asked.key}, r.compiled(), asked)
 }
 
-// flightKey tells apart what is decided under different generations.
-func flightKey(generation *Generation, key string) string {
-	return string(binary.BigEndian.AppendUint64(nil, generation.id)) + key
+// inputQuestion asks a rule about an input: the evaluator.Document that the rule
+// reads, for as long as the document that it is taken out of is.
+type inputQuestion struct {
+	view  *View
+	rule  *rule
+	input source
+	key   string // to keep the decision by, "" not to
 }
 
-// once runs decide, or waits for one that runs already for the same key. It
-// goes on when this caller gives up: others may wait for it. One that began
-// earlier may have stopped holding before this caller asked, and is not for it.
-func (v *View) once(ctx context.Context, key string, decide func(context.Context) (decision, error)) (decision, error) {
-	if ctx.Err() != nil {
-		return decision{}, ErrTimeout
+// At implements evaluator.Document.
+func (q *inputQuestion) At(names []string) ast.Value { return q.input.at(names, q.rule.input) }
+
+// Value implements evaluator.Document.
+func (q *inputQuestion) Value() ast.Value {
+	if value := q.input.project(q.rule.input); value != nil {
+		return value
 	}
-	asked := time.Now()
-	for again := false; ; again = true {
-		result := v.engine.flights.DoChan(key, func() (any, error) { //nolint:contextcheck // it outlives the caller
-			if v.engine.evaluating.Add(1) > v.engine.options.maxEvaluations() {
-				v.engine.evaluating.Add(-1)
-				return nil, ErrBusy
-			}
-			defer v.engine.evaluating.Add(-1)
-			// Nothing of the caller's context may be held on to, either.
-			ctx, cancel := context.WithTimeout(context.Background(), v.engine.options.evaluationTimeout())
-			defer cancel()
-			return decide(ctx)
-		})
-		select {
-		case r := <-result:
-			if r.Err != nil {
-				return decision{}, r.Err
-			}
-			if d := r.Val.(decision); again || !d.expires.passed(asked) {
-				return d, nil
-			}
-		case <-ctx.Done():
-			return decision{}, ErrTimeout
-		}
+	return ast.NewObject()
+}
+
+func (q *inputQuestion) detach() { q.input = decoded{q.Value()} }
+
+func (q *inputQuestion) decide(ctx context.Context, now time.Time) (decision, error) {
+	d, err := q.view.evaluate(ctx, q.rule, evaluator.Query{Document: q, Now: now})
+	if err == nil && d.expires != AtOnce && q.key != "" {
+		q.view.engine.kept.byInput.Set(q.key, d)
 	}
+	return d, err
 }
 
 // defaultMaxEvaluations is the default of Options.MaxEvaluations.
@@ -238,19 +223,15 @@ func (o *Options) evaluationTimeout() time.Duration {
 	return defaultEvaluationTimeout
 }
 
-// evaluate runs the rule on what it reads of an input. A panic is an error: in
+// evaluate runs the rule on the input of query, at its time. A panic is an error: in
 // the goroutines that decide, it would end the process.
-func (v *View) evaluate(ctx context.Context, r *rule, projected ast.Value) (d decision, err error) {
+func (v *View) evaluate(ctx context.Context, r *rule, query evaluator.Query) (d decision, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			d, err = decision{}, &EvaluationError{Rule: r.path, Code: topdown.InternalErr, Message: fmt.Sprintf("deciding panicked: %v", cause)}
 		}
 	}()
-	if projected == nil {
-		projected = ast.NewObject()
-	}
-	now := time.Now()
-	query := evaluator.Query{Input: projected, Data: v.data, Now: now}
+	query.Data = v.data
 	result, err := r.evaluator.Evaluate(ctx, query)
 	if err != nil {
 		return decision{}, v.evaluationError(ctx, r.path, err)
@@ -264,7 +245,7 @@ func (v *View) evaluate(ctx context.Context, r *rule, projected ast.Value) (d de
 	}
 	d = decision{generation: v.generations[r.index], value: value}
 	if r.cached {
-		d.expires = min(after(now, r.ttl), ExpiryOf(result.Until), after(now, v.engine.kept.lifetimes.of(r, value)))
+		d.expires = min(after(query.Now, r.ttl), ExpiryOf(result.Until), after(query.Now, v.engine.kept.lifetimes.of(r, value)))
 	}
 	return d, nil
 }

@@ -58,6 +58,22 @@ func count(e *Engine, place int) *counted {
 	return c
 }
 
+// ways are those in which an evaluation is begun that somebody may wait for.
+var ways = map[string]func(r *rule){
+	"by its caller":             func(*rule) {},
+	"in a goroutine of its own": func(r *rule) { r.interpreted = "a test says so" },
+}
+
+// until is a gate that opens with open. Who has no time left does not wait for it.
+func until(open <-chan struct{}) func(context.Context) {
+	return func(ctx context.Context) {
+		select {
+		case <-open:
+		case <-ctx.Done():
+		}
+	}
+}
+
 func (c *counted) want(tb testing.TB, when string, times int64) {
 	tb.Helper()
 	if got := c.times.Load(); got != times {
@@ -501,107 +517,129 @@ func TestEqualMissesAreEvaluatedOnce(t *testing.T) {
 			}
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				e := loaded(t, Options{Cache: roomy}, threeWays, sched+`reject contains "yes" if input.node.metadata.labels.full == input.pod.full`)
-				place := allowRule
-				if name == "a placement" {
-					place = rejectRule
-				}
-				open := make(chan struct{})
-				evaluations := count(e, place)
-				evaluations.gate = func(context.Context) { <-open }
-				ask := decide(t, e)
-
-				impatient, hangUp := context.WithCancel(t.Context())
-				first := make(chan error, 1)
-				go func() {
-					_, err := ask(impatient)
-					first <- err
-				}()
-				synctest.Wait()
-				var others sync.WaitGroup
-				for range callers {
-					others.Go(func() {
-						reasons, err := ask(t.Context())
-						if err != nil {
-							t.Errorf("a caller that waits got %v", err)
-						}
-						equal(t, "reasons", reasons, []string{"yes"})
-					})
-				}
-				synctest.Wait()
-				hangUp()
-				synctest.Wait()
-				select {
-				case err := <-first:
-					if !errors.Is(err, ErrTimeout) {
-						t.Errorf("the one that gave up got %v, want ErrTimeout", err)
+		for way, begin := range ways {
+			t.Run(name+", "+way, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					e := loaded(t, Options{Cache: roomy}, threeWays, sched+`reject contains "yes" if input.node.metadata.labels.full == input.pod.full`)
+					place := allowRule
+					if name == "a placement" {
+						place = rejectRule
 					}
-				default:
-					t.Error("the one that gave up still waits")
-				}
-				evaluations.want(t, "while all wait", 1)
-				close(open)
-				others.Wait()
-				if _, err := ask(t.Context()); err != nil {
-					t.Error(err)
-				}
-				if place == allowRule {
-					evaluations.want(t, "afterwards", 1)
-				}
+					open := make(chan struct{})
+					evaluations := count(e, place)
+					evaluations.gate = until(open)
+					begin(e.View().rules[place])
+					ask := decide(t, e)
+
+					impatient, hangUp := context.WithCancel(t.Context())
+					first := make(chan error, 1)
+					go func() {
+						_, err := ask(impatient)
+						first <- err
+					}()
+					synctest.Wait()
+					var others sync.WaitGroup
+					for range callers {
+						others.Go(func() {
+							reasons, err := ask(t.Context())
+							if err != nil {
+								t.Errorf("a caller that waits got %v", err)
+							}
+							equal(t, "reasons", reasons, []string{"yes"})
+						})
+					}
+					synctest.Wait()
+					evaluations.want(t, "while all wait", 1)
+					hangUp()
+					synctest.Wait()
+					select {
+					case err := <-first:
+						if !errors.Is(err, ErrTimeout) {
+							t.Errorf("the one that gave up got %v, want ErrTimeout", err)
+						}
+					default:
+						t.Error("the one that gave up still waits")
+					}
+					times := int64(1)
+					if way == "by its caller" {
+						times++ // it began anew, for the others
+					}
+					evaluations.want(t, "while the others wait", times)
+					close(open)
+					others.Wait()
+					if _, err := ask(t.Context()); err != nil {
+						t.Error(err)
+					}
+					if place == allowRule {
+						evaluations.want(t, "afterwards", times)
+					}
+				})
 			})
-		})
+		}
 	}
 }
 
 // TestAnEvaluationNobodyWaitsForIsKept: the next caller needs it.
 func TestAnEvaluationNobodyWaitsForIsKept(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e := loaded(t, Options{Cache: roomy}, threeWays)
-		open := make(chan struct{})
-		evaluations := count(e, allowRule)
-		evaluations.gate = func(context.Context) { <-open }
-		review := object(t, `{"spec":{"user":"alice"}}`)
-		brief, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := e.View().Authorize(brief, review); !errors.Is(err, ErrTimeout) {
-			t.Errorf("got error %v, want ErrTimeout", err)
-		}
-		// The document belongs to the caller, who is done with it.
-		review.document.Release()
-		close(open)
-		synctest.Wait()
-		if got := authorize(t, e, object(t, `{"spec":{"user":"alice"}}`)); got.Outcome != Allow {
-			t.Errorf("got %s, want allow", got.Outcome)
-		}
-		evaluations.want(t, "after both", 1)
-	})
+	for way, begin := range ways {
+		t.Run(way, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := loaded(t, Options{Cache: roomy}, threeWays)
+				open := make(chan struct{})
+				evaluations := count(e, allowRule)
+				evaluations.gate = until(open)
+				begin(e.View().rules[allowRule])
+				review := object(t, `{"spec":{"user":"alice"}}`)
+				brief, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				began := time.Now()
+				if _, err := e.View().Authorize(brief, review); !errors.Is(err, ErrTimeout) {
+					t.Errorf("got error %v, want ErrTimeout", err)
+				}
+				if took := time.Since(began); took != time.Second {
+					t.Errorf("the caller waited for %s, want 1s", took)
+				}
+				// The document belongs to the caller, who is done with it.
+				review.document.Release()
+				synctest.Wait()
+				before := evaluations.times.Load()
+				close(open)
+				synctest.Wait()
+				if got := authorize(t, e, object(t, `{"spec":{"user":"alice"}}`)); got.Outcome != Allow {
+					t.Errorf("got %s, want allow", got.Outcome)
+				}
+				evaluations.want(t, "after both", before)
+			})
+		})
+	}
 }
 
-func TestDetachedEvaluationsEnd(t *testing.T) {
+func TestEvaluationsEnd(t *testing.T) {
 	for name, test := range map[string]struct{ limit, want time.Duration }{
 		"by default":    {0, defaultEvaluationTimeout},
 		"as configured": {3 * time.Second, 3 * time.Second},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				e := loaded(t, Options{Cache: roomy, EvaluationTimeout: test.limit}, threeWays)
-				evaluations := count(e, allowRule)
-				evaluations.gate = func(ctx context.Context) { <-ctx.Done() }
-				review := object(t, `{"spec":{"user":"alice"}}`)
-				for i := range int64(2) {
-					began := time.Now()
-					if _, err := e.View().Authorize(t.Context(), review); !errors.Is(err, ErrTimeout) {
-						t.Errorf("got error %v, want ErrTimeout", err)
+		for way, begin := range ways {
+			t.Run(name+", "+way, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					e := loaded(t, Options{Cache: roomy, EvaluationTimeout: test.limit}, threeWays)
+					evaluations := count(e, allowRule)
+					evaluations.gate = until(nil)
+					begin(e.View().rules[allowRule])
+					review := object(t, `{"spec":{"user":"alice"}}`)
+					for i := range int64(2) {
+						began := time.Now()
+						if _, err := e.View().Authorize(t.Context(), review); !errors.Is(err, ErrTimeout) {
+							t.Errorf("got error %v, want ErrTimeout", err)
+						}
+						if took := time.Since(began); took != test.want {
+							t.Errorf("ended after %s, want %s", took, test.want)
+						}
+						evaluations.want(t, "a timeout is not kept", i+1)
 					}
-					if took := time.Since(began); took != test.want {
-						t.Errorf("ended after %s, want %s", took, test.want)
-					}
-					evaluations.want(t, "a timeout is not kept", i+1)
-				}
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -674,30 +712,35 @@ func TestAPanicIsAnError(t *testing.T) {
 // TestAbandonedEvaluationsAreBounded lets callers give up on slow decisions,
 // which go on: no more of them than may be are under way at once.
 func TestAbandonedEvaluationsAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const most = 3
-		e := loaded(t, Options{Cache: roomy, MaxEvaluations: most}, threeWays)
-		open := make(chan struct{})
-		evaluations := count(e, allowRule)
-		evaluations.gate = func(context.Context) { <-open }
-		ask := func(user string) error {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			_, err := e.View().Authorize(ctx, object(t, `{"spec":{"user":"`+user+`"}}`))
-			return err
-		}
-		for i := range most {
-			if err := ask(fmt.Sprint("slow-", i)); !errors.Is(err, ErrTimeout) || errors.Is(err, ErrBusy) {
-				t.Fatalf("caller %d got error %v, want ErrTimeout", i, err)
-			}
-		}
-		if err := ask("one-too-many"); !errors.Is(err, ErrBusy) || !errors.Is(err, ErrTimeout) {
-			t.Errorf("got error %v, want ErrBusy, which is an ErrTimeout", err)
-		}
-		close(open)
-		synctest.Wait()
-		if err := ask("one-too-many"); err != nil {
-			t.Errorf("with room again: %v", err)
-		}
-	})
+	for way, begin := range ways {
+		t.Run(way, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const most = 3
+				e := loaded(t, Options{Cache: roomy, MaxEvaluations: most}, threeWays)
+				open := make(chan struct{})
+				evaluations := count(e, allowRule)
+				evaluations.gate = until(open)
+				begin(e.View().rules[allowRule])
+				ask := func(user string) error {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					defer cancel()
+					_, err := e.View().Authorize(ctx, object(t, `{"spec":{"user":"`+user+`"}}`))
+					return err
+				}
+				for i := range most {
+					if err := ask(fmt.Sprint("slow-", i)); !errors.Is(err, ErrTimeout) || errors.Is(err, ErrBusy) {
+						t.Fatalf("caller %d got error %v, want ErrTimeout", i, err)
+					}
+				}
+				if err := ask("one-too-many"); !errors.Is(err, ErrBusy) || !errors.Is(err, ErrTimeout) {
+					t.Errorf("got error %v, want ErrBusy, which is an ErrTimeout", err)
+				}
+				close(open)
+				synctest.Wait()
+				if err := ask("one-too-many"); err != nil {
+					t.Errorf("with room again: %v", err)
+				}
+			})
+		})
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"golang.org/x/sync/singleflight"
 )
 
 // Engine holds the current revision and what was decided by it. A reload
@@ -29,9 +28,10 @@ type Engine struct {
 	// swapping serialises changes of current.
 	swapping   sync.Mutex
 	numbers    atomic.Uint64 // of generations and classes
-	flights    singleflight.Group
+	flights    flights
 	evaluating atomic.Int64 // in flights
-	// samples are handed to Recheck, when it waits for one.
+	// wanted says that Recheck waits for one of samples.
+	wanted  atomic.Bool
 	samples chan sample
 }
 
@@ -52,7 +52,7 @@ type Fault struct {
 
 // NewEngine returns an engine without a revision.
 func NewEngine(options Options, observer Observer) *Engine {
-	return &Engine{options: options, observer: observer, kept: newDecisions(options.Cache), samples: make(chan sample)}
+	return &Engine{options: options, observer: observer, kept: newDecisions(options.Cache), samples: make(chan sample, 1)}
 }
 
 // Load compiles content and makes it the current revision. Content equal to

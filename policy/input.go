@@ -85,6 +85,8 @@ type source interface {
 	// project returns what s selects; nil when the value is absent. It does not
 	// alias a document's text.
 	project(s *selection) ast.Value
+	// at is project of what lies below names, of members of objects.
+	at(names []string, s *selection) ast.Value
 }
 
 // The tags of a key. An object that is selected in part is followed by its
@@ -133,6 +135,16 @@ func (v Value) project(s *selection) ast.Value {
 	return ast.NewObject(pairs...)
 }
 
+func (v Value) at(names []string, s *selection) ast.Value {
+	for _, name := range names {
+		if s = s.field(name); s == nil {
+			return nil
+		}
+		v = v.Get(name)
+	}
+	return v.project(s)
+}
+
 // decoded is a source that is in OPA's form already.
 type decoded struct{ value ast.Value }
 
@@ -167,6 +179,17 @@ func (d decoded) project(s *selection) ast.Value {
 		}
 	}
 	return ast.NewObject(pairs...)
+}
+
+func (d decoded) at(names []string, s *selection) ast.Value {
+	for _, name := range names {
+		object, ok := d.value.(ast.Object)
+		if s = s.field(name); s == nil || !ok {
+			return nil
+		}
+		d.value = member(object, ast.StringTerm(name))
+	}
+	return d.project(s)
 }
 
 func member(object ast.Object, name *ast.Term) ast.Value {
@@ -204,4 +227,18 @@ func (j joined) project(s *selection) ast.Value {
 	pairs := make([][2]*ast.Term, 0, rest.Len()+1)
 	rest.Foreach(func(k, v *ast.Term) { pairs = append(pairs, [2]*ast.Term{k, v}) })
 	return ast.NewObject(append(pairs, [2]*ast.Term{j.name, ast.NewTerm(value)})...)
+}
+
+func (j joined) at(names []string, s *selection) ast.Value {
+	if len(names) == 0 {
+		return j.project(s)
+	}
+	if names[0] != string(j.name.Value.(ast.String)) {
+		return j.rest.at(names, s)
+	}
+	of := s.field(names[0])
+	if of == nil {
+		return nil
+	}
+	return j.value.at(names[1:], of)
 }

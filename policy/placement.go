@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/validation"
 
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/evaluator"
 )
 
 // MaxScore is the highest score of a node (k8s.io/kube-scheduler MaxExtenderPriority).
@@ -172,22 +173,34 @@ func (p *Placer) key(class Class) placementKey {
 // Decide evaluates the rule for the pod on node, which is of the class. An
 // error is ErrTimeout or an *EvaluationError.
 func (p *Placer) Decide(ctx context.Context, node *Node, class Class) (Placed, error) {
+	now := time.Now()
+	asked := &placementQuestion{placer: p, input: p.input(node, class)}
 	if p.number == 0 {
-		d, err := p.view.evaluate(ctx, p.rule, p.input(node, class))
+		d, err := asked.decide(ctx, now)
 		return Placed{value: d.value}, err
 	}
-	input := p.input(node, class)
-	key := p.key(class)
-	text := binary.BigEndian.AppendUint64(nil, uint64(key.rule)) //nolint:gosec // an index
-	text = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(text, key.pod), key.node)
-	d, err := p.view.once(ctx, "placement"+flightKey(p.view.generations[p.rule.index], string(text)), func(ctx context.Context) (decision, error) {
-		d, err := p.view.evaluate(ctx, p.rule, input)
-		if err == nil && d.expires != AtOnce {
-			p.view.engine.kept.placements.Set(key, d)
-		}
-		return d, err
-	})
+	asked.key = p.key(class)
+	key := flightKey{generation: p.view.generations[p.rule.index], placement: asked.key}
+	d, err := p.view.once(ctx, now, key, p.rule.compiled(), asked)
 	return Placed{value: d.value}, err
+}
+
+// placementQuestion asks a placer's rule about a pod and a class of nodes.
+type placementQuestion struct {
+	placer *Placer
+	input  ast.Value
+	key    placementKey // to keep the decision by, zero not to
+}
+
+func (*placementQuestion) detach() {}
+
+func (q *placementQuestion) decide(ctx context.Context, now time.Time) (decision, error) {
+	view := q.placer.view
+	d, err := view.evaluate(ctx, q.placer.rule, evaluator.Query{Input: q.input, Now: now})
+	if err == nil && d.expires != AtOnce && q.key != (placementKey{}) {
+		view.engine.kept.placements.Set(q.key, d)
+	}
+	return d, err
 }
 
 // input is {"pod": …, "node": …, "state": …, "victim": …}, as far as the rule

@@ -42,6 +42,10 @@ type sample struct {
 
 // offer gives s to Recheck if it waits for one, and never waits itself.
 func (e *Engine) offer(s sample) {
+	if !e.wanted.CompareAndSwap(true, false) {
+		return
+	}
+	s.query = s.query.Decoded()
 	select {
 	case e.samples <- s:
 	default:
@@ -54,6 +58,7 @@ func (e *Engine) offer(s sample) {
 // disagreed of those that came out differently.
 func (e *Engine) Recheck(ctx context.Context, interval time.Duration, checked func(rule string), disagreed func(*Disagreement)) {
 	for {
+		e.wanted.Store(true)
 		select {
 		case <-ctx.Done():
 			return

@@ -40,6 +40,8 @@ func New[K comparable, V any](entries int, bytes int64, size func(key K, value V
 	c := &Cache[K, V]{}
 	c.kept = otter.Must(&otter.Options[K, V]{
 		MaximumWeight: uint64(bytes),
+		// What a write leaves to do takes less than to wake a goroutine for it.
+		Executor: func(upkeep func()) { upkeep() },
 		Weigher: func(key K, value V) uint32 {
 			return uint32(min(max(int64(size(key, value)+overhead), least), math.MaxUint32)) //nolint:gosec // bounded above
 		},

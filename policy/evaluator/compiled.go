@@ -106,7 +106,12 @@ func (c *Compiled) run(ctx context.Context, query Query) (result ast.Value, err 
 	m.builtins.values = c.values
 	main := c.program.main
 	f, chunk, top := m.push(main.size)
-	f[main.params[0]], f[main.params[1]] = ast.NewTerm(query.Input), ast.NewTerm(query.Data)
+	if c.program.wholeInput || query.Document == nil {
+		f[main.params[0]] = ast.NewTerm(query.Decoded().Input)
+	} else {
+		m.document = query.Document
+	}
+	f[main.params[1]] = ast.NewTerm(query.Data)
 	m.start(ctx, query.Now, f[main.params[0]], f[main.params[1]])
 	if main.run(m, f) == failed {
 		err = m.err

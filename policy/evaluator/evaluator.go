@@ -21,12 +21,35 @@ type Evaluator interface {
 
 // Query is what a rule is evaluated on.
 type Query struct {
-	// Input is the document that policies see as `input`.
+	// Input is the document that policies see as `input`. It may be left out where
+	// there is a Document.
 	Input ast.Value
+	// Document is the input where it need not be decoded as a whole; nil for none.
+	Document Document
 	// Data are the base documents under `data`, an immutable snapshot.
 	Data ast.Object
 	// Now is the time of the evaluation: what time.now_ns returns.
 	Now time.Time
+}
+
+// Document is an input of which only what is asked for is decoded. It is used by
+// one goroutine, for as long as Evaluate takes.
+type Document interface {
+	// At is the value that is found from the input on by the names of members,
+	// nil where there is none.
+	At(names []string) ast.Value
+	// Value is all that the rule may read.
+	Value() ast.Value
+}
+
+// Decoded is the query with its whole input in OPA's form, good for longer than
+// its document.
+func (q Query) Decoded() Query {
+	if q.Input == nil && q.Document != nil {
+		q.Input = q.Document.Value()
+	}
+	q.Document = nil
+	return q
 }
 
 // Result is what a rule says.

@@ -237,7 +237,7 @@ func newRuleIndex(index ast.RuleIndex, rules []*ast.Rule) *ruleIndex {
 
 func (x *ruleIndex) run(m *machine, f frame, fn *function) code {
 	r := &m.lookup
-	r.input, r.data = f[ir.Input], f[ir.Data]
+	r.machine, r.input, r.data = m, f[ir.Input], f[ir.Data]
 	if len(fn.params) > 2 {
 		r.args = f[fn.params[2]:][:len(fn.params)-2]
 	}
@@ -263,6 +263,7 @@ func (x *ruleIndex) run(m *machine, f frame, fn *function) code {
 
 // ruleResolver answers what OPA's index asks for.
 type ruleResolver struct {
+	machine     *machine
 	input, data *ast.Term
 	args        []*ast.Term
 }
@@ -279,6 +280,9 @@ func (r *ruleResolver) Resolve(ref ast.Ref) (ast.Value, error) {
 			}
 		}
 	case ref[0].Equal(ast.InputRootDocument):
+		if r.machine.document != nil {
+			return r.machine.find(ref[1:]), nil
+		}
 		if r.input == nil {
 			return nil, nil
 		}

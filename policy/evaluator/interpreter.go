@@ -62,7 +62,7 @@ func (i *Interpreter) evaluate(ctx context.Context, query Query, tracer topdown.
 		WithCompiler(i.compiler).
 		WithStore(snapshot{data: query.Data}).
 		WithTransaction(noTransaction{}).
-		WithInput(ast.NewTerm(query.Input)).
+		WithInput(ast.NewTerm(query.Decoded().Input)).
 		WithTime(query.Now).
 		WithCancel(cancel).
 		WithStrictBuiltinErrors(true).

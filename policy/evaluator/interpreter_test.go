@@ -72,8 +72,41 @@ func (c compiled) Evaluate(ctx context.Context, input ast.Value) (ast.Value, err
 	return result.Value, err
 }
 
+// run is what the program says by itself, of input as it is and of its parts, which
+// must be the same.
 func (c compiled) run(ctx context.Context, input ast.Value) (ast.Value, error) {
-	return c.Compiled.run(ctx, Query{Input: input, Data: c.data, Now: time.Now()})
+	query := Query{Input: input, Data: c.data, Now: time.Now()}
+	whole, err := c.Compiled.run(ctx, query)
+	if input == nil {
+		return whole, err
+	}
+	query.Input, query.Document = nil, inParts{input}
+	parts, partsErr := c.Compiled.run(ctx, query)
+	if (err == nil) != (partsErr == nil) || err == nil && !equalValues(whole, parts) {
+		panic(fmt.Sprintf("%v and error %v of input, %v and error %v of its parts", whole, err, parts, partsErr))
+	}
+	return whole, err
+}
+
+// inParts is a value as a Document.
+type inParts struct{ whole ast.Value }
+
+func (d inParts) Value() ast.Value { return d.whole }
+
+func (d inParts) At(names []string) ast.Value {
+	found := d.whole
+	for _, name := range names {
+		object, ok := found.(ast.Object)
+		if !ok {
+			return nil
+		}
+		member := object.Get(ast.StringTerm(name))
+		if member == nil {
+			return nil
+		}
+		found = member.Value
+	}
+	return found
 }
 
 // each runs test with either evaluator.

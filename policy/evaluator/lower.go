@@ -58,7 +58,7 @@ func lower(policy *ir.Policy, compiler *ast.Compiler, indexed map[place]bool) (*
 	l := &lowering{
 		policy:    policy,
 		compiler:  compiler,
-		program:   &program{capabilities: compiler.Capabilities(), dynamic: &pathNode{children: map[string]*pathNode{}}},
+		program:   &program{capabilities: compiler.Capabilities(), dynamic: &pathNode{children: map[string]*pathNode{}}, inputPaths: map[string][]inputPath{}},
 		functions: map[string]*function{},
 		builtins:  map[string]*ir.BuiltinFunc{},
 		layouts:   map[string]layout{},
@@ -104,6 +104,7 @@ func lower(policy *ir.Policy, compiler *ast.Compiler, indexed map[place]bool) (*
 	if n := len(policy.Plans.Plans); n != 1 {
 		return nil, fmt.Errorf("%d plans, want one", n)
 	}
+	l.program.wholeInput = l.program.wholeInput || l.readsWholeInput()
 	main, err := l.plan(policy.Plans.Plans[0])
 	if err != nil {
 		return nil, err

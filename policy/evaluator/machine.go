@@ -14,7 +14,6 @@ import (
 type machine struct {
 	program *program
 	ctx     context.Context //nolint:containedctx // it lives as long as one call of Evaluate
-	done    <-chan struct{}
 	now     time.Time
 	steps   uint
 	// err is why the evaluation failed, once a statement returned failed.
@@ -24,6 +23,9 @@ type machine struct {
 	chunks [][]*ast.Term
 	chunk  int
 	top    int
+
+	// document is the input, nil where it is a term.
+	document Document
 
 	memo   *memo
 	spare  []*memo
@@ -61,7 +63,7 @@ func newMachinePool(p *program) *sync.Pool {
 }
 
 func (m *machine) start(ctx context.Context, now time.Time, input, data *ast.Term) {
-	m.ctx, m.done, m.now = ctx, ctx.Done(), now
+	m.ctx, m.now = ctx, now
 	m.memo = m.takeMemo(input, data, nil)
 }
 
@@ -71,7 +73,7 @@ func (m *machine) reset() {
 	for m.memo != nil {
 		m.releaseMemo()
 	}
-	m.ctx, m.done, m.err, m.result = nil, nil, nil, nil
+	m.ctx, m.document, m.err, m.result = nil, nil, nil, nil
 	m.chunk, m.top, m.steps = 0, 0, 0
 	m.lookup.clear()
 	clear(m.sinks[:cap(m.sinks)])
@@ -95,15 +97,11 @@ const pollEvery = 256
 // step counts the work done and reports failed when the context has ended.
 func (m *machine) step() code {
 	m.steps++
-	if m.steps%pollEvery != 0 || m.done == nil {
+	// A context is asked, since there may be none to wait for its end.
+	if m.steps%pollEvery != 0 || m.ctx.Err() == nil {
 		return next
 	}
-	select {
-	case <-m.done:
-		return m.fail(cancelled(m.ctx))
-	default:
-		return next
-	}
+	return m.fail(cancelled(m.ctx))
 }
 
 func cancelled(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package evaluator
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -37,19 +38,26 @@ func (l *lowering) path(stmts []ir.Stmt) (s statement, used int) {
 		return nil, 0
 	}
 	at, slot := l.pathNumber(root, keys), int(target)
-	isData := root == ir.Data
+	if root == ir.Input {
+		names := namesOf(keys)
+		return func(m *machine, f frame) code {
+			v := m.inputAt(at, names, keys)
+			f[slot] = v
+			if v == nil {
+				return undefined
+			}
+			return next
+		}, used
+	}
 	return func(m *machine, f frame) code {
 		known := &m.memo.paths[at]
 		if !known.known {
-			v := m.memo.input
-			if isData {
-				v = m.memo.data
-			}
+			v := m.memo.data
 			for _, k := range keys {
 				if v == nil {
 					break
 				}
-				if isData && foundByName(v, k) {
+				if foundByName(v, k) {
 					return m.fail(errUnplanned)
 				}
 				v = part(v, k)
@@ -63,6 +71,106 @@ func (l *lowering) path(stmts []ir.Stmt) (s statement, used int) {
 		return next
 	}, used
 }
+
+func namesOf(keys []*ast.Term) []string {
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = string(k.Value.(ast.String))
+	}
+	return names
+}
+
+// inputAt is what lies at the path with that number in input, by names, which
+// keys are as terms.
+func (m *machine) inputAt(at int, names []string, keys []*ast.Term) *ast.Term {
+	known := &m.memo.paths[at]
+	if known.known {
+		return known.value
+	}
+	var v *ast.Term
+	if m.document == nil {
+		v = m.memo.input
+		for _, k := range keys {
+			if v == nil {
+				break
+			}
+			v = part(v, k)
+		}
+	} else if value := m.document.At(names); value != nil {
+		v = ast.NewTerm(value)
+	}
+	known.known, known.value = true, v
+	return v
+}
+
+// find is what a reference finds in the input that is a document, by its parts
+// after `input`.
+func (m *machine) find(parts ast.Ref) ast.Value {
+	names := make([]string, 0, 8)
+	for _, p := range parts {
+		name, ok := p.Value.(ast.String)
+		if !ok {
+			break
+		}
+		names = append(names, string(name))
+	}
+	if len(names) < len(parts) || len(names) == 0 {
+		v, err := m.document.Value().Find(parts)
+		if err != nil {
+			return nil
+		}
+		return v
+	}
+	for _, p := range m.program.inputPaths[names[len(names)-1]] {
+		if slices.Equal(p.names, names) {
+			if v := m.inputAt(p.at, p.names, nil); v != nil {
+				return v.Value
+			}
+			return nil
+		}
+	}
+	return m.document.At(names)
+}
+
+// readsWholeInput reports whether input is read otherwise than by paths of names.
+func (l *lowering) readsWholeInput() bool {
+	whole := false
+	read := func(o ir.Operand) { whole = whole || o.Value == ir.Input }
+	check := func(s ir.Stmt) {
+		switch s := s.(type) {
+		case *ir.DotStmt:
+			read(s.Key)
+			if _, named := s.Key.Value.(ir.StringIndex); !named {
+				read(s.Source)
+			}
+		case *ir.CallStmt:
+			for i, a := range s.Args {
+				if l.functions[s.Func] == nil || i >= passedOn {
+					read(a)
+				}
+			}
+		case *ir.CallDynamicStmt:
+			for i, a := range s.Args {
+				whole = whole || i >= passedOn && a == ir.Input
+			}
+			for _, p := range s.Path {
+				read(p)
+			}
+		default:
+			reads(s, func(v ir.Local) { whole = whole || v == ir.Input })
+		}
+	}
+	for _, fn := range l.policy.Funcs.Funcs {
+		walk(fn.Blocks, check)
+	}
+	for _, p := range l.policy.Plans.Plans {
+		walk(p.Blocks, check)
+	}
+	return whole
+}
+
+// passedOn are the arguments of every planned function that are input and data.
+const passedOn = 2
 
 // pathNumber is the place of a path among those that a memo remembers.
 func (l *lowering) pathNumber(root ir.Local, keys []*ast.Term) int {
@@ -79,6 +187,11 @@ func (l *lowering) pathNumber(root ir.Local, keys []*ast.Term) int {
 		n = len(l.paths)
 		l.paths[name.String()] = n
 		l.program.paths = len(l.paths)
+		if root == ir.Input {
+			names := namesOf(keys)
+			last := names[len(names)-1]
+			l.program.inputPaths[last] = append(l.program.inputPaths[last], inputPath{names: names, at: n})
+		}
 	}
 	return n
 }

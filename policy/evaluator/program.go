@@ -9,8 +9,18 @@ type program struct {
 	capabilities *ast.Capabilities
 	// dynamic finds rules by the path in a CallDynamicStmt.
 	dynamic *pathNode
+	// wholeInput says that input is read in other ways than by paths of names.
+	wholeInput bool
+	// inputPaths are those of input among the paths, by their last name.
+	inputPaths map[string][]inputPath
 	// rules, functions, paths and groups count what a memo remembers.
 	rules, functions, paths, groups int
+}
+
+// inputPath is a path of names from the input on, and its place in memo.paths.
+type inputPath struct {
+	names []string
+	at    int
 }
 
 // code is how a statement ended: next, or how many blocks to leave, or one of
