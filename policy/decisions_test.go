@@ -579,6 +579,41 @@ func TestEqualMissesAreEvaluatedOnce(t *testing.T) {
 	}
 }
 
+// TestManyAskAtOnce has callers begin, join and leave evaluations of many inputs
+// at the same time: none may be left waiting.
+func TestManyAskAtOnce(t *testing.T) {
+	const callers, inputs = 8, 2000
+	for way, begin := range ways {
+		t.Run(way, func(t *testing.T) {
+			e := loaded(t, Options{Cache: roomy}, threeWays)
+			begin(e.View().rules[denyRule])
+			begin(e.View().rules[allowRule])
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			var all sync.WaitGroup
+			for caller := range callers {
+				all.Go(func() {
+					for i := range inputs {
+						var impatient context.CancelFunc = func() {}
+						mine := ctx
+						if (i+caller)%callers == 0 {
+							mine, impatient = context.WithCancel(ctx)
+							go impatient()
+						}
+						_, err := e.View().Authorize(mine, object(t, `{"spec":{"user":"`+fmt.Sprint(i)+`"}}`))
+						if err != nil && mine == ctx {
+							t.Errorf("a caller that waits got %v", err)
+							return
+						}
+						impatient()
+					}
+				})
+			}
+			all.Wait()
+		})
+	}
+}
+
 // TestAnEvaluationNobodyWaitsForIsKept: the next caller needs it.
 func TestAnEvaluationNobodyWaitsForIsKept(t *testing.T) {
 	for way, begin := range ways {

@@ -29,23 +29,23 @@ type flight struct {
 	err      error
 }
 
-// join returns the flight for key; begun reports whether the caller has to fly
-// and land it.
-func (f *flights) join(key flightKey) (joined *flight, begun bool) {
+// join returns the flight for key; begun reports whether the caller has to see to
+// it that it is flown and lands. Who begins one and does not fly it waits as others do.
+func (f *flights) join(key flightKey, waits bool) (joined *flight, begun bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if joined = f.underWay[key]; joined != nil {
-		if joined.landed == nil {
-			joined.landed = make(chan struct{})
+	joined = f.underWay[key]
+	if joined == nil {
+		if f.underWay == nil {
+			f.underWay = map[flightKey]*flight{}
 		}
-		return joined, false
+		joined, begun = &flight{}, true
+		f.underWay[key] = joined
 	}
-	if f.underWay == nil {
-		f.underWay = map[flightKey]*flight{}
+	if joined.landed == nil && (waits || !begun) {
+		joined.landed = make(chan struct{})
 	}
-	joined = &flight{}
-	f.underWay[key] = joined
-	return joined, true
+	return joined, begun
 }
 
 // land ends a flight with what came out.
@@ -86,7 +86,7 @@ func (v *View) once(ctx context.Context, now time.Time, key flightKey, compiled 
 }
 
 func (v *View) share(ctx context.Context, now time.Time, key flightKey, compiled bool, q question) (decision, error) {
-	f, begun := v.engine.flights.join(key)
+	f, begun := v.engine.flights.join(key, !compiled)
 	switch {
 	case !begun:
 	case v.engine.evaluating.Add(1) > v.engine.options.maxEvaluations():
@@ -95,7 +95,6 @@ func (v *View) share(ctx context.Context, now time.Time, key flightKey, compiled
 	case compiled:
 		return v.flyHere(ctx, now, key, f, q)
 	default:
-		f.landed = make(chan struct{})
 		q.detach()
 		go v.fly(key, f, q) //nolint:contextcheck,gosec // it outlives the caller
 	}
@@ -118,22 +117,30 @@ func (v *View) fly(key flightKey, f *flight, q question) {
 
 // flyHere decides for a caller who waits. Where that gives up before the end,
 // another goroutine begins anew.
-func (v *View) flyHere(ctx context.Context, now time.Time, key flightKey, f *flight, q question) (decision, error) {
+func (v *View) flyHere(ctx context.Context, now time.Time, key flightKey, f *flight, q question) (d decision, err error) {
 	limit := v.engine.options.evaluationTimeout()
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if ends, ok := ctx.Deadline(); !ok || ends.Sub(now) > limit {
 		limited, cancel = context.WithTimeout(ctx, limit)
 	}
 	defer cancel()
-	d, err := q.decide(limited, now)
+	goesOn := false
+	err = errPanicked // is what those who wait get, should it come to that
+	defer func() {
+		if !goesOn {
+			v.land(key, f, d, err)
+		}
+	}()
+	d, err = q.decide(limited, now)
 	if ctx.Err() != nil && errors.Is(err, ErrTimeout) {
+		goesOn = true
 		q.detach()
 		go v.fly(key, f, q) //nolint:contextcheck,gosec // it outlives the caller
-		return d, err
 	}
-	v.land(key, f, d, err)
 	return d, err
 }
+
+var errPanicked = errors.New("deciding panicked")
 
 func (v *View) land(key flightKey, f *flight, d decision, err error) {
 	v.engine.evaluating.Add(-1)
