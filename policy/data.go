@@ -73,6 +73,8 @@ func gives(doc Document, parsed *parsedDocuments, path []string) bool {
 type parsedDocuments struct {
 	byContent map[[sha256.Size]byte]parsedDocument
 	round     int
+	// names are those of the last revision.
+	names sharedNames
 }
 
 type parsedDocument struct {
@@ -87,7 +89,7 @@ func (p *parsedDocuments) decode(doc Document) (ast.Value, error) {
 	key := [sha256.Size]byte(h.Sum(nil))
 	known, ok := p.byContent[key]
 	if !ok {
-		value, err := decodeDocument(doc)
+		value, err := decodeDocument(doc, p.names)
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +113,7 @@ func (p *parsedDocuments) forget() {
 	p.round++
 }
 
-func decodeDocument(doc Document) (ast.Value, error) {
+func decodeDocument(doc Document, known sharedNames) (ast.Value, error) {
 	content := doc.Content
 	if filepath.Ext(doc.Path) != ".json" {
 		var err error
@@ -125,7 +127,7 @@ func decodeDocument(doc Document) (ast.Value, error) {
 			return nil, err
 		}
 	}
-	return DecodeValue(content)
+	return decodeValue(content, known)
 }
 
 // oneYAMLDocument refuses what the YAML library would leave out without a

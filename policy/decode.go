@@ -47,11 +47,17 @@ func (e *SyntaxError) Error() string {
 //
 // The value does not alias content.
 func DecodeValue(content []byte) (ast.Value, error) {
+	return decodeValue(content, nil)
+}
+
+// decodeValue is DecodeValue, with these terms for members of their names.
+func decodeValue(content []byte, known sharedNames) (ast.Value, error) {
 	parsed, err := ParseJSON(content)
 	if err != nil {
 		return nil, err
 	}
 	defer parsed.Release()
+	parsed.names = known
 	return parsed.Root().decode(), nil
 }
 

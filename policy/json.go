@@ -28,6 +28,8 @@ type JSON struct {
 	// extra holds the texts of edits, and names that were written with escapes.
 	extra []byte
 	nodes []node
+	// names are what members are called by where they have these names.
+	names sharedNames
 }
 
 // node is one value of a document. Those of an object or array follow it, up to
@@ -89,7 +91,7 @@ func ParseObject(text []byte) (*JSON, error) {
 // Release makes the document's memory available to others. Neither it nor a
 // Value of it may be used afterwards. A document that is kept is not released.
 func (d *JSON) Release() {
-	d.text, d.whole = nil, ""
+	d.text, d.whole, d.names = nil, "", nil
 	if cap(d.nodes) > maxPooledNodes {
 		return
 	}

@@ -62,7 +62,7 @@ func FuzzEvaluators(f *testing.F) {
 		input := decodedAST(t, literal(p.document(r)))
 		for _, name := range entryRules[p.name] {
 			ref := ast.MustParseRef("data." + p.pkg + "." + name)
-			compiled, err := evaluator.NewCompiled(t.Context(), compiler, ref, nil)
+			compiled, err := evaluator.NewCompiled(t.Context(), compiler, ref, nil, nil)
 			if err != nil {
 				continue // it is left to the interpreter
 			}

@@ -102,6 +102,7 @@ func build(ctx context.Context, content Content, options Options, documents *par
 	for _, mistake := range footprint.CheckAnnotations(own) {
 		found.at(mistake.Location, "%s", mistake.Message)
 	}
+	documents.names = namesIn(parsed, documents.names)
 	data := mergeDocuments(content.Documents, documents, &found)
 	entries := options.Entries.all()
 	checkEntryData(data, entries, content.Documents, documents, &found)
@@ -148,7 +149,7 @@ func build(ctx context.Context, content Content, options Options, documents *par
 			options.narrow(e.path, reads)
 		}
 		r := newRule(index, e, reads)
-		if err := r.prepare(ctx, compiler, values, options.InterpreterOnly); err != nil {
+		if err := r.prepare(ctx, compiler, values, documents.names, options.InterpreterOnly); err != nil {
 			return nil, fmt.Errorf("entry rule %s: %w", e.path, err)
 		}
 		revision.rules = append(revision.rules, r)

@@ -48,7 +48,7 @@ func newRule(index int, e entry, f *footprint.Footprint) *rule {
 // possible, else OPA's interpreter. Rules that ask the clock, the network or
 // chance are the interpreter's too: when a program meets an error the
 // interpreter evaluates again, and asking twice is not the same as once.
-func (r *rule) prepare(ctx context.Context, compiler *ast.Compiler, values cache.InterQueryValueCache, interpreterOnly bool) error {
+func (r *rule) prepare(ctx context.Context, compiler *ast.Compiler, values cache.InterQueryValueCache, known sharedNames, interpreterOnly bool) error {
 	ref := entryRef(r.path)
 	switch {
 	case interpreterOnly:
@@ -56,7 +56,7 @@ func (r *rule) prepare(ctx context.Context, compiler *ast.Compiler, values cache
 	case r.footprint.Timed, len(r.footprint.Varying) > 0:
 		r.interpreted = "it asks the clock, the network or chance"
 	default:
-		compiled, err := evaluator.NewCompiled(ctx, compiler, ref, values)
+		compiled, err := evaluator.NewCompiled(ctx, compiler, ref, values, evaluator.Names(known))
 		if err == nil {
 			r.evaluator, r.interpreter = compiled, compiled.Interpreter()
 			return nil

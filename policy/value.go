@@ -371,10 +371,15 @@ func (v Value) decode() ast.Value {
 	members := v.count()
 	terms := make([]ast.Term, 2*members)
 	pairs := make([][2]*ast.Term, 0, members)
-	v.each(func(_ []byte, value Value) bool {
+	v.each(func(text []byte, value Value) bool {
 		here := terms[2*len(pairs):]
-		here[0].Value, here[1].Value = ast.String(v.document.string(value.node().name)), value.decode()
-		pairs = append(pairs, [2]*ast.Term{&here[0], &here[1]})
+		name := v.document.names[string(text)]
+		if name == nil {
+			name = &here[0]
+			name.Value = ast.String(v.document.string(value.node().name))
+		}
+		here[1].Value = value.decode()
+		pairs = append(pairs, [2]*ast.Term{name, &here[1]})
 		return true
 	})
 	return ast.NewObject(pairs...)

@@ -96,7 +96,7 @@ func (e *evaluation) contestants(ctx context.Context) (compiled, interpreter con
 		if err != nil {
 			return compiled, interpreter, err
 		}
-		c, err := evaluator.NewCompiled(ctx, e.compiler, ref, values)
+		c, err := evaluator.NewCompiled(ctx, e.compiler, ref, values, nil)
 		if err != nil {
 			return compiled, interpreter, err
 		}

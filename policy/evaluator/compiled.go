@@ -32,11 +32,17 @@ type Compiled struct {
 	failures atomic.Uint32
 }
 
+// Names are terms by the strings that they hold.
+type Names map[string]*ast.Term
+
 // NewCompiled plans and compiles the rule at ref, such as
 // data.kubernetes.authorization.allow. compiler and values are as for
 // NewInterpreter. An error means that the rule is one for the Interpreter, as is
 // one that may reach data.lib.time.active.
-func NewCompiled(ctx context.Context, compiler *ast.Compiler, ref ast.Ref, values cache.InterQueryValueCache) (*Compiled, error) {
+//
+// names are the terms for the strings of the program that data is likely to have
+// as names of members; nil for none.
+func NewCompiled(ctx context.Context, compiler *ast.Compiler, ref ast.Ref, values cache.InterQueryValueCache, names Names) (*Compiled, error) {
 	interpreter, err := NewInterpreter(compiler, ref, values, false)
 	if err != nil {
 		return nil, err
@@ -49,7 +55,7 @@ func NewCompiled(ctx context.Context, compiler *ast.Compiler, ref ast.Ref, value
 	if err != nil {
 		return nil, err
 	}
-	program, err := lower(policy, compiler, comprehensions)
+	program, err := lower(policy, compiler, comprehensions, names)
 	if err != nil {
 		return nil, fmt.Errorf("compiling %v: %w", ref, err)
 	}

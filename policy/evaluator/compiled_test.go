@@ -244,7 +244,7 @@ func TestNewCompiledRefuses(t *testing.T) {
 			if compiler.Compile(map[string]*ast.Module{"p.rego": module}); compiler.Failed() {
 				t.Fatal(compiler.Errors)
 			}
-			_, err := NewCompiled(t.Context(), compiler, ast.MustParseRef("data.p.r"), nil)
+			_, err := NewCompiled(t.Context(), compiler, ast.MustParseRef("data.p.r"), nil, nil)
 			if err == nil || !strings.Contains(err.Error(), c.reason) {
 				t.Errorf("got error %v, want one about %q", err, c.reason)
 			}

@@ -132,7 +132,7 @@ func runBoth(t *testing.T, compiler *ast.Compiler, data ast.Object, ref ast.Ref,
 	}
 	interpreter := interpreted{prepared, data}
 	want, wantErr := interpreter.Evaluate(t.Context(), input)
-	planned, err := NewCompiled(t.Context(), compiler, ref, values)
+	planned, err := NewCompiled(t.Context(), compiler, ref, values, nil)
 	if err != nil {
 		return outcome{refused: err, interpreted: wantErr}
 	}

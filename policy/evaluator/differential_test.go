@@ -341,7 +341,7 @@ func TestDifferential(t *testing.T) {
 			t.Fatal(err)
 		}
 		interpreter := interpreted{prepared, data}
-		planned, err := NewCompiled(t.Context(), compiler, ref, nil)
+		planned, err := NewCompiled(t.Context(), compiler, ref, nil, nil)
 		if err != nil {
 			refused++
 			refusals[err.Error()]++

@@ -40,7 +40,7 @@ func evaluatorsOf(tb testing.TB, compiler *ast.Compiler, data ast.Object, ref as
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c, err := NewCompiled(tb.Context(), compiler, ref, values)
+	c, err := NewCompiled(tb.Context(), compiler, ref, values, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -54,7 +54,7 @@ type lowering struct {
 }
 
 // lower makes the program for a plan.
-func lower(policy *ir.Policy, compiler *ast.Compiler, indexed map[place]bool) (*program, error) {
+func lower(policy *ir.Policy, compiler *ast.Compiler, indexed map[place]bool, names Names) (*program, error) {
 	l := &lowering{
 		policy:    policy,
 		compiler:  compiler,
@@ -71,7 +71,11 @@ func lower(policy *ir.Policy, compiler *ast.Compiler, indexed map[place]bool) (*
 		grouped:   map[place]bool{},
 	}
 	for _, s := range policy.Static.Strings {
-		l.strings = append(l.strings, ast.StringTerm(s.Value))
+		term := names[s.Value]
+		if term == nil {
+			term = ast.StringTerm(s.Value)
+		}
+		l.strings = append(l.strings, term)
 	}
 	for _, b := range policy.Static.BuiltinFuncs {
 		l.builtins[b.Name] = b
