@@ -23,7 +23,7 @@ type Engine struct {
 	// loading serialises Load, so that the newest content wins.
 	loading sync.Mutex
 	fault   atomic.Pointer[Fault]
-	parsed  parsedDocuments
+	carried carried
 
 	// swapping serialises changes of current.
 	swapping   sync.Mutex
@@ -61,7 +61,7 @@ func (e *Engine) Load(ctx context.Context, content Content) error {
 	e.loading.Lock()
 	defer e.loading.Unlock()
 	began := time.Now()
-	revision, err := build(ctx, content, e.options, &e.parsed)
+	revision, err := e.carried.build(ctx, content, e.options)
 	if err != nil {
 		e.refuse(err)
 		return err

@@ -58,7 +58,7 @@ func TestNamesAreShared(t *testing.T) {
 	if err := e.Load(t.Context(), content(authz+`allow contains "z" if input.spec.user == "z"`)); err != nil {
 		t.Fatal(err)
 	}
-	if e.parsed.names["role"] != nil || e.parsed.names["z"] == nil {
-		t.Errorf("kept the names of policies that are gone, or lost those there are: %v", e.parsed.names)
+	if e.carried.names["role"] != nil || e.carried.names["z"] == nil {
+		t.Errorf("kept the names of policies that are gone, or lost those there are: %v", e.carried.names)
 	}
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/topdown/cache"
 
 	"github.com/verdict-dev/verdict/policy/footprint"
 )
@@ -72,114 +71,10 @@ func (r *Revision) Modules() int { return len(r.parsed) }
 // called alow in the package of the entry rule allow.
 func (r *Revision) Warnings() []Problem { return r.warnings }
 
-// maxProblems bounds how many compile errors are collected and shown.
-const maxProblems = 100
-
-// maxCompiledPatterns bounds the regular expressions, globs and schemas a
-// revision keeps compiled.
-const maxCompiledPatterns = 10_000
-
 // Compile builds a revision. Mistakes come back as one *LoadError that lists
 // them all.
 func Compile(ctx context.Context, content Content, options Options) (*Revision, error) {
-	return build(ctx, content, options, new(parsedDocuments))
-}
-
-func build(ctx context.Context, content Content, options Options, documents *parsedDocuments) (*Revision, error) {
-	options.Entries = options.Entries.orDefault()
-	capabilities := ast.CapabilitiesForThisVersion()
-	// A nil list would allow every host.
-	capabilities.AllowNet = slices.Clone(options.AllowedHosts)
-	if capabilities.AllowNet == nil {
-		capabilities.AllowNet = []string{}
-	}
-
-	var found problems
-	parsed := map[string]*ast.Module{}
-	parse(options.Library.Modules, capabilities, parsed, &found)
-	own := parse(content.Modules, capabilities, parsed, &found)
-	checkPackages(own, &found)
-	for _, mistake := range footprint.CheckAnnotations(own) {
-		found.at(mistake.Location, "%s", mistake.Message)
-	}
-	documents.names = namesIn(parsed, documents.names)
-	data := mergeDocuments(content.Documents, documents, &found)
-	entries := options.Entries.all()
-	checkEntryData(data, entries, content.Documents, documents, &found)
-	defined := checkShapes(own, entries, &found)
-	if err := found.err(); err != nil {
-		return nil, err
-	}
-
-	compiler := ast.NewCompiler().
-		WithCapabilities(capabilities).
-		WithPathConflictsCheck(func(path []string) (bool, error) { return hasPath(data, path), nil })
-	compiler.SetErrorLimit(maxProblems)
-	if compiler.Compile(parsed); compiler.Failed() {
-		found.opa("", compiler.Errors)
-		return nil, found.err()
-	}
-
-	revision := &Revision{
-		id:                 contentID(content, options),
-		parsed:             own,
-		warnings:           slices.Concat(lookalikes(own, options.Entries), strays(own, entries), unanswered(options.Entries, defined)),
-		data:               data,
-		profiles:           map[string]int{},
-		allowedSystemNames: map[string]bool{},
-	}
-	for i, name := range options.Entries.Profiles {
-		revision.profiles[name] = ruleCount + i*schedulingRules
-	}
-	for _, name := range options.AllowedSystemNames {
-		revision.allowedSystemNames[name] = true
-	}
-	// Without a limit it would grow with every pattern that comes from an input.
-	limit := maxCompiledPatterns
-	values := cache.NewInterQueryValueCache(ctx, &cache.Config{
-		InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &limit},
-	})
-	for index, e := range options.Entries.table() {
-		if !defined[e.path] {
-			revision.rules = append(revision.rules, undefinedRule(index, e))
-			continue
-		}
-		reads := footprint.Of(compiler, entryRef(e.path))
-		if options.narrow != nil {
-			options.narrow(e.path, reads)
-		}
-		r := newRule(index, e, reads)
-		if err := r.prepare(ctx, compiler, values, documents.names, options.InterpreterOnly); err != nil {
-			return nil, fmt.Errorf("entry rule %s: %w", e.path, err)
-		}
-		revision.rules = append(revision.rules, r)
-	}
-	return revision, nil
-}
-
-func parse(modules []Module, capabilities *ast.Capabilities, into map[string]*ast.Module, found *problems) []*ast.Module {
-	var out []*ast.Module
-	for _, m := range modules {
-		if _, twice := into[m.Path]; twice {
-			found.file(m.Path, "delivered twice: name each policy folder once")
-			continue
-		}
-		module, err := ast.ParseModuleWithOpts(m.Path, string(m.Source), ast.ParserOptions{
-			RegoVersion:       ast.RegoV1,
-			ProcessAnnotation: true,
-			Capabilities:      capabilities,
-		})
-		switch {
-		case err != nil:
-			found.opa(m.Path, err)
-		case module == nil || module.Package == nil:
-			found.file(m.Path, "the file is empty: it needs a package")
-		default:
-			into[m.Path] = module
-			out = append(out, module)
-		}
-	}
-	return out
+	return new(carried).build(ctx, content, options)
 }
 
 // checkPackages keeps policies out of the library's packages, where a rule

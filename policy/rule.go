@@ -28,6 +28,8 @@ type rule struct {
 	footprint   *footprint.Footprint
 	// fingerprint says what the rule computes; see sameAs.
 	fingerprint [32]byte
+	// arrangement says what a plan of the rule depends on.
+	arrangement [32]byte
 	input       *selection
 	// nodes are the classes of nodes that the rule tells apart, and states those
 	// of nodes with their states; nil when it reads no state.
@@ -39,7 +41,8 @@ type rule struct {
 }
 
 func newRule(index int, e entry, f *footprint.Footprint) *rule {
-	r := &rule{entry: e, index: index, footprint: f, input: newSelection(&f.Input), fingerprint: f.Fingerprint()}
+	r := &rule{entry: e, index: index, footprint: f, input: newSelection(&f.Input)}
+	r.fingerprint, r.arrangement = f.Fingerprints()
 	r.ttl, r.cached = f.Lifetime()
 	return r
 }
@@ -66,6 +69,21 @@ func (r *rule) prepare(ctx context.Context, compiler *ast.Compiler, values cache
 	interpreter, err := evaluator.NewInterpreter(compiler, ref, values, r.footprint.Timed)
 	r.evaluator, r.interpreter = interpreter, interpreter
 	return err
+}
+
+// takeProgram has the program of the same rule in an earlier revision decide, for
+// the rules of compiler, where it has one and nothing that it was made of changed.
+func (r *rule) takeProgram(before *rule, compiler *ast.Compiler, values cache.InterQueryValueCache) bool {
+	program, ok := before.evaluator.(*evaluator.Compiled)
+	if !ok || before.arrangement != r.arrangement {
+		return false
+	}
+	taken, err := program.Over(compiler, entryRef(r.path), values)
+	if err != nil {
+		return false
+	}
+	r.evaluator, r.interpreter = taken, taken.Interpreter()
+	return true
 }
 
 // compiled reports whether the rule is run as a compiled program.

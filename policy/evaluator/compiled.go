@@ -59,7 +59,26 @@ func NewCompiled(ctx context.Context, compiler *ast.Compiler, ref ast.Ref, value
 	if err != nil {
 		return nil, fmt.Errorf("compiling %v: %w", ref, err)
 	}
-	return &Compiled{program: program, values: values, interpreter: interpreter, machines: newMachinePool(program)}, nil
+	return bind(program, interpreter, compiler, values)
+}
+
+// Over is the same program for compiler, whose rules behind the one at ref are
+// equal to those that it was made of, in the same order (see
+// footprint.Footprint.Fingerprints).
+func (c *Compiled) Over(compiler *ast.Compiler, ref ast.Ref, values cache.InterQueryValueCache) (*Compiled, error) {
+	interpreter, err := NewInterpreter(compiler, ref, values, false)
+	if err != nil {
+		return nil, err
+	}
+	return bind(c.program, interpreter, compiler, values)
+}
+
+func bind(program *program, interpreter *Interpreter, compiler *ast.Compiler, values cache.InterQueryValueCache) (*Compiled, error) {
+	indexes, err := indexesOf(compiler, program.indexes)
+	if err != nil {
+		return nil, err
+	}
+	return &Compiled{program: program, values: values, interpreter: interpreter, machines: newMachinePool(program, indexes)}, nil
 }
 
 // Interpreter is the one that evaluates the same rule where the program does

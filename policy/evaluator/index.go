@@ -1,6 +1,7 @@
 package evaluator
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -16,13 +17,13 @@ type layout struct {
 	value     ir.Local
 	earlyExit bool
 	single    bool // one value, rather than the elements of a set or an object
-	index     *ruleIndex
+	index     int  // among those of the program, noIndex for none
 }
 
 // layout finds the definitions and brings them into the order in which OPA
 // evaluates them. Where they can't be told apart, everything is run.
 func (l *lowering) layout(fn *ir.Func) layout {
-	all := layout{epilogue: fn.Blocks, value: -1, single: true}
+	all := layout{epilogue: fn.Blocks, value: -1, single: true, index: noIndex}
 	rules := l.rules(fn)
 	if len(rules) == 0 {
 		return all
@@ -46,7 +47,7 @@ func (l *lowering) layout(fn *ir.Func) layout {
 		blocks []*ir.Block
 	}
 	var groups []group
-	out := layout{value: -1}
+	out := layout{value: -1, index: noIndex}
 	// A rule for the keys of an object adds to its result itself.
 	single := rules[0].Head.RuleKind() == ast.SingleValue
 	for _, rule := range rules {
@@ -91,9 +92,9 @@ func (l *lowering) layout(fn *ir.Func) layout {
 	}
 	out.single, out.earlyExit = single, single && sameConstant(rules) && !enumerates(fn.Blocks)
 	if definitions >= indexFrom {
-		ref := l.refOf(fn)
-		if index := l.compiler.RuleIndex(ref); index != nil {
-			out.index = newRuleIndex(index, rules)
+		if ref := l.refOf(fn); l.compiler.RuleIndex(ref) != nil {
+			out.index = len(l.program.indexes)
+			l.program.indexes = append(l.program.indexes, ref)
 		}
 	}
 	return out
@@ -117,8 +118,11 @@ func (l *lowering) rules(fn *ir.Func) []*ast.Rule {
 	if len(fn.Path) < 2 {
 		return nil
 	}
-	ref := l.refOf(fn)
-	node := l.compiler.RuleTree
+	return rulesAt(l.compiler, l.refOf(fn))
+}
+
+func rulesAt(compiler *ast.Compiler, ref ast.Ref) []*ast.Rule {
+	node := compiler.RuleTree
 	for _, t := range ref {
 		if node = node.Child(t.Value); node == nil {
 			return nil
@@ -209,6 +213,22 @@ func handsOver(b *ir.Block, value, result ir.Local) bool {
 	defined, ok1 := b.Stmts[0].(*ir.IsDefinedStmt)
 	assign, ok2 := b.Stmts[1].(*ir.AssignVarOnceStmt)
 	return ok1 && ok2 && defined.Source == value && assign.Target == result
+}
+
+// noIndex says that all definitions of a function are run.
+const noIndex = -1
+
+// indexesOf are the indexes that a program asks for, of the rules of compiler.
+func indexesOf(compiler *ast.Compiler, refs []ast.Ref) ([]*ruleIndex, error) {
+	out := make([]*ruleIndex, len(refs))
+	for i, ref := range refs {
+		index := compiler.RuleIndex(ref)
+		if index == nil {
+			return nil, fmt.Errorf("%v has no index", ref)
+		}
+		out[i] = newRuleIndex(index, rulesAt(compiler, ref))
+	}
+	return out, nil
 }
 
 // ruleIndex asks OPA's own index which definitions can hold, so that neither

@@ -123,7 +123,7 @@ func lower(policy *ir.Policy, compiler *ast.Compiler, indexed map[place]bool, na
 }
 
 func (l *lowering) declare(fn *ir.Func) error {
-	f := &function{name: fn.Name, result: int(fn.Return), rule: -1, args: -1}
+	f := &function{name: fn.Name, result: int(fn.Return), rule: -1, args: -1, index: noIndex}
 	if len(fn.Params) < 2 || fn.Params[0] != ir.Input || fn.Params[1] != ir.Data {
 		return fmt.Errorf("%s: unexpected parameters %v", fn.Name, fn.Params)
 	}
@@ -181,7 +181,7 @@ func (l *lowering) fill(fn *ir.Func) error {
 
 // plan lowers the query, resultVar = ref.
 func (l *lowering) plan(plan *ir.Plan) (*function, error) {
-	f := &function{name: plan.Name, params: []int{int(ir.Input), int(ir.Data)}, result: int(ir.Unused), rule: -1, args: -1}
+	f := &function{name: plan.Name, params: []int{int(ir.Input), int(ir.Data)}, result: int(ir.Unused), rule: -1, args: -1, index: noIndex}
 	l.begin(f, plan.Blocks)
 	f.epilogue = l.outermost(plan.Blocks)
 	return f, l.err

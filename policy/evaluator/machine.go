@@ -13,6 +13,7 @@ import (
 // machine is the state of one evaluation. It goes back to its pool empty.
 type machine struct {
 	program *program
+	indexes []*ruleIndex
 	ctx     context.Context //nolint:containedctx // it lives as long as one call of Evaluate
 	now     time.Time
 	steps   uint
@@ -54,9 +55,9 @@ var errUnplanned = errors.New("not decided by the plan")
 // frameChunk is how many variables are allocated at once.
 const frameChunk = 1024
 
-func newMachinePool(p *program) *sync.Pool {
+func newMachinePool(p *program, indexes []*ruleIndex) *sync.Pool {
 	return &sync.Pool{New: func() any {
-		m := &machine{program: p, chunks: [][]*ast.Term{make([]*ast.Term, frameChunk)}}
+		m := &machine{program: p, indexes: indexes, chunks: [][]*ast.Term{make([]*ast.Term, frameChunk)}}
 		m.builtins.collect = m.builtins.receive
 		return m
 	}}

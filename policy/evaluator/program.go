@@ -3,7 +3,7 @@ package evaluator
 import "github.com/open-policy-agent/opa/v1/ast"
 
 // program is a plan turned into Go functions. It does not change and is shared
-// by all evaluations.
+// by all evaluations. It holds on to nothing of the compiler.
 type program struct {
 	main         *function
 	capabilities *ast.Capabilities
@@ -13,6 +13,8 @@ type program struct {
 	wholeInput bool
 	// inputPaths are those of input among the paths, by their last name.
 	inputPaths map[string][]inputPath
+	// indexes are the rules whose index is asked.
+	indexes []ast.Ref
 	// rules, functions, paths and groups count what a memo remembers.
 	rules, functions, paths, groups int
 }
@@ -61,7 +63,7 @@ type function struct {
 	// prologue and epilogue run always, definitions as the index says.
 	prologue, epilogue []block
 	definitions        [][]block
-	index              *ruleIndex // nil: all definitions
+	index              int // among those of the program, noIndex for none
 	// rule is its place in memo.rules, -1 for a function with arguments. Where it
 	// is worth remembering their calls, args is the place in memo.functions, else -1.
 	rule, args int
@@ -117,13 +119,13 @@ func (fn *function) run(m *machine, f frame) code {
 }
 
 func (fn *function) runDefinitions(m *machine, f frame) code {
-	if fn.index == nil {
+	if fn.index == noIndex {
 		for _, d := range fn.definitions {
 			if c := runBlocks(d, m, f); c != next {
 				return endOfFunction(m, c)
 			}
 		}
-	} else if c := fn.index.run(m, f, fn); c != next {
+	} else if c := m.indexes[fn.index].run(m, f, fn); c != next {
 		return endOfFunction(m, c)
 	}
 	return next

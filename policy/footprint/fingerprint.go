@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"hash"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,9 +18,21 @@ import (
 // with the same fingerprint decide alike for the same input and data; where
 // rules lie, and in which order, does not matter.
 func (f *Footprint) Fingerprint() [32]byte {
+	meaning, _ := f.Fingerprints()
+	return meaning
+}
+
+// Fingerprints are the Fingerprint, and one that footprints have in common only
+// if their rules are in the same order as well, as plans of the rules are.
+func (f *Footprint) Fingerprints() (meaning, arrangement [32]byte) {
 	texts := make([]string, 0, len(f.Rules)+len(f.Varying))
+	order := sha256.New()
+	write(order, f.entry.String())
+	// They are sorted by location, which is the order that the compiler keeps.
 	for _, rule := range f.Rules {
-		texts = append(texts, "rule "+canonical(rule))
+		text := canonical(rule)
+		texts = append(texts, "rule "+text)
+		write(order, text)
 	}
 	for _, use := range f.Varying {
 		texts = append(texts, fmt.Sprintf("varying %q %d", use.Builtin, use.TTL))
@@ -27,12 +40,17 @@ func (f *Footprint) Fingerprint() [32]byte {
 	slices.Sort(texts)
 	h := sha256.New()
 	for _, text := range append([]string{"entry " + f.entry.String()}, slices.Compact(texts)...) {
-		var length [8]byte
-		binary.BigEndian.PutUint64(length[:], uint64(len(text)))
-		h.Write(length[:])
-		h.Write([]byte(text))
+		write(h, text)
 	}
-	return [32]byte(h.Sum(nil))
+	return [32]byte(h.Sum(nil)), [32]byte(order.Sum(nil))
+}
+
+// write adds text to h such that no two lists of texts are the same bytes.
+func write(h hash.Hash, text string) {
+	var length [8]byte
+	binary.BigEndian.PutUint64(length[:], uint64(len(text)))
+	h.Write(length[:])
+	h.Write([]byte(text))
 }
 
 // generated are the names that the compiler gives to variables. Their numbers
