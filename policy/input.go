@@ -15,8 +15,9 @@ import (
 type selection struct {
 	whole  bool
 	fields []selectedField
-	// items is what is selected of the items of a list, which is selected whole
-	// otherwise; nil for all.
+	// items is what is selected of the items of a list, or of the members of an
+	// object, whose number and names are selected with them; nil for all. Who does
+	// not heed it takes the whole.
 	items *selection
 }
 
@@ -52,7 +53,7 @@ func (s *selection) equal(other *selection) bool {
 
 var allOf = &selection{whole: true}
 
-// item is what is read of the items of a list.
+// item is what is read of the items of a list, or of the members of an object.
 func (s *selection) item() *selection {
 	if s.items != nil {
 		return s.items
@@ -63,7 +64,7 @@ func (s *selection) item() *selection {
 // field is what is read of the member called name, nil for nothing.
 func (s *selection) field(name string) *selection {
 	if s.whole {
-		return allOf
+		return s.item()
 	}
 	for i := range s.fields {
 		if s.fields[i].name == name {
@@ -90,17 +91,23 @@ type source interface {
 }
 
 // The tags of a key. An object that is selected in part is followed by its
-// selected fields, in the order of the selection; a whole value by its length
-// and its text.
+// selected fields, in the order of the selection; a list, or the members of an
+// object, of which items are selected, by their number; the name of such a member,
+// and a whole value, by its length and its text.
 const (
 	tagAbsent byte = iota
 	tagWhole
 	tagObject
+	tagItems
+	tagMembers
 )
 
 func (v Value) appendKey(key []byte, s *selection) []byte {
 	if v.Absent() {
 		return append(key, tagAbsent)
+	}
+	if s.items != nil && v.isComposite() {
+		return v.appendItems(key, s.items)
 	}
 	if s.whole || !v.IsObject() {
 		key = append(key, tagWhole)
@@ -119,9 +126,51 @@ func (v Value) appendKey(key []byte, s *selection) []byte {
 	return key
 }
 
+func (v Value) isComposite() bool { return v.node().kind == '{' || v.node().kind == '[' }
+
+// appendItems appends what s selects of each item of a list, or member of an object.
+func (v Value) appendItems(key []byte, s *selection) []byte {
+	tag := tagItems
+	if v.IsObject() {
+		tag = tagMembers
+	}
+	key = binary.AppendUvarint(append(key, tag), uint64(v.count())) //nolint:gosec // not negative
+	v.each(func(name []byte, item Value) bool {
+		if tag == tagMembers {
+			key = binary.AppendUvarint(key, uint64(len(name)))
+			key = append(key, name...)
+		}
+		key = item.appendKey(key, s)
+		return true
+	})
+	return key
+}
+
+// projectItems is the same with what s selects of each item, or member.
+func (v Value) projectItems(s *selection) ast.Value {
+	count := v.count()
+	if !v.IsObject() {
+		items := make([]*ast.Term, 0, count)
+		v.each(func(_ []byte, item Value) bool {
+			items = append(items, ast.NewTerm(item.project(s)))
+			return true
+		})
+		return ast.NewArray(items...)
+	}
+	pairs := make([][2]*ast.Term, 0, count)
+	v.each(func(name []byte, item Value) bool {
+		pairs = append(pairs, [2]*ast.Term{ast.StringTerm(string(name)), ast.NewTerm(item.project(s))})
+		return true
+	})
+	return ast.NewObject(pairs...)
+}
+
 func (v Value) project(s *selection) ast.Value {
 	if v.Absent() {
 		return nil
+	}
+	if s.items != nil && v.isComposite() {
+		return v.projectItems(s.items)
 	}
 	if s.whole || !v.IsObject() {
 		return v.decode()
@@ -153,6 +202,9 @@ func (d decoded) appendKey(key []byte, s *selection) []byte {
 		return append(key, tagAbsent)
 	}
 	object, ok := d.value.(ast.Object)
+	if s.items != nil && d.isComposite() {
+		return d.appendItems(key, s.items)
+	}
 	if s.whole || !ok {
 		// Rego's text of a ground value: strings are quoted, sets and objects
 		// are sorted.
@@ -167,8 +219,51 @@ func (d decoded) appendKey(key []byte, s *selection) []byte {
 	return key
 }
 
+func (d decoded) isComposite() bool {
+	switch d.value.(type) {
+	case *ast.Array, ast.Object:
+		return true
+	}
+	return false
+}
+
+func (d decoded) appendItems(key []byte, s *selection) []byte {
+	switch v := d.value.(type) {
+	case *ast.Array:
+		key = binary.AppendUvarint(append(key, tagItems), uint64(v.Len())) //nolint:gosec // not negative
+		v.Foreach(func(item *ast.Term) { key = decoded{item.Value}.appendKey(key, s) })
+	case ast.Object:
+		key = binary.AppendUvarint(append(key, tagMembers), uint64(v.Len())) //nolint:gosec // not negative
+		v.Foreach(func(name, item *ast.Term) {
+			text := name.Value.String()
+			key = binary.AppendUvarint(key, uint64(len(text)))
+			key = append(key, text...)
+			key = decoded{item.Value}.appendKey(key, s)
+		})
+	}
+	return key
+}
+
+func (d decoded) projectItems(s *selection) ast.Value {
+	object, ok := d.value.(ast.Object)
+	if !ok {
+		list := d.value.(*ast.Array)
+		items := make([]*ast.Term, 0, list.Len())
+		list.Foreach(func(item *ast.Term) { items = append(items, ast.NewTerm(decoded{item.Value}.project(s))) })
+		return ast.NewArray(items...)
+	}
+	pairs := make([][2]*ast.Term, 0, object.Len())
+	object.Foreach(func(name, item *ast.Term) {
+		pairs = append(pairs, [2]*ast.Term{name, ast.NewTerm(decoded{item.Value}.project(s))})
+	})
+	return ast.NewObject(pairs...)
+}
+
 func (d decoded) project(s *selection) ast.Value {
 	object, ok := d.value.(ast.Object)
+	if s.items != nil && d.isComposite() {
+		return d.projectItems(s.items)
+	}
 	if d.value == nil || s.whole || !ok {
 		return d.value
 	}

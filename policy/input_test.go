@@ -163,6 +163,13 @@ func (r smallDocuments) value(depth int) any {
 		}
 		return o
 	}
+	if depth > 0 && r.IntN(2) == 0 {
+		list := []any{}
+		for range r.IntN(3) {
+			list = append(list, r.value(depth-1))
+		}
+		return list
+	}
 	switch r.IntN(8) {
 	case 0:
 		return nil
@@ -195,6 +202,9 @@ func (r smallDocuments) paths() [][]string {
 	for range r.IntN(4) {
 		var path []string
 		for range 1 + r.IntN(3) {
+			if r.IntN(4) == 0 {
+				path = append(path, footprint.Items)
+			}
 			path = append(path, fewNames[r.IntN(len(fewNames))])
 		}
 		out = append(out, path)
@@ -207,9 +217,34 @@ func (r smallDocuments) paths() [][]string {
 
 // taken is what the paths select of a value: the specification of project.
 func taken(value any, paths [][]string) any {
-	o, ok := value.(map[string]any)
-	if !ok || slices.ContainsFunc(paths, func(p []string) bool { return len(p) == 0 }) {
+	if slices.ContainsFunc(paths, func(p []string) bool { return len(p) == 0 }) {
 		return value
+	}
+	ofItems := 0
+	var below [][]string
+	for _, path := range paths {
+		if path[0] == footprint.Items {
+			ofItems++
+			below = append(below, path[1:])
+		}
+	}
+	list, isList := value.([]any)
+	o, ok := value.(map[string]any)
+	switch {
+	case ofItems > 0 && ofItems < len(paths), !ok && (!isList || ofItems == 0):
+		return value
+	case isList:
+		items := []any{}
+		for _, item := range list {
+			items = append(items, taken(item, below))
+		}
+		return items
+	case ofItems > 0:
+		out := map[string]any{}
+		for name, member := range o {
+			out[name] = taken(member, below)
+		}
+		return out
 	}
 	out := map[string]any{}
 	for name, member := range o {
@@ -224,6 +259,33 @@ func taken(value any, paths [][]string) any {
 		}
 	}
 	return out
+}
+
+// found is what lies below names in a projection, of members of objects.
+func found(projected ast.Value, names []string) ast.Value {
+	for _, name := range names {
+		object, ok := projected.(ast.Object)
+		if !ok {
+			return nil
+		}
+		projected = member(object, ast.StringTerm(name))
+	}
+	return projected
+}
+
+// checkPlaces compares what s gives at a few places with its projection.
+func (r smallDocuments) checkPlaces(t *testing.T, s source, selected *selection, projected ast.Value) {
+	t.Helper()
+	for range 3 {
+		var names []string
+		for range r.IntN(4) {
+			names = append(names, fewNames[r.IntN(len(fewNames))])
+		}
+		got, want := s.at(names, selected), found(projected, names)
+		if (got == nil) != (want == nil) || got != nil && got.Compare(want) != 0 {
+			t.Fatalf("at %v is %v, want %v, as in %v", names, got, want, projected)
+		}
+	}
 }
 
 func text(tb testing.TB, value any) string {
@@ -278,6 +340,8 @@ func FuzzKeys(f *testing.F) {
 				if got := (decoded{v.decode()}).project(selected); got.Compare(expected) != 0 {
 					t.Fatalf("decoded, %v of %s is %v, want %v", paths, text(t, value), got, expected)
 				}
+				r.checkPlaces(t, v, selected, expected)
+				r.checkPlaces(t, decoded{v.decode()}, selected, expected)
 			}
 			for _, k := range [][2]string{keys, decodedKeys} {
 				if same := want[0] == want[1]; (k[0] == k[1]) != same {
@@ -321,6 +385,7 @@ func FuzzJoinedKeys(f *testing.F) {
 				if got := j.project(selected); got.Compare(expected) != 0 {
 					t.Fatalf("%v of %s is %v, want %v", paths, text(t, rest), got, expected)
 				}
+				r.checkPlaces(t, j, selected, expected)
 				keys[i], want[i] = keyOf(j, selected), expected.String()
 			}
 			if (keys[0] == keys[1]) != (want[0] == want[1]) {

@@ -38,6 +38,7 @@ func TestNodesThatARuleCannotTellApart(t *testing.T) {
 		"nothing above it":           {byZone, []string{`"labels":null`, `"labels":{}`, `"x":1`, `"labels":[]`, `"labels":""`}, 5},
 		"names":                      {sched + `reject contains "x" if startswith(input.node.metadata.name, "z")`, []string{`"x":1`, `"x":1`, `"x":2`}, 3},
 		"the pod alone":              {sched + `reject contains "x" if input.pod.full`, []string{`"x":1`, `"labels":{"zone":"a"}`}, 1},
+		"what is read of a list":     {sched + `reject contains "x" if input.node.metadata.list[_].a == 1`, []string{`"list":[{"a":1,"b":1},{"a":2}]`, `"list":[{"a":1},{"b":3,"a":2}]`, `"list":[{"a":2},{"a":1}]`, `"list":[{"a":1}]`, `"list":{"0":{"a":1},"1":{"a":2}}`}, 4},
 		"everything":                 {sched + `reject contains "x" if count(input.node) > 9`, []string{`"x":1`, `"x":1`}, 2},
 		"no rule at all":             {authz + `allow contains "x"`, []string{`"x":1`, `"x":2`}, 1},
 	} {
@@ -157,6 +158,40 @@ func TestANodeForgetsItsClassWhenMoreIsRead(t *testing.T) {
 				equal(t, n.Name(), reject(t, e.View(), pod, n).Reasons(), step.want[i])
 			}
 		}
+	}
+}
+
+// TestPodsAreAlikeInWhatIsReadOfTheirContainers: each pod has a volume mount of its
+// own, for its token, which hardly a policy looks at.
+func TestPodsAreAlikeInWhatIsReadOfTheirContainers(t *testing.T) {
+	e := loaded(t, Options{Cache: roomy}, sched+`reject contains container.image if {
+	some container in input.pod.spec.containers
+	not startswith(container.image, input.node.metadata.labels.registry)
+}`)
+	evaluations := count(e, rejectRule)
+	n := namedNode(t, "n", `"labels":{"registry":"ours/"}`)
+	pod := func(mount string, images ...string) Value {
+		var containers []string
+		for i, image := range images {
+			containers = append(containers, fmt.Sprintf(`{"name":"c%d","image":%q,"volumeMounts":[{"name":"kube-api-access-%s"}]}`, i, image, mount))
+		}
+		return object(t, `{"spec":{"containers":[`+strings.Join(containers, ",")+`]}}`)
+	}
+	for i, c := range []struct {
+		pod         Value
+		want        []string
+		evaluations int64
+	}{
+		{pod("a", "ours/x"), nil, 1},
+		{pod("b", "ours/x"), nil, 1},
+		{pod("c", "ours/x", "theirs/y"), []string{"theirs/y"}, 2},
+		{pod("d", "ours/x", "theirs/y"), []string{"theirs/y"}, 2},
+		{pod("e", "theirs/y", "ours/x"), []string{"theirs/y"}, 3},
+		{pod("f"), nil, 4},
+		{object(t, `{"spec":{"containers":{"0":{"image":"theirs/y"}}}}`), []string{"theirs/y"}, 5},
+	} {
+		equal(t, fmt.Sprint("pod ", i), reject(t, e.View(), c.pod, n).Reasons(), c.want)
+		evaluations.want(t, fmt.Sprint("pod ", i), c.evaluations)
 	}
 }
 

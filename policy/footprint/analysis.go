@@ -139,6 +139,7 @@ func (a *analysis) unsure(location *ast.Location) {
 
 // add counts what lies at p as read whole.
 func (a *analysis) add(p place, location *ast.Location) {
+	p = p.settled()
 	paths, name := &a.out.Input, "input"
 	if p.root == dataRoot {
 		paths, name = &a.out.Data, "data"
@@ -167,7 +168,7 @@ var wholesale = map[string]bool{
 // hand, and may be nil where there are none.
 func (a *analysis) read(v value, of *summary, location *ast.Location) {
 	for _, p := range v.places {
-		if p.root >= 0 {
+		if p = p.settled(); p.root >= 0 {
 			of.params[p.root].reads.Add(p.path...)
 		} else {
 			a.add(p, location)
@@ -190,14 +191,14 @@ func (a *analysis) glance(v value, of *summary, location *ast.Location) {
 }
 
 // follow is what lies at the rest of a reference below v. At the first element
-// that is not a constant string v is read whole, unless it is a list.
+// that is not a constant string it is any item of v, or v is read whole.
 func (a *analysis) follow(v value, rest ast.Ref, of *summary, location *ast.Location) value {
 	if len(v.places) == 0 {
 		return value{}
 	}
 	path, ground := names(rest)
 	v = v.extend(path)
-	if !ground && v.isList() {
+	if !ground && v.hasItems() {
 		items := v.extend([]string{Items})
 		items.mixed = true
 		return a.follow(items, rest[len(path)+1:], of, location)

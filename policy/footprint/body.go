@@ -154,11 +154,7 @@ func (b *body) expr(expr *ast.Expr) {
 	case []*ast.Term:
 		b.call(terms)
 	case *ast.Every:
-		if terms.Key != nil {
-			b.whole(terms.Key)
-		}
-		b.whole(terms.Value)
-		b.whole(terms.Domain)
+		b.every(terms)
 		b.body(terms.Body)
 	case *ast.Not:
 		b.body(terms.Body)
@@ -171,6 +167,24 @@ func (b *body) expr(expr *ast.Expr) {
 	case *ast.SomeDecl:
 	default:
 		b.a.unsure(b.location)
+	}
+}
+
+// every binds the variables of an every as a some does.
+func (b *body) every(every *ast.Every) {
+	key := every.Key
+	if key == nil {
+		key = ast.VarTerm(ast.WildcardPrefix)
+	}
+	switch domain := every.Domain.Value.(type) {
+	case ast.Var:
+		b.unify(every.Value, ast.RefTerm(every.Domain, key))
+	case ast.Ref:
+		b.unify(every.Value, ast.NewTerm(domain.Append(key)))
+	default:
+		b.whole(key)
+		b.whole(every.Value)
+		b.whole(every.Domain)
 	}
 }
 

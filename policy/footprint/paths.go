@@ -17,8 +17,9 @@ type Paths struct {
 	Fields map[string]*Paths
 }
 
-// Items is the name, in Fields of input.state.pods, of what is read of its items,
-// whichever they are. How many there are, and in which order, counts as read.
+// Items is the name, in Fields, of what is read of the items of a list, or of the
+// members of an object, whichever they are. How many there are, in which order, and
+// what members are called counts as read. There are no other Fields beside it.
 const Items = "[_]"
 
 // Add adds path: what is there, whole. An empty path is the whole document.
@@ -26,6 +27,9 @@ func (p *Paths) Add(path ...string) {
 	for _, name := range path {
 		if p.Whole {
 			return
+		}
+		if _, items := p.Fields[Items]; len(p.Fields) > 0 && items != (name == Items) {
+			break // that of all items and of one member is not told apart
 		}
 		if p.Fields == nil {
 			p.Fields = map[string]*Paths{}

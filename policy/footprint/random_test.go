@@ -184,7 +184,9 @@ func (a *author) document() string {
 	return "input." + a.one("a", "b")
 }
 
-func (a *author) path() string { return a.one("", ".a", ".b", ".a", ".b", ".a.b") }
+func (a *author) path() string {
+	return a.one("", ".a", ".b", ".a", ".b", ".a.b", ".a", ".b", "[_].a", ".b[_].a", ".a[_]", "[0].b")
+}
 
 // variable brings a new variable into scope.
 func (a *author) variable() string {

@@ -62,19 +62,25 @@ func compareReadsOf(t *testing.T, source string, compiler *ast.Compiler, entry a
 }
 
 // keep is what paths read of v. What is no object is kept as it is, and an
-// object is there even if nothing in it is. A list is kept with what is read of
-// its items.
+// object is there even if nothing in it is. Where items are read, a list or an
+// object is kept with what is read of them.
 func keep(v any, paths *Paths) any {
 	if items := paths.Fields[Items]; items != nil {
-		list, ok := v.([]any)
-		if !ok {
-			return v
+		switch v := v.(type) {
+		case []any:
+			out := make([]any, len(v))
+			for i := range v {
+				out[i] = keep(v[i], items)
+			}
+			return out
+		case map[string]any:
+			out := map[string]any{}
+			for name, member := range v {
+				out[name] = keep(member, items)
+			}
+			return out
 		}
-		out := make([]any, len(list))
-		for i := range list {
-			out[i] = keep(list[i], items)
-		}
-		return out
+		return v
 	}
 	object, ok := v.(map[string]any)
 	if paths.Whole || !ok {

@@ -53,11 +53,23 @@ func (v value) extend(path []string) value {
 	return out
 }
 
-// isList says that v is the list of the pods on a node, which is never anything
-// but a list of objects. What is read of one of them is told apart: most of what
-// there is to a node is in them, and hardly two nodes have the same.
-func (v value) isList() bool {
-	return len(v.places) == 1 && v.places[0].root == inputRoot && slices.Equal(v.places[0].path, []string{"state", "pods"})
+// hasItems says that what is read of the items of v, or of its members, is told
+// apart: most of what there is to a pod is in its containers, and to a node in
+// the pods on it, and hardly two have the same. Of data it is not.
+func (v value) hasItems() bool {
+	return !slices.ContainsFunc(v.places, func(p place) bool { return p.root == dataRoot })
+}
+
+// settled is the place that is read where p is read whole: all items are the list
+// itself, and what items hold is not told apart in data.
+func (p place) settled() place {
+	if i := slices.Index(p.path, Items); i >= 0 && p.root == dataRoot {
+		p.path = p.path[:i]
+	}
+	for len(p.path) > 0 && p.path[len(p.path)-1] == Items {
+		p.path = p.path[:len(p.path)-1]
+	}
+	return p
 }
 
 func (v value) tooLarge() bool {
