@@ -98,6 +98,7 @@ func (c *carried) build(ctx context.Context, content Content, options Options) (
 
 	revision := &Revision{
 		id:                 contentID(content, options),
+		modules:            c.policies.id,
 		parsed:             c.policies.own,
 		warnings:           c.policies.warnings,
 		data:               data,

@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"fmt"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -236,5 +238,37 @@ func TestARefusedPolicyLeavesWhatItDidNotChange(t *testing.T) {
 	}
 	if programOf(e, allowRule) != before || e.carried.names["alice"] != name {
 		t.Error("what did not change was made anew")
+	}
+}
+
+// BenchmarkLoad changes one thing beside 1,000 policy files.
+func BenchmarkLoad(b *testing.B) {
+	before := Content{Documents: []Document{{Path: "d.json", Content: []byte(`{"n": 0}`)}}}
+	for i := range 1000 {
+		source := fmt.Appendf(nil, "%sdeny contains \"d%d\" if input.spec.user == \"u%d\"\n", authz, i, i)
+		before.Modules = append(before.Modules, Module{Path: fmt.Sprintf("p%d.rego", i), Source: source})
+	}
+	for name, change := range map[string]func(c *Content, n int){
+		"data": func(c *Content, n int) {
+			c.Documents = []Document{{Path: "d.json", Content: fmt.Appendf(nil, `{"n": %d}`, n)}}
+		},
+		"another package": func(c *Content, n int) {
+			c.Modules = append(c.Modules, Module{Path: "z.rego", Source: fmt.Appendf(nil, "package other\n\nn := %d\n", n)})
+		},
+		"one of the rules": func(c *Content, n int) {
+			last := &c.Modules[len(c.Modules)-1]
+			last.Source = fmt.Appendf(slices.Clone(last.Source), "\ndeny contains \"n%d\" if input.spec.user == \"n\"\n", n)
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			e := loadedContent(b, Options{}, before)
+			for n := 1; b.Loop(); n++ {
+				after := Content{Modules: slices.Clone(before.Modules), Documents: before.Documents}
+				change(&after, n)
+				if err := e.Load(b.Context(), after); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -170,7 +170,7 @@ func (v *View) ask(ctx context.Context, r *rule, input source) (decision, error)
 		return found, nil
 	}
 	asked.key = string(key)
-	return v.once(ctx, now, flightKey{generation: generation, input: asked.key}, r.compiled(), asked)
+	return v.once(ctx, now, flightKey{generation: generation, input: asked.key}, r.prompt, asked)
 }
 
 // inputQuestion asks a rule about an input: the evaluator.Document that the rule

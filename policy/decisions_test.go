@@ -61,7 +61,7 @@ func count(e *Engine, place int) *counted {
 // ways are those in which an evaluation is begun that somebody may wait for.
 var ways = map[string]func(r *rule){
 	"by its caller":             func(*rule) {},
-	"in a goroutine of its own": func(r *rule) { r.interpreted = "a test says so" },
+	"in a goroutine of its own": func(r *rule) { r.prompt = false },
 }
 
 // until is a gate that opens with open. Who has no time left does not wait for it.

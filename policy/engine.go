@@ -67,7 +67,8 @@ func (e *Engine) Load(ctx context.Context, content Content) error {
 		return err
 	}
 	e.fault.Store(nil)
-	if old := e.current.Load(); old != nil && old.id == revision.id {
+	// Where files are called by other names, messages have to.
+	if old := e.current.Load(); old != nil && old.id == revision.id && old.modules == revision.modules {
 		return nil
 	}
 	cluster := e.readCluster(revision)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 // flights let those who want the same decision at the same time share one
@@ -70,29 +72,29 @@ type question interface {
 // once decides q, or waits for who decides the same already. What began earlier
 // may have stopped holding at now, when this caller asked, and is not for it.
 //
-// What is compiled is decided by the goroutine of its caller, which has a stack
+// What ends promptly is decided by the goroutine of its caller, which has a stack
 // for it and need not be woken. When a caller gives up, evaluation goes on: others
 // may wait for it, and the next one shall find what came out.
-func (v *View) once(ctx context.Context, now time.Time, key flightKey, compiled bool, q question) (decision, error) {
+func (v *View) once(ctx context.Context, now time.Time, key flightKey, prompt bool, q question) (decision, error) {
 	if ctx.Err() != nil {
 		return decision{}, ErrTimeout
 	}
 	for again := false; ; again = true {
-		d, err := v.share(ctx, now, key, compiled, q)
+		d, err := v.share(ctx, now, key, prompt, q)
 		if err != nil || again || !d.expires.passed(now) {
 			return d, err
 		}
 	}
 }
 
-func (v *View) share(ctx context.Context, now time.Time, key flightKey, compiled bool, q question) (decision, error) {
-	f, begun := v.engine.flights.join(key, !compiled)
+func (v *View) share(ctx context.Context, now time.Time, key flightKey, prompt bool, q question) (decision, error) {
+	f, begun := v.engine.flights.join(key, !prompt)
 	switch {
 	case !begun:
 	case v.engine.evaluating.Add(1) > v.engine.options.maxEvaluations():
 		v.land(key, f, decision{}, ErrBusy)
 		return decision{}, ErrBusy
-	case compiled:
+	case prompt:
 		return v.flyHere(ctx, now, key, f, q)
 	default:
 		q.detach()
@@ -140,7 +142,7 @@ func (v *View) flyHere(ctx context.Context, now time.Time, key flightKey, f *fli
 	return d, err
 }
 
-var errPanicked = errors.New("deciding panicked")
+var errPanicked = &EvaluationError{Code: topdown.InternalErr, Message: "deciding panicked"}
 
 func (v *View) land(key flightKey, f *flight, d decision, err error) {
 	v.engine.evaluating.Add(-1)

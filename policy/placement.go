@@ -181,7 +181,7 @@ func (p *Placer) Decide(ctx context.Context, node *Node, class Class) (Placed, e
 	}
 	asked.key = p.key(class)
 	key := flightKey{generation: p.view.generations[p.rule.index], placement: asked.key}
-	d, err := p.view.once(ctx, now, key, p.rule.compiled(), asked)
+	d, err := p.view.once(ctx, now, key, p.rule.prompt, asked)
 	return Placed{value: d.value}, err
 }
 

@@ -61,6 +61,7 @@ func (e *Engine) Recheck(ctx context.Context, interval time.Duration, checked fu
 		e.wanted.Store(true)
 		select {
 		case <-ctx.Done():
+			e.dropSample(interval)
 			return
 		case s := <-e.samples:
 			d, err := s.recheck(ctx, e.options.evaluationTimeout())
@@ -78,6 +79,17 @@ func (e *Engine) Recheck(ctx context.Context, interval time.Duration, checked fu
 			return
 		case <-time.After(interval):
 		}
+	}
+}
+
+// dropSample drops what was offered to who waits no longer: it holds a request.
+func (e *Engine) dropSample(patience time.Duration) {
+	if e.wanted.CompareAndSwap(true, false) {
+		return
+	}
+	select {
+	case <-e.samples: // has one, or gets it at once
+	case <-time.After(patience):
 	}
 }
 

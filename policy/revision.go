@@ -52,7 +52,8 @@ type Options struct {
 // Revision is one immutable, compiled set of modules and data.
 type Revision struct {
 	id                 string
-	parsed             []*ast.Module // without the library
+	modules            [sha256.Size]byte // their id with their paths
+	parsed             []*ast.Module     // without the library
 	warnings           []Problem
 	data               ast.Object
 	rules              []*rule        // by place; none in the zero Revision

@@ -23,6 +23,8 @@ type rule struct {
 	// interpreter is OPA's, which also explains what a compiled rule says; nil
 	// when no policy gives the rule.
 	interpreter *evaluator.Interpreter
+	// prompt says that who asks may evaluate the rule: it ends in time.
+	prompt bool
 	// interpreted says why the interpreter is the evaluator, "" when it is not.
 	interpreted string
 	footprint   *footprint.Footprint
@@ -61,7 +63,7 @@ func (r *rule) prepare(ctx context.Context, compiler *ast.Compiler, values cache
 	default:
 		compiled, err := evaluator.NewCompiled(ctx, compiler, ref, values, evaluator.Names(known))
 		if err == nil {
-			r.evaluator, r.interpreter = compiled, compiled.Interpreter()
+			r.evaluator, r.interpreter, r.prompt = compiled, compiled.Interpreter(), compiled.Prompt()
 			return nil
 		}
 		r.interpreted = err.Error()
@@ -82,7 +84,7 @@ func (r *rule) takeProgram(before *rule, compiler *ast.Compiler, values cache.In
 	if err != nil {
 		return false
 	}
-	r.evaluator, r.interpreter = taken, taken.Interpreter()
+	r.evaluator, r.interpreter, r.prompt = taken, taken.Interpreter(), taken.Prompt()
 	return true
 }
 

@@ -85,6 +85,10 @@ func bind(program *program, interpreter *Interpreter, compiler *ast.Compiler, va
 // not.
 func (c *Compiled) Interpreter() *Interpreter { return c.interpreter }
 
+// Prompt says that Evaluate returns soon after its context has ended, whatever it is
+// about then. OPA's builtin functions do not look at the time.
+func (c *Compiled) Prompt() bool { return !c.program.lengthy }
+
 // Evaluate implements Evaluator.
 func (c *Compiled) Evaluate(ctx context.Context, query Query) (Result, error) {
 	if n := c.failures.Load(); n >= hopeless && c.failures.Add(1)%retryEvery != 0 {

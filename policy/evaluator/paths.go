@@ -114,12 +114,21 @@ func (m *machine) find(parts ast.Ref) ast.Value {
 		}
 		names = append(names, string(name))
 	}
-	if len(names) < len(parts) || len(names) == 0 {
-		v, err := m.document.Value().Find(parts)
-		if err != nil {
-			return nil
-		}
+	v := m.named(names)
+	if v == nil || len(names) == len(parts) {
 		return v
+	}
+	below, err := v.Find(parts[len(names):])
+	if err != nil {
+		return nil
+	}
+	return below
+}
+
+// named is what lies at a path of names in the input that is a document.
+func (m *machine) named(names []string) ast.Value {
+	if len(names) == 0 {
+		return m.document.Value()
 	}
 	for _, p := range m.program.inputPaths[names[len(names)-1]] {
 		if slices.Equal(p.names, names) {

@@ -9,6 +9,9 @@ type program struct {
 	capabilities *ast.Capabilities
 	// dynamic finds rules by the path in a CallDynamicStmt.
 	dynamic *pathNode
+	// lengthy says that some builtin function that is called may take long, and does
+	// not end when the time is over.
+	lengthy bool
 	// wholeInput says that input is read in other ways than by paths of names.
 	wholeInput bool
 	// inputPaths are those of input among the paths, by their last name.

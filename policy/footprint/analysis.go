@@ -112,6 +112,7 @@ func (a *analysis) finish() *Footprint {
 	})
 	f := a.out
 	f.Rules = a.rules()
+	f.empty = emptyPackages(a.compiler, f.Rules)
 	slices.SortFunc(f.Rules, func(x, y *ast.Rule) int {
 		return cmp.Or(x.Location.Compare(y.Location), x.Head.Compare(y.Head))
 	})
@@ -122,6 +123,31 @@ func (a *analysis) finish() *Footprint {
 		return cmp.Or(x.Location.Compare(y.Location), cmp.Compare(x.Path, y.Path))
 	})
 	return f
+}
+
+// emptyPackages are the packages without rules that a reference in rules may be to,
+// or to something below or above them; sorted.
+func emptyPackages(compiler *ast.Compiler, rules []*ast.Rule) []string {
+	var out []string
+	for _, module := range compiler.Modules {
+		path := module.Package.Path
+		if len(module.Rules) > 0 {
+			continue
+		}
+		reached := false
+		for _, rule := range rules {
+			ast.WalkRefs(rule, func(r ast.Ref) bool {
+				known := r.GroundPrefix()
+				reached = reached || path.HasPrefix(known) || known.HasPrefix(path)
+				return false
+			})
+		}
+		if reached {
+			out = append(out, path.String())
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // distinct sorts list and leaves one of each.

@@ -34,6 +34,10 @@ func (f *Footprint) Fingerprints() (meaning, arrangement [32]byte) {
 		texts = append(texts, "rule "+text)
 		write(order, text)
 	}
+	for _, path := range f.empty {
+		texts = append(texts, "empty "+path)
+		write(order, "empty "+path)
+	}
 	for _, use := range f.Varying {
 		texts = append(texts, fmt.Sprintf("varying %q %d", use.Builtin, use.TTL))
 	}

@@ -30,6 +30,9 @@ type Footprint struct {
 	Widenings []Widening
 
 	entry ast.Ref
+	// empty are the packages without rules that the rules may read. OPA takes each
+	// for an empty object under data.
+	empty []string
 }
 
 // Use is one use of a non-deterministic builtin.
