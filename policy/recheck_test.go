@@ -144,3 +144,22 @@ func TestNobodyRechecks(t *testing.T) {
 		t.Errorf("got %+v and error %v", got, err)
 	}
 }
+
+// What is offered to who does not wait any more would be held for good.
+func TestNothingIsKeptForWhoRechecksNoLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		view := recheckedEngine(t).View()
+		got := ask(t, view, time.Second, denyRule)
+		if len(got.rules) != 1 {
+			t.Fatalf("checked %v", got.rules)
+		}
+		for range 2 {
+			if _, _, err := view.reasons(t.Context(), denyRule, parsed(t, aliceReads)); err != nil {
+				t.Error(err)
+			}
+		}
+		if n := len(view.engine.samples); n != 0 {
+			t.Errorf("%d samples are kept", n)
+		}
+	})
+}
