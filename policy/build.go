@@ -9,6 +9,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
 
+	"github.com/verdict-dev/verdict/policy/evaluator"
 	"github.com/verdict-dev/verdict/policy/footprint"
 )
 
@@ -18,7 +19,6 @@ import (
 type carried struct {
 	documents parsedDocuments
 	modules   parsedModules
-	names     sharedNames
 	policies  *policies // nil before something was compiled
 }
 
@@ -27,6 +27,7 @@ type policies struct {
 	id       [sha256.Size]byte // of the modules
 	own      []*ast.Module     // without the library
 	warnings []Problem
+	names    evaluator.Names
 	compiler *ast.Compiler
 	rules    []*rule
 }
@@ -50,12 +51,10 @@ func (c *carried) build(ctx context.Context, content Content, options Options) (
 	}
 
 	var found problems
-	next := &policies{id: modulesID(content.Modules)}
-	parsed := map[string]*ast.Module{}
-	var defined map[string]bool
-	names := c.names
-	unchanged := c.policies != nil && c.policies.id == next.id
-	if !unchanged {
+	next, parsed, defined := c.policies, map[string]*ast.Module{}, map[string]bool{}
+	changed := next == nil || next.id != modulesID(content.Modules)
+	if changed {
+		next = &policies{id: modulesID(content.Modules)}
 		c.modules.parse(options.Library.Modules, capabilities, parsed, &found)
 		next.own = c.modules.parse(content.Modules, capabilities, parsed, &found)
 		c.modules.forget()
@@ -64,9 +63,9 @@ func (c *carried) build(ctx context.Context, content Content, options Options) (
 			found.at(mistake.Location, "%s", mistake.Message)
 		}
 		defined = checkShapes(next.own, entries, &found)
-		names = namesIn(parsed, names)
+		next.names = namesIn(parsed, c.policies)
 	}
-	c.documents.names = names
+	c.documents.names = next.names
 	data := mergeDocuments(content.Documents, &c.documents, &found)
 	checkEntryData(data, entries, content.Documents, &c.documents, &found)
 	if err := found.err(); err != nil {
@@ -75,14 +74,9 @@ func (c *carried) build(ctx context.Context, content Content, options Options) (
 
 	// The compiler stays when data changes, and must not hold on to this.
 	conflictsWith := data
-	conflicts := func(path []string) (bool, error) { return hasPath(conflictsWith, path), nil }
 	defer func() { conflictsWith = nil }()
-	if unchanged {
-		if errs := ast.CheckPathConflicts(c.policies.compiler, conflicts); len(errs) > 0 {
-			found.opa("", errs)
-			return nil, found.err()
-		}
-	} else {
+	conflicts := func(path []string) (bool, error) { return hasPath(conflictsWith, path), nil }
+	if changed {
 		next.warnings = slices.Concat(lookalikes(next.own, options.Entries), strays(next.own, entries), unanswered(options.Entries, defined))
 		next.compiler = ast.NewCompiler().WithCapabilities(capabilities).WithPathConflictsCheck(conflicts)
 		next.compiler.SetErrorLimit(maxProblems)
@@ -90,22 +84,25 @@ func (c *carried) build(ctx context.Context, content Content, options Options) (
 			found.opa("", next.compiler.Errors)
 			return nil, found.err()
 		}
-		if err := next.prepare(ctx, options, defined, c.policies, names); err != nil {
+		if err := next.prepare(ctx, options, defined, c.policies); err != nil {
 			return nil, err
 		}
-		c.policies, c.names = next, names
+		c.policies = next
+	} else if errs := ast.CheckPathConflicts(next.compiler, conflicts); len(errs) > 0 {
+		found.opa("", errs)
+		return nil, found.err()
 	}
 
 	revision := &Revision{
 		id:                 contentID(content, options),
-		modules:            c.policies.id,
-		parsed:             c.policies.own,
-		warnings:           c.policies.warnings,
+		modules:            next.id,
+		parsed:             next.own,
+		warnings:           next.warnings,
 		data:               data,
 		profiles:           map[string]int{},
 		allowedSystemNames: map[string]bool{},
 	}
-	for _, r := range c.policies.rules {
+	for _, r := range next.rules {
 		own := *r // a revision gives its rules classes of nodes
 		revision.rules = append(revision.rules, &own)
 	}
@@ -120,7 +117,7 @@ func (c *carried) build(ctx context.Context, content Content, options Options) (
 
 // prepare makes the entry rules ready to be asked. Of those before it takes the
 // programs of rules that did not change.
-func (p *policies) prepare(ctx context.Context, options Options, defined map[string]bool, before *policies, known sharedNames) error {
+func (p *policies) prepare(ctx context.Context, options Options, defined map[string]bool, before *policies) error {
 	// Without a limit it would grow with every pattern that comes from an input.
 	limit := maxCompiledPatterns
 	values := cache.NewInterQueryValueCache(ctx, &cache.Config{
@@ -140,7 +137,7 @@ func (p *policies) prepare(ctx context.Context, options Options, defined map[str
 			p.rules = append(p.rules, r)
 			continue
 		}
-		if err := r.prepare(ctx, p.compiler, values, known, options.InterpreterOnly); err != nil {
+		if err := r.prepare(ctx, p.compiler, values, p.names, options.InterpreterOnly); err != nil {
 			return fmt.Errorf("entry rule %s: %w", e.path, err)
 		}
 		p.rules = append(p.rules, r)
@@ -167,15 +164,7 @@ func (m *Module) id() [sha256.Size]byte {
 
 // parsedModules are those of the last revision. The compiler copies them before
 // it changes anything.
-type parsedModules struct {
-	byID  map[[sha256.Size]byte]parsedModule
-	round int
-}
-
-type parsedModule struct {
-	module *ast.Module
-	round  int // in which it was last asked for
-}
+type parsedModules struct{ lastRead[*ast.Module] }
 
 func (p *parsedModules) parse(modules []Module, capabilities *ast.Capabilities, into map[string]*ast.Module, found *problems) []*ast.Module {
 	var out []*ast.Module
@@ -184,7 +173,13 @@ func (p *parsedModules) parse(modules []Module, capabilities *ast.Capabilities, 
 			found.file(m.Path, "delivered twice: name each policy folder once")
 			continue
 		}
-		module, err := p.module(m, capabilities)
+		module, err := p.get(m.id(), func() (*ast.Module, error) {
+			return ast.ParseModuleWithOpts(m.Path, string(m.Source), ast.ParserOptions{
+				RegoVersion:       ast.RegoV1,
+				ProcessAnnotation: true,
+				Capabilities:      capabilities,
+			})
+		})
 		switch {
 		case err != nil:
 			found.opa(m.Path, err)
@@ -198,34 +193,43 @@ func (p *parsedModules) parse(modules []Module, capabilities *ast.Capabilities, 
 	return out
 }
 
-func (p *parsedModules) module(m Module, capabilities *ast.Capabilities) (*ast.Module, error) {
-	id := m.id()
-	known, ok := p.byID[id]
+// lastRead remembers what the files of the last revision were read as, by a hash
+// of what they hold: a reload usually changes few, and what did not change is the
+// very same value.
+type lastRead[V any] struct {
+	byHash map[[sha256.Size]byte]readInRound[V]
+	round  int
+}
+
+type readInRound[V any] struct {
+	value V
+	round int // in which it was last asked for
+}
+
+// get returns what a file was read as, which read does where it is not known.
+func (l *lastRead[V]) get(hash [sha256.Size]byte, read func() (V, error)) (V, error) {
+	known, ok := l.byHash[hash]
 	if !ok {
-		module, err := ast.ParseModuleWithOpts(m.Path, string(m.Source), ast.ParserOptions{
-			RegoVersion:       ast.RegoV1,
-			ProcessAnnotation: true,
-			Capabilities:      capabilities,
-		})
+		value, err := read()
 		if err != nil {
-			return nil, err
+			return value, err
 		}
-		known.module = module
+		known.value = value
 	}
-	known.round = p.round
-	if p.byID == nil {
-		p.byID = map[[sha256.Size]byte]parsedModule{}
+	known.round = l.round
+	if l.byHash == nil {
+		l.byHash = map[[sha256.Size]byte]readInRound[V]{}
 	}
-	p.byID[id] = known
-	return known.module, nil
+	l.byHash[hash] = known
+	return known.value, nil
 }
 
 // forget drops what this round did not ask for.
-func (p *parsedModules) forget() {
-	for id, known := range p.byID {
-		if known.round != p.round {
-			delete(p.byID, id)
+func (l *lastRead[V]) forget() {
+	for hash, known := range l.byHash {
+		if known.round != l.round {
+			delete(l.byHash, hash)
 		}
 	}
-	p.round++
+	l.round++
 }

@@ -227,7 +227,7 @@ func TestDataIsCheckedAgainstPoliciesThatStay(t *testing.T) {
 // programs are the ones from before it.
 func TestARefusedPolicyLeavesWhatItDidNotChange(t *testing.T) {
 	e := loaded(t, Options{}, threeWays)
-	before, name := programOf(e, allowRule), e.carried.names["alice"]
+	before, name := programOf(e, allowRule), e.carried.policies.names["alice"]
 	for _, mistake := range []string{"package", "package kubernetes.authorization\n\nallow contains x\n", "package kubernetes.authorization\n\nallow := 1\n"} {
 		if err := e.Load(t.Context(), content(mistake)); err == nil {
 			t.Fatalf("%q is taken", mistake)
@@ -236,7 +236,7 @@ func TestARefusedPolicyLeavesWhatItDidNotChange(t *testing.T) {
 	if err := e.Load(t.Context(), content(threeWays, "package other\n\nx := 1\n")); err != nil {
 		t.Fatal(err)
 	}
-	if programOf(e, allowRule) != before || e.carried.names["alice"] != name {
+	if programOf(e, allowRule) != before || e.carried.policies.names["alice"] != name {
 		t.Error("what did not change was made anew")
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	yamlv3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
+
+	"github.com/verdict-dev/verdict/policy/evaluator"
 )
 
 // reservedRoots are the names under `data` that hold rules or belong to the
@@ -68,52 +70,21 @@ func gives(doc Document, parsed *parsedDocuments, path []string) bool {
 	return err == nil && ok && (len(doc.Prefix) >= len(path) || hasPath(object, path[len(doc.Prefix):]))
 }
 
-// parsedDocuments remembers the documents of the last revision: a reload
-// usually changes few files, and what did not change is the very same value.
+// parsedDocuments are those of the last revision.
 type parsedDocuments struct {
-	byContent map[[sha256.Size]byte]parsedDocument
-	round     int
-	// names are those of the last revision.
-	names sharedNames
-}
-
-type parsedDocument struct {
-	value ast.Value
-	round int // in which it was last asked for
+	lastRead[ast.Value]
+	// names are what members are called by where they have these names.
+	names evaluator.Names
 }
 
 func (p *parsedDocuments) decode(doc Document) (ast.Value, error) {
 	h := sha256.New()
 	h.Write([]byte(filepath.Ext(doc.Path) + "\x00"))
 	h.Write(doc.Content)
-	key := [sha256.Size]byte(h.Sum(nil))
-	known, ok := p.byContent[key]
-	if !ok {
-		value, err := decodeDocument(doc, p.names)
-		if err != nil {
-			return nil, err
-		}
-		known.value = value
-	}
-	known.round = p.round
-	if p.byContent == nil {
-		p.byContent = map[[sha256.Size]byte]parsedDocument{}
-	}
-	p.byContent[key] = known
-	return known.value, nil
+	return p.get([sha256.Size]byte(h.Sum(nil)), func() (ast.Value, error) { return decodeDocument(doc, p.names) })
 }
 
-// forget drops what this round did not ask for.
-func (p *parsedDocuments) forget() {
-	for key, known := range p.byContent {
-		if known.round != p.round {
-			delete(p.byContent, key)
-		}
-	}
-	p.round++
-}
-
-func decodeDocument(doc Document, known sharedNames) (ast.Value, error) {
+func decodeDocument(doc Document, known evaluator.Names) (ast.Value, error) {
 	content := doc.Content
 	if filepath.Ext(doc.Path) != ".json" {
 		var err error

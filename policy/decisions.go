@@ -147,10 +147,9 @@ func (v *View) ask(ctx context.Context, r *rule, input source) (decision, error)
 		return decision{value: r.none(), expires: Never}, nil
 	}
 	now := time.Now()
-	asked := &inputQuestion{view: v, rule: r, input: input}
 	kept := v.engine.kept.byInput
 	if kept == nil || !r.cached {
-		return asked.decide(ctx, now)
+		return (&inputQuestion{view: v, rule: r, input: input}).decide(ctx, now)
 	}
 	buffer := keys.Get().(*[]byte)
 	defer func() {
@@ -160,7 +159,7 @@ func (v *View) ask(ctx context.Context, r *rule, input source) (decision, error)
 	key := input.appendKey(append((*buffer)[:0], byte(r.index)), r.input) //nolint:gosec // those of profiles are not asked here
 	*buffer = key
 	if len(key) > maxKey {
-		return asked.decide(ctx, now)
+		return (&inputQuestion{view: v, rule: r, input: input}).decide(ctx, now)
 	}
 	generation := v.generations[r.index]
 	found, ok := kept.Get(cache.View(key))
@@ -169,7 +168,7 @@ func (v *View) ask(ctx context.Context, r *rule, input source) (decision, error)
 	if ok {
 		return found, nil
 	}
-	asked.key = string(key)
+	asked := &inputQuestion{view: v, rule: r, input: input, key: string(key)}
 	return v.once(ctx, now, flightKey{generation: generation, input: asked.key}, r.prompt, asked)
 }
 

@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/evaluator"
 )
 
 // Limits on what a caller may make us decode. Kubernetes objects nest less
@@ -51,7 +53,7 @@ func DecodeValue(content []byte) (ast.Value, error) {
 }
 
 // decodeValue is DecodeValue, with these terms for members of their names.
-func decodeValue(content []byte, known sharedNames) (ast.Value, error) {
+func decodeValue(content []byte, known evaluator.Names) (ast.Value, error) {
 	parsed, err := ParseJSON(content)
 	if err != nil {
 		return nil, err

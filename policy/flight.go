@@ -10,7 +10,8 @@ import (
 )
 
 // flights let those who want the same decision at the same time share one
-// evaluation.
+// evaluation. Other than with x/sync's singleflight, who begins one may fly it
+// itself, and those who join it need not stay to the end.
 type flights struct {
 	mu       sync.Mutex
 	underWay map[flightKey]*flight

@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/verdict-dev/verdict/policy/evaluator"
 )
 
 // JSON is one JSON document that was checked whole (see DecodeValue for
@@ -29,7 +31,7 @@ type JSON struct {
 	extra []byte
 	nodes []node
 	// names are what members are called by where they have these names.
-	names sharedNames
+	names evaluator.Names
 }
 
 // node is one value of a document. Those of an object or array follow it, up to

@@ -2,24 +2,28 @@ package policy
 
 import (
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/evaluator"
 )
 
-// sharedNames are the strings that policies write, each as one term that programs and
-// the members of data share: OPA finds a member without comparing its name where
-// both are the same term, and data with many equal objects takes less memory.
-type sharedNames map[string]*ast.Term
-
-// namesIn returns the names of modules. Those that were in use before stay the
-// same terms, as data that did not change has them.
-func namesIn(modules map[string]*ast.Module, before sharedNames) sharedNames {
-	out := sharedNames{}
+// namesIn returns the strings that modules write, each as one term that programs
+// and the members of data share: OPA finds a member without comparing its name
+// where both are the same term, and data with many equal objects takes less memory.
+//
+// What the policies before wrote as well stays the same term, as data that did not
+// change has it. They may be nil.
+func namesIn(modules map[string]*ast.Module, before *policies) evaluator.Names {
+	out := evaluator.Names{}
 	for _, module := range modules {
 		ast.WalkTerms(module, func(t *ast.Term) bool {
 			text, ok := t.Value.(ast.String)
 			if !ok || out[string(text)] != nil {
 				return false
 			}
-			name := before[string(text)]
+			var name *ast.Term
+			if before != nil {
+				name = before.names[string(text)]
+			}
 			if name == nil {
 				name = ast.StringTerm(string(text))
 			}

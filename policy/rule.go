@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -53,15 +54,17 @@ func newRule(index int, e entry, f *footprint.Footprint) *rule {
 // possible, else OPA's interpreter. Rules that ask the clock, the network or
 // chance are the interpreter's too: when a program meets an error the
 // interpreter evaluates again, and asking twice is not the same as once.
-func (r *rule) prepare(ctx context.Context, compiler *ast.Compiler, values cache.InterQueryValueCache, known sharedNames, interpreterOnly bool) error {
+func (r *rule) prepare(ctx context.Context, compiler *ast.Compiler, values cache.InterQueryValueCache, known evaluator.Names, interpreterOnly bool) error {
 	ref := entryRef(r.path)
 	switch {
 	case interpreterOnly:
 		r.interpreted = "policy.evaluator is interpreter"
 	case r.footprint.Timed, len(r.footprint.Varying) > 0:
 		r.interpreted = "it asks the clock, the network or chance"
+	case len(r.footprint.Empty) > 0:
+		r.interpreted = "it may read " + strings.Join(r.footprint.Empty, ", ") + ", packages without rules, of which plans do not know"
 	default:
-		compiled, err := evaluator.NewCompiled(ctx, compiler, ref, values, evaluator.Names(known))
+		compiled, err := evaluator.NewCompiled(ctx, compiler, ref, values, known)
 		if err == nil {
 			r.evaluator, r.interpreter, r.prompt = compiled, compiled.Interpreter(), compiled.Prompt()
 			return nil

@@ -106,18 +106,15 @@ func (l *lowering) builtin(s *ir.CallStmt, args []operand) (statement, bool) {
 	return call.statement, true
 }
 
-// prompt are the builtin functions that take no longer than it takes to read their
-// operands and write their result, or not much.
+// prompt are the builtin functions of OPA's that take little longer than it takes to
+// read their operands and write their result. Those that are inlined are, too.
 var prompt = func() map[string]bool {
 	out := map[string]bool{}
 	for _, b := range []*ast.Builtin{
-		ast.Abs, ast.And, ast.ArrayConcat, ast.ArraySlice, ast.Ceil, ast.Concat, ast.Contains, ast.Count, ast.Divide, ast.EndsWith,
-		ast.Equal, ast.Floor, ast.FormatInt, ast.GreaterThan, ast.GreaterThanEq, ast.IndexOf, ast.IsArray, ast.IsBoolean,
-		ast.IsNull, ast.IsNumber, ast.IsObject, ast.IsSet, ast.IsString, ast.LessThan, ast.LessThanEq, ast.Lower, ast.Max,
-		ast.Member, ast.MemberWithKey, ast.Min, ast.Minus, ast.Multiply, ast.NotEqual, ast.ObjectGet, ast.ObjectKeys,
-		ast.ObjectRemove, ast.ObjectUnion, ast.Or, ast.Plus, ast.Rem, ast.Round, ast.Sort, ast.Split, ast.Sprintf, ast.StartsWith,
-		ast.Substring, ast.Sum, ast.ToNumber, ast.Trim, ast.TrimLeft, ast.TrimPrefix, ast.TrimRight, ast.TrimSpace,
-		ast.TrimSuffix, ast.TypeNameBuiltin, ast.Upper,
+		ast.Abs, ast.And, ast.ArrayConcat, ast.ArraySlice, ast.Ceil, ast.Concat, ast.Divide, ast.Floor, ast.FormatInt, ast.IndexOf,
+		ast.Lower, ast.Max, ast.MemberWithKey, ast.Min, ast.Minus, ast.Multiply, ast.ObjectKeys, ast.ObjectRemove, ast.ObjectUnion,
+		ast.Or, ast.Plus, ast.Rem, ast.Round, ast.Sort, ast.Split, ast.Sprintf, ast.Substring, ast.Sum, ast.ToNumber, ast.Trim,
+		ast.TrimLeft, ast.TrimPrefix, ast.TrimRight, ast.TrimSpace, ast.TrimSuffix, ast.TypeNameBuiltin, ast.Upper,
 	} {
 		out[b.Name] = true
 	}

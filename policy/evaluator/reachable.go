@@ -40,27 +40,8 @@ func isFunction(compiler *ast.Compiler, t *ast.Term) bool {
 // unsuitable finds what a program would do worse than the interpreter, or not
 // at all.
 func unsuitable(compiler *ast.Compiler, ref ast.Ref) error {
-	var empty []ast.Ref
-	for _, m := range compiler.Modules {
-		if len(m.Rules) == 0 {
-			empty = append(empty, m.Package.Path)
-		}
-	}
 	for _, rule := range reachable(compiler, ref) {
 		var err error
-		ast.WalkRefs(rule, func(r ast.Ref) bool {
-			for _, path := range empty {
-				known := r.GroundPrefix()
-				if path.HasPrefix(known) || known.HasPrefix(path) {
-					// OPA takes it for an empty object, of which plans do not know.
-					err = fmt.Errorf("%v: a reference that may be to %v, a package without rules", rule.Location, path)
-				}
-			}
-			return err != nil
-		})
-		if err != nil {
-			return err
-		}
 		ast.WalkExprs(rule, func(e *ast.Expr) bool {
 			if term, ok := e.Terms.(*ast.Term); ok && err == nil {
 				ast.WalkClosures(term, func(any) bool {

@@ -170,6 +170,7 @@ func (l *lowering) dot(s *ir.DotStmt) statement {
 	if _, ok := s.Source.Value.(ir.Local); !ok {
 		return func(*machine, frame) code { return undefined } // a scalar has no parts
 	}
+	// What is not lowered as a path wants the term.
 	l.program.wholeInput = l.program.wholeInput || s.Source.Value == ir.Input
 	source, key, target := l.operand(s.Source), l.operand(s.Key), int(s.Target)
 	if l.base[s.Source.Value.(ir.Local)] {

@@ -112,7 +112,7 @@ func (a *analysis) finish() *Footprint {
 	})
 	f := a.out
 	f.Rules = a.rules()
-	f.empty = emptyPackages(a.compiler, f.Rules)
+	f.Empty = emptyPackages(a.compiler, f.Rules)
 	slices.SortFunc(f.Rules, func(x, y *ast.Rule) int {
 		return cmp.Or(x.Location.Compare(y.Location), x.Head.Compare(y.Head))
 	})

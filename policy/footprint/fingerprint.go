@@ -13,17 +13,11 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Fingerprint is a hash of everything in the reachable rules that decides, the
-// lifetimes that packages give included, and of the entry's path. Footprints
-// with the same fingerprint decide alike for the same input and data; where
-// rules lie, and in which order, does not matter.
-func (f *Footprint) Fingerprint() [32]byte {
-	meaning, _ := f.Fingerprints()
-	return meaning
-}
-
-// Fingerprints are the Fingerprint, and one that footprints have in common only
-// if their rules are in the same order as well, as plans of the rules are.
+// Fingerprints are hashes of everything in the reachable rules that decides, the
+// lifetimes that packages give included, and of the entry's path. Footprints with
+// the same meaning decide alike for the same input and data; where rules lie, and
+// in which order, does not matter. With the same arrangement their rules are in the
+// same order as well, which plans of them depend on.
 func (f *Footprint) Fingerprints() (meaning, arrangement [32]byte) {
 	texts := make([]string, 0, len(f.Rules)+len(f.Varying))
 	order := sha256.New()
@@ -34,7 +28,7 @@ func (f *Footprint) Fingerprints() (meaning, arrangement [32]byte) {
 		texts = append(texts, "rule "+text)
 		write(order, text)
 	}
-	for _, path := range f.empty {
+	for _, path := range f.Empty {
 		texts = append(texts, "empty "+path)
 		write(order, "empty "+path)
 	}

@@ -14,7 +14,8 @@ r if { x := input.a; f(x.b); every y in x.c { y != {input.d, input.e} } }
 f(x) if x == 1
 other if input.z`
 	of := func(t *testing.T, entry string, sources ...string) [32]byte {
-		return Of(compile(t, sources...), ast.MustParseRef(entry)).Fingerprint()
+		meaning, _ := Of(compile(t, sources...), ast.MustParseRef(entry)).Fingerprints()
+		return meaning
 	}
 	want := of(t, "data.p.r", base)
 	for _, test := range []struct {

@@ -28,11 +28,11 @@ type Footprint struct {
 	// Widenings say which expressions make a whole document, or a whole
 	// `input.pod` or the like, part of the footprint; sorted by location.
 	Widenings []Widening
+	// Empty are the packages without rules that the rules may read; sorted. OPA
+	// takes each for an empty object under data.
+	Empty []string
 
 	entry ast.Ref
-	// empty are the packages without rules that the rules may read. OPA takes each
-	// for an empty object under data.
-	empty []string
 }
 
 // Use is one use of a non-deterministic builtin.
