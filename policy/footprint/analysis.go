@@ -113,9 +113,7 @@ func (a *analysis) finish() *Footprint {
 	f := a.out
 	f.Rules = a.rules()
 	f.Empty = emptyPackages(a.compiler, f.Rules)
-	slices.SortFunc(f.Rules, func(x, y *ast.Rule) int {
-		return cmp.Or(x.Location.Compare(y.Location), x.Head.Compare(y.Head))
-	})
+	slices.SortFunc(f.Rules, compareRules)
 	f.Varying = distinct(f.Varying, func(x, y Use) int {
 		return cmp.Or(x.Location.Compare(y.Location), cmp.Compare(x.Builtin, y.Builtin))
 	})
@@ -123,6 +121,45 @@ func (a *analysis) finish() *Footprint {
 		return cmp.Or(x.Location.Compare(y.Location), cmp.Compare(x.Path, y.Path))
 	})
 	return f
+}
+
+// compareRules orders rules by location. Those of one location come from one
+// rule with several bodies.
+//
+// The heads of rules that are not equal in kind are never compared: OPA's
+// comparison reads the key of both, which only a rule with contains has.
+func compareRules(x, y *ast.Rule) int {
+	if c := x.Location.Compare(y.Location); c != 0 {
+		return c
+	}
+	if c := x.Ref().Compare(y.Ref()); c != 0 {
+		return c
+	}
+	if x.Default != y.Default {
+		if x.Default {
+			return -1
+		}
+		return 1
+	}
+	for _, terms := range [][2]*ast.Term{{x.Head.Key, y.Head.Key}, {x.Head.Value, y.Head.Value}} {
+		if c := compareTerms(terms[0], terms[1]); c != 0 {
+			return c
+		}
+	}
+	return x.Body.Compare(y.Body)
+}
+
+// compareTerms orders terms, nil ones first.
+func compareTerms(x, y *ast.Term) int {
+	switch {
+	case x == y:
+		return 0
+	case x == nil:
+		return -1
+	case y == nil:
+		return 1
+	}
+	return x.Value.Compare(y.Value)
 }
 
 // emptyPackages are the packages without rules that a reference in rules may be to,
