@@ -27,6 +27,7 @@ func (h *handler) bind(c *call) {
 	if !ok {
 		return
 	}
+	c.forgetBody()
 	ctx := c.sharedContext()
 	profile, err := c.endpoint.rules(c.request, view)
 	switch {

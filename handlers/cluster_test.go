@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/verdict-dev/verdict/handlers"
@@ -19,7 +20,10 @@ type wholeCluster struct {
 	pods   map[string]*policy.PodState  // bound, by UID
 	bound  map[string]string            // node by UID
 
+	mutex               sync.Mutex // guards bound
 	stale, active, bind error
+	// locked is called by whoever locks a node, when it is set.
+	locked func()
 }
 
 // inWholeCluster connects to the cluster, in which default/p waits for a node.
@@ -77,6 +81,8 @@ func (c *wholeCluster) PodByUID(uid string) (*policy.PodState, bool) {
 }
 
 func (c *wholeCluster) PendingPod(_ context.Context, namespace, name, uid string) ([]byte, string, error) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
 	bound, ok := c.bound[uid]
 	if !ok {
 		return nil, "", scheduling.ErrNoPod
@@ -84,13 +90,20 @@ func (c *wholeCluster) PendingPod(_ context.Context, namespace, name, uid string
 	return fmt.Appendf(nil, `{"metadata":{"namespace":%q,"name":%q,"uid":%q}}`, namespace, name, uid), bound, nil
 }
 
-func (c *wholeCluster) LockNode(context.Context, string) (func(), error) { return func() {}, nil }
+func (c *wholeCluster) LockNode(context.Context, string) (func(), error) {
+	if c.locked != nil {
+		c.locked()
+	}
+	return func() {}, nil
+}
 
 func (c *wholeCluster) Assume([]byte, string, map[string]string) (func(), error) {
 	return func() {}, nil
 }
 
 func (c *wholeCluster) Bind(_ context.Context, _, _, uid, node string, _ map[string]string) error {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
 	if c.bind == nil {
 		c.bound[uid] = node
 	}

@@ -17,7 +17,7 @@ type endpoint struct {
 	verb      string
 	bodyLimit int64
 	longest   time.Duration // a decision may take, whatever the caller says
-	inFlight  []*inFlight
+	inFlight  *inFlight
 	serve     func(c *call)
 	// profile is that of a scheduling endpoint; its name in the metrics.
 	profile string
@@ -29,7 +29,7 @@ type endpoint struct {
 	scheduled prometheus.Observer
 }
 
-func (h *handler) newEndpoint(point Point, verb string, limit int64, longest time.Duration, serve func(*call), places []*inFlight) *endpoint {
+func (h *handler) newEndpoint(point Point, verb string, limit int64, longest time.Duration, serve func(*call), places *inFlight) *endpoint {
 	m := h.Metrics
 	m.prepare(point, verb)
 	return &endpoint{
@@ -72,19 +72,10 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !e.admit(c) {
 		return
 	}
-	for i, f := range e.inFlight {
-		if !f.enter(c, e.point) {
-			for _, entered := range e.inFlight[:i] {
-				entered.leave()
-			}
-			return
-		}
+	if !e.inFlight.enter(c) {
+		return
 	}
-	defer func() {
-		for _, f := range e.inFlight {
-			f.leave()
-		}
-	}()
+	defer e.inFlight.leave()
 	if e.deadline(c) && e.readBody(c) {
 		e.serve(c)
 	}
@@ -136,6 +127,15 @@ func (c *call) Write(b []byte) (int, error) {
 	n, err := c.ResponseWriter.Write(b)
 	c.lost = c.lost || err != nil
 	return n, err
+}
+
+// forgetBody is for calls that wait and have read all they need of their body:
+// a large one is not kept meanwhile.
+func (c *call) forgetBody() {
+	c.body = nil
+	if cap(c.buffer) > firstBuffer {
+		c.buffer = nil
+	}
 }
 
 // Unwrap is for http.ResponseController.

@@ -86,7 +86,9 @@ type Options struct {
 	// Cache bounds what is kept; the zero value keeps nothing.
 	Cache CacheOptions
 
-	MaxInFlight     int   // requests
+	// MaxInFlight is how many reviews are worked on at a time, and as many calls
+	// of each verb of each profile.
+	MaxInFlight     int
 	ReviewBytes     int64 // largest body of a review
 	SchedulingBytes int64 // largest body of an extender call
 	// DecisionTimeout bounds a decision, however long the caller would wait.
@@ -115,10 +117,9 @@ const (
 	Scheduling     Point = "scheduling"
 )
 
-// schedulingShare is the part of MaxInFlight that extender calls may take: a
-// body of theirs may be 64 times as large as a review's, and kube-scheduler
-// sends them one after the other.
-const schedulingShare = 32
+// bindingBytes is the largest body of a bind call, whatever a review's may be:
+// it holds four names, and calls that wait in turn keep theirs.
+const bindingBytes = 256 << 10
 
 // New returns the handler of the webhook listener.
 func New(o Options) http.Handler {
@@ -135,8 +136,7 @@ func New(o Options) http.Handler {
 	if o.Cluster != nil {
 		h.Nodes = o.Cluster
 	}
-	all := newInFlight(o.MaxInFlight, o.Metrics)
-	extender := newInFlight(max(o.MaxInFlight/schedulingShare, 1), o.Metrics)
+	reviews := newInFlight(o.MaxInFlight, "requests", o.Metrics)
 
 	r := chi.NewRouter()
 	r.NotFound(h.notFound)
@@ -144,7 +144,7 @@ func New(o Options) http.Handler {
 	r.Use(h.recoverer)
 
 	review := func(path string, point Point, serve func(*call)) {
-		r.Method(http.MethodPost, path, h.newEndpoint(point, "review", o.ReviewBytes, o.DecisionTimeout, serve, []*inFlight{all}))
+		r.Method(http.MethodPost, path, h.newEndpoint(point, "review", o.ReviewBytes, o.DecisionTimeout, serve, reviews))
 	}
 	verbs := func(path, profile string) {
 		for _, v := range []struct {
@@ -155,9 +155,10 @@ func New(o Options) http.Handler {
 			{filterVerb, o.SchedulingBytes, h.filter},
 			{prioritizeVerb, o.SchedulingBytes, h.prioritize},
 			{preemptVerb, o.SchedulingBytes, h.preempt},
-			{bindVerb, o.ReviewBytes, h.bind},
+			{bindVerb, min(o.ReviewBytes, bindingBytes), h.bind},
 		} {
-			e := h.newEndpoint(Scheduling, v.name, v.limit, o.SchedulingTimeout, v.serve, []*inFlight{extender, all})
+			places := newInFlight(o.MaxInFlight, v.name+" requests", o.Metrics)
+			e := h.newEndpoint(Scheduling, v.name, v.limit, o.SchedulingTimeout, v.serve, places)
 			e.profile, e.scheduled = profile, o.Metrics.scheduled.WithLabelValues(profile, v.name)
 			r.Method(http.MethodPost, path+v.name, h.named(e))
 		}

@@ -51,8 +51,8 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		}, []string{"point", "verb"}),
 		shed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_requests_shed_total",
-			Help: "Requests answered 503 because too many were in flight, by point.",
-		}, []string{"point"}),
+			Help: "Requests answered 503 because too many were in flight, by point and verb.",
+		}, []string{"point", "verb"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_policy_errors_total",
 			Help: "Evaluations that failed, by point, verb and kind: policy, timeout, cluster (there is none to ask, or it refused), stale (it was last heard of too long ago), or profile (there is none of that name).",
@@ -103,7 +103,7 @@ func (m *Metrics) WatchCache(name string, stats func() cache.Stats) {
 // prepare makes counters known from the start, so that the first of each shows
 // in a rate.
 func (m *Metrics) prepare(point Point, verb string) {
-	m.shed.WithLabelValues(string(point))
+	m.shed.WithLabelValues(string(point), verb)
 	for _, kind := range []string{"policy", "timeout"} {
 		m.errors.WithLabelValues(string(point), verb, kind)
 	}

@@ -91,37 +91,55 @@ func TestRequestsBeyondTheLimitAreShed(t *testing.T) {
 	s.wantMetric(t, 0, "verdict_requests_in_flight")
 }
 
-func TestExtenderCallsMayTakeOnlyAShare(t *testing.T) {
-	const most, share = 64, 2
-	g := newGate(share)
+// TestPlacesByVerb: one verb of one profile that takes all its places leaves the
+// other verbs, the other profiles and the reviews theirs.
+func TestPlacesByVerb(t *testing.T) {
+	const most = 2
+	g := newGate(most)
 	nodes := newCluster(t, node("a"))
-	nodes.looked = g.pass
-	s := newService(t, []string{placementPolicy, authorizationPackage + `allow contains "all"`}, func(o *handlers.Options) {
-		o.MaxInFlight, o.Nodes = most, nodes
-	})
-	body := namedNodes(t, "a")
-	held := []<-chan int{
-		s.inBackground(t.Context(), "/scheduler/filter", body),
-		s.inBackground(t.Context(), "/scheduler/prioritize", body),
-	}
-	for range held {
-		waitFor(t, g.entered, "a call's entering")
-	}
-	for _, verb := range []string{"filter", "prioritize"} {
-		wantStatus(t, s.post(t, "/scheduler/"+verb, body), http.StatusServiceUnavailable, "too many requests in flight")
-	}
-	s.wantMetric(t, 2, "verdict_requests_shed_total", "point", "scheduling")
-	if w := s.post(t, "/authorize", accessReview("v1", aliceGetsPods)); w.Code != http.StatusOK {
-		t.Errorf("a review beside a flood of extender calls is answered %d", w.Code)
-	}
-	close(g.open)
-	for _, code := range held {
-		if got := <-code; got != http.StatusOK {
-			t.Errorf("a call that was let in is answered %d", got)
-		}
-	}
-	if w := s.post(t, "/scheduler/filter", body); w.Code != http.StatusOK {
-		t.Errorf("with room again, a call is answered %d", w.Code)
+	whole := inWholeCluster(newCluster(t, node("fit")), func(c *wholeCluster) { c.locked = g.pass })
+	modules := []string{placementPolicy, "package kubernetes.scheduler.gpu\n", authorizationPackage + `allow contains "all"`}
+	for _, test := range []struct {
+		held, body string
+		change     func(*handlers.Options)
+		refusal    string
+	}{
+		{"/scheduler/filter", namedNodes(t, "a"), func(o *handlers.Options) { nodes.looked, o.Nodes = g.pass, nodes }, "too many filter requests in flight"},
+		{"/scheduler/bind", bindingOfP, whole, "too many bind requests in flight"},
+	} {
+		t.Run(test.held, func(t *testing.T) {
+			*g = *newGate(most)
+			s := newService(t, modules, func(o *handlers.Options) { o.MaxInFlight = most }, withProfiles(t, modules, "gpu"), test.change)
+			held := []<-chan int{s.inBackground(t.Context(), test.held, test.body), s.inBackground(t.Context(), test.held, test.body)}
+			for range held {
+				waitFor(t, g.entered, "a call's entering")
+			}
+			wantStatus(t, s.post(t, test.held, test.body), http.StatusServiceUnavailable, test.refusal)
+			verb := strings.TrimPrefix(test.held, "/scheduler/")
+			s.wantMetric(t, 1, "verdict_requests_shed_total", "point", "scheduling", "verb", verb)
+			nodes.looked = nil
+			for path, body := range map[string]string{
+				"/scheduler/filter": namedNodes(t), "/scheduler/prioritize": namedNodes(t), "/scheduler/preempt": "{}", "/scheduler/bind": "{}",
+				"/scheduler/gpu/filter": namedNodes(t), "/scheduler/gpu/bind": "{}", "/scheduler/unknown/filter": namedNodes(t),
+				"/authorize": accessReview("v1", aliceGetsPods),
+			} {
+				if path == test.held {
+					continue
+				}
+				if w := s.post(t, path, body); w.Code == http.StatusServiceUnavailable {
+					t.Errorf("%s beside a flood of %s is answered %d: %s", path, test.held, w.Code, w.Body)
+				}
+			}
+			close(g.open)
+			for _, code := range held {
+				if got := <-code; got != http.StatusOK {
+					t.Errorf("a call that was let in is answered %d", got)
+				}
+			}
+			if w := s.post(t, test.held, test.body); w.Code != http.StatusOK {
+				t.Errorf("with room again, a call is answered %d", w.Code)
+			}
+		})
 	}
 }
 

@@ -85,12 +85,14 @@ func isJSON(header http.Header) bool {
 	return err == nil && mediaType == "application/json"
 }
 
+// firstBuffer is the size of a new buffer for bodies, in bytes: most are smaller.
+const firstBuffer = 4096
+
 // readAll reads into buffer, at most one byte more than limit. length is what
 // the caller announced, -1 for nothing.
 func readAll(from io.Reader, buffer []byte, length, limit int64) ([]byte, error) {
 	// One byte more lets the end be seen without growing again.
-	const first = 4096
-	buffer = slices.Grow(buffer[:0], int(max(length+1, first)))
+	buffer = slices.Grow(buffer[:0], int(max(length+1, firstBuffer)))
 	for int64(len(buffer)) <= limit {
 		if len(buffer) == cap(buffer) {
 			buffer = slices.Grow(buffer, len(buffer))
