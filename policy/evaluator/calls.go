@@ -8,6 +8,10 @@ import (
 func (l *lowering) call(s *ir.CallStmt) statement {
 	args, result := l.operands(s.Args), int(s.Result)
 	if fn, ok := l.functions[s.Func]; ok {
+		if len(args) == passedOn+fn.replaced && len(args) < len(fn.params) {
+			// A reference that meets a function finds nothing.
+			return func(*machine, frame) code { return undefined }
+		}
 		if len(args) != len(fn.params) {
 			return l.refuse("%s is called with %d arguments", s.Func, len(args))
 		}
@@ -53,8 +57,11 @@ func (l *lowering) callDynamic(s *ir.CallDynamicStmt) statement {
 		if fn == nil {
 			return undefined
 		}
-		if len(fn.params) != len(args) {
-			return m.fail(errUnplanned)
+		if fn.replaced > 0 {
+			return m.fail(errUnplanned) // the plan passes no values here
+		}
+		if len(fn.params) > len(args) {
+			return dynamicLevels // to a reference, a function is nothing
 		}
 		v, c := fn.call(m, f, args)
 		if c != next {

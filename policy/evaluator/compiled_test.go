@@ -233,7 +233,11 @@ func TestCompiledStopsInsideABuiltin(t *testing.T) {
 func TestNewCompiledRefuses(t *testing.T) {
 	for _, c := range []struct{ name, rules, reason string }{
 		{"rules that could change the input", "r[k] := v if some k, v in input\n\nr.a[x] := 1 if some x in input.names", "different depths"},
-		{"a negation that goes on after a computed name", "r if {\n\tnot data.p.q[input.name] == input.value\n}\n\nq.a := input.a\n\nq.b := 1", "negation"},
+		{"the value of a rule in the place of a function, whose result is not used", "r if t with f as flag\n\nt if f(1)\n\nf(x) := x\n\nflag if input.flag", "without a use of its result"},
+		{"a function that calls what is replaced, in the place of another one", "r if t with f as g with h as 5\n\nt if f(1) == 5\n\nf(x) := x\n\ng(x) := h(x)\n\nh(x) := x", "replaced itself"},
+		{"a loop over the elements of another rule's set, whose order shows", "r := [x | some x in s]\n\ns := {input.a, input.b}", "run time"},
+		{"a loop over a parameter whose order shows", "r := f({input.a, input.b})\n\nf(s) := [x | some x in s]", "run time"},
+		{"a loop over an object whose keys are known at run time", "r := {k | some k, _ in {input.a: 1, input.b: 2}}", "run time"},
 		{"a comprehension that is grouped beyond a with", "r contains [x.a, l] if {\n\tsome x in input.list\n\ta := x.a\n\tl := [z | some y in input.list; z := t with input as y; y.a == a]\n}\n\nt := input.id", "groups once"},
 		{"a function in the place of a value", "r if t with data.names as data.p.f\n\nt if data.names\n\nf(x) := x", "function"},
 		{"an expression that is a comprehension", "r if {\n\t[to_number(x) | some x in input]\n}", "comprehension"},

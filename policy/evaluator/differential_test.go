@@ -38,7 +38,7 @@ func (w *writer) scalar() string {
 // collection is something to iterate over.
 func (w *writer) collection() string {
 	return w.pick(`input.list`, `input.obj`, `input.names`, `data.base.list`, `data.base.obj`, `data.base`, `data.q`, `parts`, `table`, `nested`, `data.q.items`,
-		`input`, `{1, "a", 2}`, `["a", 1, {"k": 1}]`, `{"a": 1, "x": "b"}`, `numbers.range(0, 3)`, `[]`, `set()`, w.term())
+		`input`, w.pick(`pair`, `pairs.a`, `both(input.n, input.s)`, w.made(), w.made()), `{1, "a", 2}`, `["a", 1, {"k": 1}]`, `{"a": 1, "x": "b"}`, `numbers.range(0, 3)`, `[]`, `set()`, w.term())
 }
 
 func (w *writer) term() string {
@@ -71,7 +71,7 @@ func (w *writer) term() string {
 	case 15:
 		return fmt.Sprintf("[%s, %s]", w.term(), w.term())
 	case 16:
-		return fmt.Sprintf("{%s, %s}", w.term(), w.term())
+		return w.pick(fmt.Sprintf("{%s, %s}", w.term(), w.term()), w.made(), fmt.Sprintf("elements(%s)", w.made()), fmt.Sprintf("[x | some x in %s]", w.made()), "pair", "pairs")
 	case 17:
 		return fmt.Sprintf("{%s: %s, \"k\": %s}", w.scalar(), w.term(), w.term())
 	case 18:
@@ -167,11 +167,11 @@ func (w *writer) expr() string {
 		w.vars = append(w.vars, a, b)
 		return out
 	case 16:
-		target := w.pick(`one`, `flag`, `chosen`, `f(1) == 1`, `parts[1]`, `count(parts) > 0`, `data.q.name == "a"`, `table.a`, `g(input.n)`)
-		return fmt.Sprintf("%s with %s as %s", target, w.pick(`input`, `input.n`, `input.obj`, `input.obj.a`, `data.base`, `data.base.obj`, `data.base.obj.a`, `data.q.name`, `data.q`, `f`, `count`, `input.list`), w.pick(w.term(), w.term(), `data.q.twice`, `3`))
+		target := w.pick(`one`, `flag`, `chosen`, `f(1) == 1`, `parts[1]`, `count(parts) > 0`, `data.q.name == "a"`, `table.a`, `g(input.n)`, `not flag`, `not f(input.n)`, `f(input.s)`)
+		return target + w.modifiers()
 	case 17:
 		v := w.name()
-		out := fmt.Sprintf("%s := %s with input.n as %s", v, w.pick(`one`, `chosen`, `parts`, `nested`), w.term())
+		out := fmt.Sprintf("%s := %s%s", v, w.pick(`one`, `chosen`, `parts`, `nested`, `[f(1), g(2), one]`, `[flag, count(parts)]`, `h(input.n)`), w.modifiers())
 		w.vars = append(w.vars, v)
 		return out
 	case 18:
@@ -185,6 +185,43 @@ func (w *writer) expr() string {
 		return fmt.Sprintf("%s(%s)", w.pick("is_string", "is_number", "is_object", "is_null"), w.term())
 	}
 	return fmt.Sprintf("%s(%s, %s)", w.pick("startswith", "contains", "endswith"), w.term(), w.term())
+}
+
+// modifiers writes one to three of them.
+func (w *writer) modifiers() string {
+	var out strings.Builder
+	for range 1 + w.IntN(3) {
+		switch w.IntN(8) {
+		case 0, 1, 2:
+			fmt.Fprintf(&out, " with %s as %s", w.pick(`input`, `input.n`, `input.obj`, `input.obj.a`, `input.list`, `input.s`, `input.obj.a.b`), w.term())
+		case 3, 4:
+			fmt.Fprintf(&out, " with %s as %s", w.pick(`data.base`, `data.base.obj`, `data.base.obj.a`, `data.base.list`, `data.q.name`, `data.q`, `data.q.items`, `data.p.one`, `data.p.parts`), w.term())
+		case 5:
+			fmt.Fprintf(&out, " with %s as %s", w.pick(`f`, `g`, `data.q.twice`, `count`, `upper`, `to_number`), w.pick(w.term(), w.scalar()))
+		case 6:
+			fmt.Fprintf(&out, " with %s as %s", w.pick(`f`, `g`, `data.q.twice`, `upper`, `count`, `to_number`), w.pick(`data.q.twice`, `f`, `other`, `other`, `type_name`, `one`, `flag`, `data.q.name`))
+		default:
+			fmt.Fprintf(&out, " with %s as %s", w.pick(`f`, `g`, `input.n`, `data.base.obj`), w.pick(`{input.n, input.s}`, `[input.n, 1]`, `{input.s: 1, "a": 2}`))
+		}
+	}
+	return out.String()
+}
+
+// made writes a literal whose elements are known at run time.
+func (w *writer) made() string {
+	return w.pick(
+		fmt.Sprintf("{%s, %s}", w.made2(), w.made2()), fmt.Sprintf("{%s, %s, %s}", w.made2(), w.made2(), w.made2()),
+		fmt.Sprintf("{%s: %s, %s: %s}", w.made2(), w.made2(), w.made2(), w.made2()),
+		fmt.Sprintf("[{%s, %s}, %s]", w.made2(), w.made2(), w.made2()),
+		fmt.Sprintf("{\"a\": {%s, %s}}", w.made2(), w.made2()),
+	)
+}
+
+func (w *writer) made2() string {
+	if len(w.vars) > 0 && w.IntN(3) == 0 {
+		return w.pick(w.vars...)
+	}
+	return w.pick(`input.n`, `input.s`, `input.obj.a`, `input.list[0]`, `input.list[1]`, `input.obj.x`, `1`, `"a"`, w.term())
 }
 
 // grouped writes a comprehension that compares with a variable from around it.
@@ -242,6 +279,8 @@ func (w *writer) policy() string {
 	several(1, func() {
 		fmt.Fprintf(&b, "h(x) := 1 if { x == %s } else := %s if { x == %s } else := 3 if { x == %s }\n", w.scalar(), w.pick("2", "1", "x"), w.scalar(), w.scalar())
 	})
+	b.WriteString("other(x) := x\n\nboth(x, y) := {x, y}\n\nelements(x) := [y | some y in x]\n\n")
+	fmt.Fprintf(&b, "pair := %s\n\npairs := %s\n\n", w.pick(`{input.n, input.s}`, `{input.n: 1, input.s: 2}`), w.pick(`{"a": {input.n, input.s}}`, `{"a": [{input.s, input.n}]}`))
 	several(3, func() { simple("one := " + w.pick("1", "1", "2", "input.n")) })
 	if w.IntN(2) == 0 {
 		b.WriteString("default flag := false\n")

@@ -65,6 +65,10 @@ func (l *lowering) groupedComprehension(target ir.Local, stmts []ir.Stmt) (s sta
 	if !ok || !comprehension(stmts[0], b) {
 		return nil, 0
 	}
+	if l.function.replaced > 0 {
+		l.refuse("%s:%d: a comprehension that is grouped where a function is replaced by a value", at.file, at.row)
+		return nil, 0
+	}
 	g := l.grouping(target, b.Blocks[0])
 	if g == nil {
 		return nil, 0 // it is missed at the end

@@ -258,9 +258,7 @@ func newRuleIndex(index ast.RuleIndex, rules []*ast.Rule) *ruleIndex {
 func (x *ruleIndex) run(m *machine, f frame, fn *function) code {
 	r := &m.lookup
 	r.machine, r.input, r.data = m, f[ir.Input], f[ir.Data]
-	if len(fn.params) > 2 {
-		r.args = f[fn.params[2]:][:len(fn.params)-2]
-	}
+	r.args = fn.arguments(f)
 	result, err := x.index.Lookup(r)
 	r.clear()
 	if err != nil {

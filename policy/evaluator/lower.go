@@ -124,21 +124,33 @@ func lower(policy *ir.Policy, compiler *ast.Compiler, indexed map[place]bool, na
 
 func (l *lowering) declare(fn *ir.Func) error {
 	f := &function{name: fn.Name, result: int(fn.Return), rule: -1, args: -1, index: noIndex}
-	if len(fn.Params) < 2 || fn.Params[0] != ir.Input || fn.Params[1] != ir.Data {
+	if len(fn.Params) < passedOn || fn.Params[0] != ir.Input || fn.Params[1] != ir.Data {
 		return fmt.Errorf("%s: unexpected parameters %v", fn.Name, fn.Params)
 	}
+	// The values that replace functions are passed before the result, the arguments
+	// after it.
+	f.replaced = f.result - passedOn
 	for i, p := range fn.Params {
-		f.params = append(f.params, int(p))
-		if i > 2 && p != fn.Params[i-1]+1 {
-			// Values that replace functions are passed before the result. It is
-			// rare, and what is passed where is not worth working out.
-			return fmt.Errorf("%s: parameters %v are apart", fn.Name, fn.Params)
+		want := i
+		if i >= f.result {
+			want++
 		}
+		if int(p) != want {
+			return fmt.Errorf("%s: unexpected parameters %v", fn.Name, fn.Params)
+		}
+		f.params = append(f.params, int(p))
 	}
-	if len(fn.Params) == 2 {
+	switch {
+	case f.replaced < 0 || len(fn.Params) < f.result:
+		return fmt.Errorf("%s: unexpected parameters %v", fn.Name, fn.Params)
+	case f.replaced > 0:
+		// It is remembered for the values that were passed last.
+		f.args = l.program.functions
+		l.program.functions++
+	case len(fn.Params) == passedOn:
 		f.rule = l.program.rules
 		l.program.rules++
-	} else if l.costs[fn.Name] != cheap {
+	case l.costs[fn.Name] != cheap:
 		f.expensive = l.costs[fn.Name] == expensive
 		f.args = l.program.functions
 		l.program.functions++

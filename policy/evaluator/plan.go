@@ -58,11 +58,12 @@ func planQuery(ctx context.Context, compiler *ast.Compiler, ref ast.Ref) (policy
 			policy, err = nil, fmt.Errorf("planning %v panicked: %v", ref, r)
 		}
 	}()
-	if err := unsuitable(compiler, ref); err != nil {
+	prepared, err := plannable(compiler, ref)
+	if err != nil {
 		return nil, err
 	}
 	_, err = rego.New(
-		rego.Compiler(compiler),
+		rego.Compiler(prepared),
 		rego.ParsedQuery(ast.NewBody(ast.Equality.Expr(ast.VarTerm(resultVar), ast.NewTerm(ref)))),
 		rego.Target(planTarget),
 		// A target switches the compiler to another mode, for good; it stays as it was.

@@ -63,6 +63,9 @@ type function struct {
 	params []int
 	result int
 	size   int // of its frame
+	// replaced is how many values are passed that stand in the place of functions.
+	// They lie between data and the result, the arguments behind the result.
+	replaced int
 	// prologue and epilogue run always, definitions as the index says.
 	prologue, epilogue []block
 	definitions        [][]block
@@ -172,18 +175,14 @@ func (fn *function) call(m *machine, caller frame, args []operand) (*ast.Term, c
 	for i, p := range fn.params {
 		f[p] = args[i].in(caller)
 	}
-	var passed frame
-	var key int
-	if len(fn.params) > 2 {
-		// The arguments lie one after the other behind the result.
-		passed = f[fn.params[2]:][: len(fn.params)-2 : len(fn.params)-2]
-		for _, p := range passed {
-			if p == nil {
-				m.pop(f, chunk, top)
-				return nil, m.fail(errUnplanned)
-			}
+	for _, p := range fn.params[passedOn:] {
+		if f[p] == nil {
+			m.pop(f, chunk, top)
+			return nil, m.fail(errUnplanned)
 		}
 	}
+	passed := fn.passed(f)
+	var key int
 	if fn.args >= 0 {
 		result, k, ok := m.memo.functions[fn.args].find(passed, fn.expensive)
 		if ok {
@@ -203,11 +202,28 @@ func (fn *function) call(m *machine, caller frame, args []operand) (*ast.Term, c
 		if fn.rule >= 0 {
 			m.memo.rules[fn.rule] = remembered{known: true, value: result}
 		} else if fn.args >= 0 {
+			f[fn.result] = nil // it lies among what is passed
 			m.memo.functions[fn.args].remember(passed, key, result, fn.expensive)
 		}
 	}
 	m.pop(f, chunk, top)
 	return result, c
+}
+
+// passed is what the result depends on beside input and data: the arguments, and the
+// values that stand in the place of functions. The result, which lies between them,
+// has none yet.
+func (fn *function) passed(f frame) frame {
+	from, to := fn.result+1, len(fn.params)+1
+	if fn.replaced > 0 {
+		from = passedOn
+	}
+	return f[from:to:to]
+}
+
+// arguments are those of a call in f.
+func (fn *function) arguments(f frame) frame {
+	return f[fn.result+1 : len(fn.params)+1]
 }
 
 // operand is a variable, or a constant when value is set.

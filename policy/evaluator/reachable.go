@@ -39,8 +39,8 @@ func isFunction(compiler *ast.Compiler, t *ast.Term) bool {
 
 // unsuitable finds what a program would do worse than the interpreter, or not
 // at all.
-func unsuitable(compiler *ast.Compiler, ref ast.Ref) error {
-	for _, rule := range reachable(compiler, ref) {
+func unsuitable(compiler *ast.Compiler, rules []*ast.Rule) error {
+	for _, rule := range rules {
 		var err error
 		ast.WalkExprs(rule, func(e *ast.Expr) bool {
 			if term, ok := e.Terms.(*ast.Term); ok && err == nil {

@@ -1,0 +1,562 @@
+package evaluator
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// A set literal whose elements are known at run time is no set yet to OPA's
+// interpreter where it is bound to a variable: a loop over it takes the elements in
+// the order in which the literal has them, equal ones twice. It becomes a set where it
+// is an operand of a builtin function, or the result of a comprehension or of a rule
+// (but only from the second time on that the rule is asked for). To a plan it is a set
+// from the start.
+//
+// Where the order can't show, that is the same: every element is looked at, and what
+// they give is a set. Elsewhere, the loop is planned over a list of the elements. What
+// is neither is left to the interpreter.
+
+// incomplete says what may not be complete in a value yet.
+type incomplete uint8
+
+const (
+	// runtimeSet and runtimeObject are literals of several elements or keys, not all
+	// of them constants.
+	runtimeSet incomplete = 1 << iota
+	runtimeObject
+	// holding values have such a literal in them.
+	holding
+)
+
+// below is what may be incomplete of a value that is held by one.
+func (s incomplete) below() incomplete {
+	if s&holding != 0 {
+		return runtimeSet | runtimeObject | holding
+	}
+	return 0
+}
+
+// lists are the sets of one branch of a rule whose elements have to be iterated as a
+// list, by the variable that each is bound to.
+type lists struct {
+	sets map[ast.Var]bool
+	// keys are the variables for the keys of those loops, which have no further use.
+	keys map[ast.Var]bool
+}
+
+// literals follows literals that are made at run time through the rules.
+type literals struct {
+	compiler *ast.Compiler
+	rules    []*ast.Rule
+	// variables, parameters and results are what may be incomplete of them; results by
+	// the path of the rule.
+	variables  map[*ast.Rule]map[ast.Var]incomplete
+	parameters map[*ast.Rule][]incomplete
+	results    map[string]incomplete
+	// replacements are what may take the place of functions, by their names.
+	replacements map[string][]ast.Ref
+	changed      bool
+
+	lists map[*ast.Rule]lists
+	err   error
+}
+
+// runtimeLiterals finds the sets that have to be iterated as lists. An error means
+// that the rules are the interpreter's.
+func runtimeLiterals(compiler *ast.Compiler, rules []*ast.Rule) (map[*ast.Rule]lists, error) {
+	if !slices.ContainsFunc(rules, hasRuntimeLiteral) {
+		return nil, nil
+	}
+	l := &literals{
+		compiler: compiler, rules: rules,
+		variables: map[*ast.Rule]map[ast.Var]incomplete{}, parameters: map[*ast.Rule][]incomplete{}, results: map[string]incomplete{},
+		replacements: replacements(compiler, rules), lists: map[*ast.Rule]lists{},
+	}
+	for l.changed = true; l.changed; {
+		l.changed = false
+		for _, rule := range rules {
+			l.flow(rule)
+		}
+	}
+	for _, rule := range rules {
+		l.check(rule)
+	}
+	return l.lists, l.err
+}
+
+func hasRuntimeLiteral(rule *ast.Rule) bool {
+	found := false
+	one := *rule
+	one.Else = nil
+	ast.WalkTerms(&one, func(t *ast.Term) bool {
+		found = found || ownIncompleteness(t) != 0
+		return found
+	})
+	return found
+}
+
+// ownIncompleteness is that of a literal apart from what it holds.
+func ownIncompleteness(t *ast.Term) incomplete {
+	switch v := t.Value.(type) {
+	case ast.Set:
+		if v.Len() > 1 && slices.ContainsFunc(v.Slice(), notConstant) {
+			return runtimeSet
+		}
+	case ast.Object:
+		if v.Len() > 1 && slices.ContainsFunc(v.Keys(), notConstant) {
+			return runtimeObject
+		}
+	}
+	return 0
+}
+
+func notConstant(t *ast.Term) bool { return !ast.IsConstant(t.Value) }
+
+// incompleteness is that of a term of rule.
+func (l *literals) incompleteness(rule *ast.Rule, t *ast.Term) incomplete {
+	out := ownIncompleteness(t)
+	held := func(t *ast.Term) {
+		if l.incompleteness(rule, t) != 0 {
+			out |= holding
+		}
+	}
+	switch v := t.Value.(type) {
+	case ast.Var:
+		return l.variables[rule][v]
+	case ast.Ref:
+		steps := l.steps(rule, v)
+		return steps[len(steps)-1]
+	case *ast.Array:
+		v.Foreach(held)
+	case ast.Object:
+		v.Foreach(func(k, v *ast.Term) {
+			held(k)
+			held(v)
+		})
+	}
+	// What is looked up in a set comes out complete.
+	return out
+}
+
+// steps are the shapes along a reference: of its first term, and of what it finds
+// after each further one.
+func (l *literals) steps(rule *ast.Rule, ref ast.Ref) []incomplete {
+	out := make([]incomplete, len(ref))
+	if name, ok := ref[0].Value.(ast.Var); !ok || name.Equal(ast.InputRootDocument.Value) {
+		return out
+	} else if !name.Equal(ast.DefaultRootDocument.Value) {
+		out[0] = l.variables[rule][name]
+		for i := 1; i < len(ref); i++ {
+			out[i] = out[i-1].below()
+		}
+		return out
+	}
+	node := l.compiler.RuleTree.Child(ref[0].Value)
+	for i := 1; i < len(ref) && node != nil; i++ {
+		if _, named := ref[i].Value.(ast.String); !named {
+			if l.anyResult(node) {
+				// Which of the rules it is shows later.
+				for j := i; j < len(ref); j++ {
+					out[j] = runtimeSet | runtimeObject | holding
+				}
+			}
+			return out
+		}
+		node = node.Child(ref[i].Value)
+		if node != nil && len(node.Values) > 0 {
+			out[i] = l.results[ref[:i+1].String()]
+			for j := i + 1; j < len(ref); j++ {
+				out[j] = out[j-1].below()
+			}
+			return out
+		}
+	}
+	return out
+}
+
+// anyResult reports whether some rule below node has an incomplete result.
+func (l *literals) anyResult(node *ast.TreeNode) bool {
+	found := false
+	node.DepthFirst(func(n *ast.TreeNode) bool {
+		if len(n.Values) > 0 {
+			found = found || l.results[n.Values[0].Ref().GroundPrefix().String()] != 0
+		}
+		return found
+	})
+	return found
+}
+
+func (l *literals) mark(rule *ast.Rule, t *ast.Term, s incomplete) {
+	if s == 0 {
+		return
+	}
+	if name, ok := t.Value.(ast.Var); ok {
+		known := l.variables[rule]
+		if known == nil {
+			known = map[ast.Var]incomplete{}
+			l.variables[rule] = known
+		}
+		if known[name]|s != known[name] {
+			known[name] |= s
+			l.changed = true
+		}
+		return
+	}
+	// Of a pattern, each variable may get what the value holds.
+	switch v := t.Value.(type) {
+	case *ast.Array:
+		v.Foreach(func(t *ast.Term) { l.mark(rule, t, s.below()) })
+	case ast.Object:
+		v.Foreach(func(_, t *ast.Term) { l.mark(rule, t, s.below()) })
+	}
+}
+
+// flow follows the values of one branch of a rule.
+func (l *literals) flow(rule *ast.Rule) {
+	for i, s := range l.parameters[rule] {
+		l.mark(rule, rule.Head.Args[i], s)
+	}
+	walkExprs(rule, func(e *ast.Expr) {
+		switch terms := e.Terms.(type) {
+		case []*ast.Term:
+			l.flowCall(rule, e, terms)
+		case *ast.Every:
+			s := l.incompleteness(rule, terms.Domain).below()
+			l.mark(rule, terms.Value, s)
+			if terms.Key != nil {
+				l.mark(rule, terms.Key, s)
+			}
+		}
+	})
+	if rule.Head.RuleKind() == ast.SingleValue && rule.Head.Value != nil && rule.Ref().IsGround() {
+		path := rule.Ref().String()
+		if s := l.incompleteness(rule, rule.Head.Value); l.results[path]|s != l.results[path] {
+			l.results[path] |= s
+			l.changed = true
+		}
+	}
+}
+
+func (l *literals) flowCall(rule *ast.Rule, e *ast.Expr, terms []*ast.Term) {
+	if e.IsEquality() && len(terms) == 3 {
+		l.mark(rule, terms[1], l.incompleteness(rule, terms[2]))
+		l.mark(rule, terms[2], l.incompleteness(rule, terms[1]))
+		return
+	}
+	operator, ok := terms[0].Value.(ast.Ref)
+	if !ok {
+		return
+	}
+	for _, called := range append([]ast.Ref{operator}, l.replacements[operator.String()]...) {
+		for _, other := range l.compiler.GetRulesExact(called) {
+			for branch := other; branch != nil; branch = branch.Else {
+				l.pass(rule, branch, terms[1:])
+			}
+		}
+		if last := len(terms) - 1; last > 0 {
+			l.mark(rule, terms[last], l.results[called.String()])
+		}
+	}
+}
+
+// pass hands the arguments of a call in rule to a branch of the function.
+func (l *literals) pass(rule, branch *ast.Rule, arguments []*ast.Term) {
+	for i := range branch.Head.Args {
+		if i >= len(arguments) {
+			return
+		}
+		s := l.incompleteness(rule, arguments[i])
+		if s == 0 {
+			continue
+		}
+		known := l.parameters[branch]
+		if known == nil {
+			known = make([]incomplete, len(branch.Head.Args))
+			l.parameters[branch] = known
+		}
+		if known[i]|s != known[i] {
+			known[i] |= s
+			l.changed = true
+		}
+	}
+}
+
+// check looks for what would show that a literal is no set or object yet.
+func (l *literals) check(rule *ast.Rule) {
+	c := &literalCheck{literals: l, rule: rule, occurrences: map[ast.Var]int{}, bindings: map[ast.Var]int{}}
+	one := *rule
+	one.Else = nil
+	ast.WalkVars(&one, func(v ast.Var) bool {
+		c.occurrences[v]++
+		return false
+	})
+	walkExprs(rule, func(e *ast.Expr) {
+		if terms, ok := e.Terms.([]*ast.Term); ok {
+			for _, t := range terms[1:] {
+				if name, ok := t.Value.(ast.Var); ok && e.IsEquality() {
+					c.bindings[name]++
+				}
+			}
+		}
+	})
+	known := ast.NewVarSet()
+	for _, arg := range rule.Head.Args {
+		ast.WalkVars(arg, func(v ast.Var) bool {
+			known.Add(v)
+			return false
+		})
+	}
+	// Where the rule has one constant value, its first solution is the last.
+	ordered := rule.Head.RuleKind() == ast.SingleValue && (rule.Head.Value == nil || ast.IsConstant(rule.Head.Value.Value))
+	c.body(rule.Body, known, ordered)
+	for _, t := range []*ast.Term{rule.Head.Key, rule.Head.Value} {
+		if t != nil {
+			c.part(t, known)
+		}
+	}
+}
+
+// boundSet recognises the expression that binds a variable to a set literal.
+func boundSet(e *ast.Expr) (ast.Var, ast.Set) {
+	terms, ok := e.Terms.([]*ast.Term)
+	if !ok || !e.IsEquality() || len(terms) != 3 || e.Negated {
+		return "", nil
+	}
+	for i := range 2 {
+		name, isVar := terms[1+i].Value.(ast.Var)
+		set, isSet := terms[2-i].Value.(ast.Set)
+		if isVar && isSet && ownIncompleteness(terms[2-i]) != 0 {
+			return name, set
+		}
+	}
+	return "", nil
+}
+
+// literalCheck is the check of one branch of a rule. known are the variables that
+// have a value before an expression, ordered says that the order of solutions shows.
+type literalCheck struct {
+	*literals
+	rule        *ast.Rule
+	occurrences map[ast.Var]int
+	bindings    map[ast.Var]int // equations that a variable is one side of
+	sets        []ast.Var       // that can be iterated as lists
+}
+
+func (c *literalCheck) refuse(at *ast.Location, format string, args ...any) {
+	if c.err == nil {
+		c.err = fmt.Errorf("%v: %s", at, fmt.Sprintf(format, args...))
+	}
+}
+
+func (c *literalCheck) body(body ast.Body, outer ast.VarSet, ordered bool) {
+	known := outer.Copy()
+	for _, e := range body {
+		c.expr(e, known, ordered)
+		if name, set := boundSet(e); set != nil && !known.Contains(name) && !slices.ContainsFunc(set.Slice(), c.unfinished) {
+			c.sets = append(c.sets, name)
+		}
+		known.Update(e.Vars(ast.VarVisitorParams{SkipClosures: true, SkipWithTarget: true, SkipRefCallHead: true}))
+	}
+}
+
+// unfinished reports whether an element of a set is another one in a list.
+func (c *literalCheck) unfinished(t *ast.Term) bool {
+	return c.incompleteness(c.rule, t) != 0 || ast.ContainsRefs(t)
+}
+
+func (c *literalCheck) expr(e *ast.Expr, known ast.VarSet, ordered bool) {
+	for _, w := range e.With {
+		c.term(w.Value, known, ordered)
+	}
+	switch terms := e.Terms.(type) {
+	case *ast.Term:
+		c.term(terms, known, ordered || e.Negated)
+	case []*ast.Term:
+		c.call(e, terms, known)
+		for _, t := range terms[1:] {
+			c.term(t, known, ordered || e.Negated)
+		}
+	case *ast.Every:
+		c.every(terms, known)
+	case *ast.Not:
+		c.body(terms.Body, known, true)
+	case *ast.LogicalAnd:
+		c.body(terms.Lhs, known, true)
+		c.body(terms.Rhs, known, true)
+	case *ast.LogicalOr:
+		c.body(terms.Lhs, known, true)
+		c.body(terms.Rhs, known, true)
+	}
+}
+
+// call checks what a literal is unified with: an object is compared by the number of
+// its keys as they are written.
+func (c *literalCheck) call(e *ast.Expr, terms []*ast.Term, known ast.VarSet) {
+	isNew := func(t *ast.Term) bool {
+		name, ok := t.Value.(ast.Var)
+		return ok && !known.Contains(name)
+	}
+	objects := func(s incomplete) bool { return s&(runtimeObject|holding) != 0 }
+	if e.IsEquality() && len(terms) == 3 {
+		if objects(c.incompleteness(c.rule, terms[1])|c.incompleteness(c.rule, terms[2])) && !isNew(terms[1]) && !isNew(terms[2]) {
+			c.refuse(e.Location, "an object whose keys are known at run time is unified")
+		}
+		return
+	}
+	operator, ok := terms[0].Value.(ast.Ref)
+	if !ok {
+		return
+	}
+	for _, called := range append([]ast.Ref{operator}, c.replacements[operator.String()]...) {
+		for _, other := range c.compiler.GetRulesExact(called) {
+			for branch := other; branch != nil; branch = branch.Else {
+				for i, arg := range branch.Head.Args {
+					if _, isVar := arg.Value.(ast.Var); !isVar && 1+i < len(terms) && objects(c.incompleteness(c.rule, terms[1+i])) {
+						c.refuse(e.Location, "an object whose keys are known at run time is unified with a parameter")
+					}
+				}
+			}
+		}
+		if last := terms[len(terms)-1]; objects(c.results[called.String()]) && !isNew(last) {
+			c.refuse(e.Location, "an object whose keys are known at run time is unified with a result")
+		}
+	}
+}
+
+func (c *literalCheck) every(every *ast.Every, known ast.VarSet) {
+	s := c.incompleteness(c.rule, every.Domain)
+	if s&runtimeObject != 0 || s&runtimeSet != 0 && !c.list(every.Domain, every.Key) {
+		c.refuse(every.Location, "every over a literal whose elements are known at run time")
+	}
+	c.part(every.Domain, known)
+	inside := known.Copy()
+	for _, t := range []*ast.Term{every.Key, every.Value} {
+		if t != nil {
+			ast.WalkVars(t, func(v ast.Var) bool {
+				inside.Add(v)
+				return false
+			})
+		}
+	}
+	c.body(every.Body, inside, true)
+}
+
+func (c *literalCheck) term(t *ast.Term, known ast.VarSet, ordered bool) {
+	switch v := t.Value.(type) {
+	case ast.Ref:
+		c.ref(t, v, known, ordered)
+		for _, element := range v[1:] {
+			c.part(element, known)
+		}
+	case *ast.Array:
+		v.Foreach(func(t *ast.Term) { c.part(t, known) })
+	case ast.Set:
+		v.Foreach(func(t *ast.Term) { c.part(t, known) })
+	case ast.Object:
+		v.Foreach(func(k, v *ast.Term) {
+			c.part(k, known)
+			c.part(v, known)
+		})
+	case *ast.ArrayComprehension:
+		c.closure(v.Body, known, true, v.Term)
+	case *ast.SetComprehension:
+		c.closure(v.Body, known, false, v.Term)
+	case *ast.ObjectComprehension:
+		c.closure(v.Body, known, false, v.Key, v.Value)
+	}
+}
+
+// part is a term of a literal: a loop in it is none that iterate knows.
+func (c *literalCheck) part(t *ast.Term, known ast.VarSet) {
+	if ref, ok := t.Value.(ast.Ref); ok {
+		for _, s := range c.steps(c.rule, ref)[:len(ref)-1] {
+			if s != 0 {
+				c.refuse(t.Location, "a reference to a literal in a literal")
+			}
+		}
+	}
+	c.term(t, known, false)
+}
+
+func (c *literalCheck) closure(body ast.Body, known ast.VarSet, ordered bool, heads ...*ast.Term) {
+	c.body(body, known, ordered)
+	inside := known.Copy()
+	inside.Update(body.Vars(ast.VarVisitorParams{SkipClosures: true, SkipWithTarget: true}))
+	for _, head := range heads {
+		c.part(head, inside)
+	}
+}
+
+// ref checks a reference into a literal.
+func (c *literalCheck) ref(t *ast.Term, ref ast.Ref, known ast.VarSet, ordered bool) {
+	for i, s := range c.steps(c.rule, ref)[:len(ref)-1] {
+		key := ref[i+1]
+		if s&runtimeObject != 0 {
+			// Keys that turn out equal are two all the same, the first of which counts.
+			c.refuse(t.Location, "a reference into an object whose keys are known at run time")
+		}
+		if s&runtimeSet == 0 || !ordered || known.Contains(variableOf(key)) || ast.IsScalar(key.Value) {
+			continue
+		}
+		if i > 0 || !c.list(ref[0], key) {
+			c.refuse(t.Location, "a loop over a set whose elements are known at run time")
+		}
+	}
+}
+
+func variableOf(t *ast.Term) ast.Var {
+	name, _ := t.Value.(ast.Var)
+	return name
+}
+
+// list notes that the elements of a set have to be iterated as a list, if that can
+// be done: the variable stands for one literal, and the key, which is the element
+// again, is of no further use.
+func (c *literalCheck) list(set, key *ast.Term) bool {
+	name := variableOf(set)
+	if name == "" || !slices.Contains(c.sets, name) || c.bindings[name] != 1 || !c.unused(key) {
+		return false
+	}
+	of := c.lists[c.rule]
+	if of.sets == nil {
+		of = lists{sets: map[ast.Var]bool{}, keys: map[ast.Var]bool{}}
+		c.lists[c.rule] = of
+	}
+	of.sets[name] = true
+	if key != nil {
+		of.keys[variableOf(key)] = true
+	}
+	return true
+}
+
+func (c *literalCheck) unused(key *ast.Term) bool {
+	return key == nil || variableOf(key) != "" && c.occurrences[variableOf(key)] == 1
+}
+
+// iterate has the loops of an expression over sets be over their lists. names are the
+// variables for these, by those of the sets.
+func (of lists) iterate(e *ast.Expr, names map[ast.Var]*ast.Term) {
+	if len(of.sets) == 0 {
+		return
+	}
+	var terms []*ast.Term
+	switch all := e.Terms.(type) {
+	case *ast.Term:
+		terms = []*ast.Term{all}
+	case []*ast.Term:
+		terms = all[1:]
+	case *ast.Every:
+		if list := names[variableOf(all.Domain)]; list != nil {
+			all.Domain = list
+		}
+	}
+	for _, t := range terms {
+		if ref, ok := t.Value.(ast.Ref); ok && len(ref) > 1 && of.keys[variableOf(ref[1])] {
+			if list := names[variableOf(ref[0])]; list != nil {
+				ref[0] = list
+			}
+		}
+	}
+}
