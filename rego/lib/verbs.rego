@@ -17,10 +17,54 @@ write := {"create", "update", "patch", "delete", "deletecollection"}
 # title: Verb matching
 # description: |
 #   True when granted, a list or set of verbs, holds the verb of a request or
-#   `*`. A `*` in the request is an ordinary name, not a wildcard.
+#   `*`. A `*` in the request is an ordinary name, not a wildcard. As with RBAC,
+#   `*` in a grant covers every verb, those of impersonation included, and no
+#   other pattern is one: `impersonate-on:user-info:*` covers only itself.
 # scope: document
 default matches(_, _) := false
 
 matches(granted, _) if "*" in granted
 
 matches(granted, verb) if verb in granted
+
+# METADATA
+# title: Impersonation
+# description: |
+#   True for each verb that kube-apiserver asks before somebody acts as somebody
+#   else: `impersonate`, and, since Kubernetes 1.36, `impersonate:<mode>` on who
+#   is impersonated and `impersonate-on:<mode>:<verb>` on what the request is
+#   for (KEP-5284). A rule that knows `impersonate` alone misses the others.
+# scope: document
+default impersonation(_) := false
+
+impersonation("impersonate") := true
+
+impersonation(verb) if {
+	is_string(verb)
+	startswith(verb, "impersonate:")
+}
+
+impersonation(verb) if {
+	is_string(verb)
+	startswith(verb, _on)
+}
+
+# METADATA
+# title: Underlying verb
+# description: |
+#   What a request does: `get` for `impersonate-on:user-info:get`, which asks
+#   whether somebody may get the object while impersonating, and the verb itself
+#   for any other. Undefined for what is no string.
+# scope: document
+underlying(verb) := verb if {
+	is_string(verb)
+	not startswith(verb, _on)
+}
+
+underlying(verb) := concat(":", array.slice(parts, 2, count(parts))) if {
+	is_string(verb)
+	startswith(verb, _on)
+	parts := split(verb, ":")
+}
+
+_on := "impersonate-on:"

@@ -42,10 +42,11 @@ allow contains reason if {
 # METADATA
 # title: Guard rails
 # description: |
-#   The Secrets of kube-system hold the credentials of the control plane, and
-#   its pods use them. Only the control plane and those listed in
-#   data.access.guardRails.kubeSystem {users, groups} are let through, to what
-#   other rules and authorizers then say.
+#   The Secrets of kube-system hold the credentials of the control plane, its
+#   pods use them, and so do tokens of its service accounts. Only the control
+#   plane and those listed in data.access.guardRails.kubeSystem {users, groups}
+#   are let through, to what other rules and authorizers then say, and nobody
+#   else becomes one of them by impersonation.
 # scope: document
 deny contains "Secrets of kube-system are kept from all but trusted groups" if {
 	_secrets_revealed
@@ -63,6 +64,31 @@ deny contains "pods of kube-system are entered by trusted groups alone" if {
 	_api_group == ""
 	resources.qualified(_resource, _subresource) in _ways_into_pods
 	_namespace in {"kube-system", ""}
+	not _trusted
+}
+
+deny contains "pods of kube-system are made and changed by trusted groups alone" if {
+	_resource in _pod_makers[_api_group]
+	_subresource == ""
+	_namespace in {"kube-system", ""}
+	_verb in _making
+	not _trusted
+}
+
+deny contains "tokens of service accounts that are trusted with kube-system are issued to trusted groups alone" if {
+	_resource == "serviceaccounts"
+	_subresource == "token"
+	_api_group == ""
+	_verb in {"create", "*"}
+	_named_is_trusted
+	not _trusted
+}
+
+deny contains "users trusted with kube-system are impersonated by trusted groups alone" if {
+	_resource in _impersonated[_api_group]
+	_subresource == ""
+	_impersonation
+	_named_is_trusted
 	not _trusted
 }
 
@@ -84,7 +110,7 @@ _limited_to_names(grant) if "names" in object.keys(grant)
 _secrets_revealed if {
 	_resource == "secrets"
 	_api_group == ""
-	input.spec.resourceAttributes.verb in _revealing
+	_verb in _revealing
 }
 
 # Beside reading: patch and deletecollection answer with the objects they
@@ -98,6 +124,84 @@ _ways_into_pods := {
 	"pods/portforward",
 	"pods/proxy",
 	"pods/ephemeralcontainers",
+}
+
+# What runs containers, or has a controller run them, by API group: whoever
+# writes the template chooses the image, the Secrets and the service account.
+# Controllers take old templates from controller revisions.
+_pod_makers := {
+	"": {"pods", "replicationcontrollers"},
+	"apps": {"controllerrevisions", "daemonsets", "deployments", "replicasets", "statefulsets"},
+	"batch": {"cronjobs", "jobs"},
+}
+
+_making := {"create", "update", "patch", "*"}
+
+# What is asked for while impersonating is held as what is asked for directly.
+_verb := verbs.underlying(input.spec.resourceAttributes.verb)
+
+# kube-apiserver asks about legacy impersonation in the core group, and about
+# the modes of KEP-5284 in authentication.k8s.io. What they have beside these,
+# uids and userextras, makes nobody trusted.
+_impersonated := {
+	"": {"users", "groups", "serviceaccounts"},
+	"authentication.k8s.io": {"users", "groups", "serviceaccounts", "nodes"},
+}
+
+# A check for `*` asks for this, too.
+_impersonation if verbs.impersonation(_verb)
+
+_impersonation if _verb == "*"
+
+# Whom a request names: a user, a group, a service account or a node, whose
+# group is trusted whatever its name.
+_named_is_trusted if _resource == "nodes"
+
+_named_is_trusted if {
+	_resource == "users"
+	startswith(_name, "system:node:")
+}
+
+_named_is_trusted if {
+	_resource == "users"
+	_name in _control_plane_users
+}
+
+_named_is_trusted if {
+	_resource == "users"
+	_name in data.access.guardRails.kubeSystem.users
+}
+
+_named_is_trusted if {
+	_resource == "groups"
+	_name in _control_plane_groups
+}
+
+_named_is_trusted if {
+	_resource == "groups"
+	_name in data.access.guardRails.kubeSystem.groups
+}
+
+# `*` is all users or groups, and so is a check that leaves out the name.
+_named_is_trusted if {
+	_resource in {"users", "groups"}
+	_name in {"", "*"}
+}
+
+_named_is_trusted if {
+	_resource == "serviceaccounts"
+	_namespace in {"kube-system", ""}
+}
+
+_named_is_trusted if {
+	_resource == "serviceaccounts"
+	some group in ["system:serviceaccounts", concat(":", ["system:serviceaccounts", _namespace])]
+	group in data.access.guardRails.kubeSystem.groups
+}
+
+_named_is_trusted if {
+	_resource == "serviceaccounts"
+	concat(":", ["system:serviceaccount", _namespace, _name]) in data.access.guardRails.kubeSystem.users
 }
 
 _trusted if input.spec.user in _control_plane_users
@@ -144,6 +248,10 @@ default _api_group := ""
 _api_group := input.spec.resourceAttributes.group if input.spec.resourceAttributes.group != null
 
 _resource := input.spec.resourceAttributes.resource
+
+default _name := ""
+
+_name := input.spec.resourceAttributes.name if is_string(input.spec.resourceAttributes.name)
 
 default _subresource := ""
 

@@ -24,7 +24,10 @@ _access := {
 		"admins": [{"role": "admin", "namespaces": ["*"]}],
 		"developers": [{"role": "edit", "namespaces": ["dev"]}],
 	},
-	"guardRails": {"kubeSystem": {"users": ["rescue"], "groups": ["security"]}},
+	"guardRails": {"kubeSystem": {
+		"users": ["rescue", "system:serviceaccount:ops:mender"],
+		"groups": ["security", "system:serviceaccounts:cert-manager"],
+	}},
 }
 
 _request(user, groups, attributes) := {"spec": {"user": user, "groups": groups, "resourceAttributes": attributes}}
@@ -163,6 +166,123 @@ test_ways_into_pods_of_kube_system_are_guarded if {
 	}
 }
 
+_making_pods := {"pods of kube-system are made and changed by trusted groups alone"}
+
+test_what_makes_pods_of_kube_system_is_guarded if {
+	every group, resources in {
+		"": ["pods", "replicationcontrollers"],
+		"apps": ["daemonsets", "deployments", "statefulsets", "replicasets", "controllerrevisions"],
+		"batch": ["jobs", "cronjobs"],
+	} {
+		every resource in resources {
+			every verb in ["create", "update", "patch", "*", "impersonate-on:user-info:patch"] {
+				attributes := {"namespace": "kube-system", "verb": verb, "group": group, "resource": resource, "name": "kube-proxy"}
+				_denied(_request("ida", ["admins"], attributes)) == _making_pods
+				_denied(_request("rescue", [], attributes)) == set()
+			}
+		}
+	}
+}
+
+_issuing := {"tokens of service accounts that are trusted with kube-system are issued to trusted groups alone"}
+
+_token_of(namespace, name) := {"namespace": namespace, "verb": "create", "resource": "serviceaccounts", "subresource": "token", "name": name}
+
+test_tokens_of_trusted_service_accounts_are_guarded if {
+	every attributes in [
+		_token_of("kube-system", "generic-garbage-collector"),
+		_token_of("", ""),
+		_token_of("cert-manager", "cert-manager"),
+		_token_of("ops", "mender"),
+		object.union(_token_of("kube-system", "x"), {"verb": "*"}),
+		object.union(_token_of("kube-system", "x"), {"verb": "impersonate-on:serviceaccount:create"}),
+	] {
+		_denied(_request("ida", ["admins"], attributes)) == _issuing
+		_denied(_request("ida", ["security"], attributes)) == set()
+	}
+	every attributes in [_token_of("dev", "builder"), _token_of("ops", "other"), object.union(_token_of("kube-system", "x"), {"verb": "get"})] {
+		_denied(_request("ida", ["admins"], attributes)) == set()
+	}
+}
+
+_impersonating := {"users trusted with kube-system are impersonated by trusted groups alone"}
+
+_legacy(resource, name) := {"verb": "impersonate", "resource": resource, "name": name}
+
+_constrained(mode, resource, name) := {
+	"verb": concat(":", ["impersonate", mode]),
+	"group": "authentication.k8s.io",
+	"version": "v1",
+	"resource": resource,
+	"name": name,
+}
+
+_of_namespace(namespace, attributes) := object.union(attributes, {"namespace": namespace})
+
+test_impersonation_of_the_trusted_is_guarded if {
+	every attributes in [
+		_legacy("users", "system:kube-controller-manager"),
+		_legacy("users", "system:apiserver"),
+		_legacy("users", "system:node:worker-1"),
+		_legacy("users", "rescue"),
+		_legacy("users", ""),
+		_legacy("groups", "system:masters"),
+		_legacy("groups", "system:nodes"),
+		_legacy("groups", "system:serviceaccounts:kube-system"),
+		_legacy("groups", "security"),
+		{"verb": "impersonate", "resource": "groups"},
+		{"verb": "*", "resource": "groups", "name": "security"},
+		_of_namespace("kube-system", _legacy("serviceaccounts", "generic-garbage-collector")),
+		_of_namespace("cert-manager", _legacy("serviceaccounts", "cert-manager")),
+		_of_namespace("ops", _legacy("serviceaccounts", "mender")),
+		_constrained("user-info", "users", "system:kube-controller-manager"),
+		_constrained("user-info", "users", "rescue"),
+		_constrained("user-info", "groups", "security"),
+		_constrained("user-info", "groups", "system:nodes"),
+		_constrained("user-info", "groups", "*"),
+		_constrained("a-later-mode", "groups", "security"),
+		_constrained("arbitrary-node", "nodes", "worker-1"),
+		_constrained("associated-node", "nodes", "*"),
+		_of_namespace("kube-system", _constrained("serviceaccount", "serviceaccounts", "generic-garbage-collector")),
+		_of_namespace("cert-manager", _constrained("serviceaccount", "serviceaccounts", "cert-manager")),
+	] {
+		_denied(_request("ida", ["admins"], attributes)) == _impersonating
+		_denied(_request("ida", ["admins", "security"], attributes)) == set()
+		count(authorization.allow) == 1 with input as _request("ida", ["admins"], attributes) with data.access as _access
+	}
+}
+
+test_impersonation_of_others_is_left_to_others if {
+	every attributes in [
+		_legacy("users", "dora"),
+		_legacy("groups", "developers"),
+		_legacy("uids", "1001"),
+		_of_namespace("dev", _legacy("serviceaccounts", "builder")),
+		_of_namespace("ops", _legacy("serviceaccounts", "other")),
+		_constrained("user-info", "users", "dora"),
+		_constrained("user-info", "groups", "developers"),
+		_constrained("user-info", "uids", "1001"),
+		object.union(_constrained("user-info", "userextras", "view"), {"subresource": "scopes"}),
+		_of_namespace("dev", _constrained("serviceaccount", "serviceaccounts", "builder")),
+		{"verb": "impersonate-on:user-info:get", "namespace": "dev", "resource": "secrets", "name": "x"},
+		{"verb": "*", "resource": "nodes", "name": "worker-1"},
+		{"verb": "*", "namespace": "dev", "resource": "serviceaccounts"},
+		{"verb": "get", "namespace": "kube-system", "resource": "serviceaccounts", "name": "x"},
+		{"verb": "create", "group": "example.com", "resource": "users", "name": "rescue"},
+	] {
+		_denied(_request("ida", ["admins"], attributes)) == set()
+	}
+}
+
+test_what_is_asked_while_impersonating_is_guarded_alike if {
+	every verb in ["get", "list", "watch"] {
+		attributes := object.union(_secret, {"verb": sprintf("impersonate-on:user-info:%s", [verb])})
+		count(_denied(_request("ida", ["admins"], attributes))) == 1
+	}
+	exec := {"namespace": "kube-system", "verb": "impersonate-on:serviceaccount:create", "resource": "pods", "subresource": "exec"}
+	count(_denied(_request("ida", ["admins"], exec))) == 1
+}
+
 test_guard_rails_hold_without_groups_or_data if {
 	request := {"spec": {"user": "nobody", "resourceAttributes": _secret}}
 	count(authorization.deny) == 1 with input as request with data.access as {}
@@ -176,6 +296,13 @@ test_guard_rails_leave_the_rest_alone if {
 		{"namespace": "kube-system", "verb": "get", "resource": "configmaps"},
 		{"namespace": "kube-system", "verb": "get", "resource": "pods", "subresource": "log"},
 		{"namespace": "kube-system", "verb": "list", "resource": "pods"},
+		{"namespace": "kube-system", "verb": "delete", "resource": "pods", "name": "etcd"},
+		{"namespace": "kube-system", "verb": "patch", "resource": "pods", "subresource": "status"},
+		{"namespace": "kube-system", "verb": "create", "resource": "pods", "subresource": "binding"},
+		{"namespace": "kube-system", "verb": "update", "group": "apps", "resource": "deployments", "subresource": "scale"},
+		{"namespace": "kube-system", "verb": "patch", "group": "example.com", "resource": "deployments"},
+		{"namespace": "kube-system", "verb": "patch", "resource": "services"},
+		{"namespace": "dev", "verb": "patch", "group": "apps", "resource": "deployments"},
 		{"namespace": "dev", "verb": "create", "resource": "pods", "subresource": "exec"},
 		{"namespace": "kube-system", "verb": "create", "group": "example.com", "resource": "pods", "subresource": "exec"},
 	] {
