@@ -100,6 +100,27 @@ func (m *Metrics) WatchCache(name string, stats func() cache.Stats) {
 	)
 }
 
+// WatchEvaluations registers what the engine evaluates at the moment.
+func (m *Metrics) WatchEvaluations(now func() (underWay, abandoned int64)) {
+	gauge := func(state string, value func() int64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name:        "verdict_evaluations",
+			Help:        "Evaluations of entry rules under way by state: awaited, or abandoned, which go on though their caller has given up.",
+			ConstLabels: prometheus.Labels{"state": state},
+		}, func() float64 { return float64(value()) })
+	}
+	m.registerer.MustRegister(
+		gauge("awaited", func() int64 {
+			underWay, abandoned := now()
+			return max(underWay-abandoned, 0)
+		}),
+		gauge("abandoned", func() int64 {
+			_, abandoned := now()
+			return abandoned
+		}),
+	)
+}
+
 // prepare makes counters known from the start, so that the first of each shows
 // in a rate.
 func (m *Metrics) prepare(point Point, verb string) {

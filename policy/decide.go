@@ -146,7 +146,7 @@ func (v *View) Authenticate(ctx context.Context, review Value, identity Identity
 	}
 	// What the caller wrote there is no identity.
 	review.Hide("identity")
-	input := joined{rest: review, name: identityKey, value: decoded{identity.value()}}
+	input := joined{rest: review, name: identityKey, value: decoded{identity.value()}, behalf: identity.Source + "/" + identity.Subject}
 
 	denials, expires, err := v.reasons(ctx, userDenyRule, input)
 	if err != nil {

@@ -149,7 +149,7 @@ func (v *View) ask(ctx context.Context, r *rule, input source) (decision, error)
 	now := time.Now()
 	kept := v.engine.kept.byInput
 	if kept == nil || !r.cached {
-		return (&inputQuestion{view: v, rule: r, input: input}).decide(ctx, now)
+		return v.once(ctx, now, flightKey{}, r.prompt, &inputQuestion{view: v, rule: r, input: input})
 	}
 	buffer := keys.Get().(*[]byte)
 	defer func() {
@@ -159,7 +159,7 @@ func (v *View) ask(ctx context.Context, r *rule, input source) (decision, error)
 	key := input.appendKey(append((*buffer)[:0], byte(r.index)), r.input) //nolint:gosec // those of profiles are not asked here
 	*buffer = key
 	if len(key) > maxKey {
-		return (&inputQuestion{view: v, rule: r, input: input}).decide(ctx, now)
+		return v.once(ctx, now, flightKey{}, r.prompt, &inputQuestion{view: v, rule: r, input: input})
 	}
 	generation := v.generations[r.index]
 	found, ok := kept.Get(cache.View(key))
@@ -194,32 +194,14 @@ func (q *inputQuestion) Value() ast.Value {
 
 func (q *inputQuestion) detach() { q.input = decoded{q.Value()} }
 
+func (q *inputQuestion) charge() charge { return q.input.charge() }
+
 func (q *inputQuestion) decide(ctx context.Context, now time.Time) (decision, error) {
 	d, err := q.view.evaluate(ctx, q.rule, evaluator.Query{Document: q, Now: now})
 	if err == nil && d.expires != AtOnce && q.key != "" {
 		q.view.engine.kept.byInput.Set(q.key, d)
 	}
 	return d, err
-}
-
-// defaultMaxEvaluations is the default of Options.MaxEvaluations.
-const defaultMaxEvaluations = 1024
-
-func (o *Options) maxEvaluations() int64 {
-	if o.MaxEvaluations > 0 {
-		return int64(o.MaxEvaluations)
-	}
-	return defaultMaxEvaluations
-}
-
-// defaultEvaluationTimeout bounds an evaluation that several may wait for.
-const defaultEvaluationTimeout = 30 * time.Second
-
-func (o *Options) evaluationTimeout() time.Duration {
-	if o.EvaluationTimeout > 0 {
-		return o.EvaluationTimeout
-	}
-	return defaultEvaluationTimeout
 }
 
 // evaluate runs the rule on the input of query, at its time. A panic is an error: in

@@ -26,10 +26,10 @@ type Engine struct {
 	carried carried
 
 	// swapping serialises changes of current.
-	swapping   sync.Mutex
-	numbers    atomic.Uint64 // of generations and classes
-	flights    flights
-	evaluating atomic.Int64 // in flights
+	swapping    sync.Mutex
+	numbers     atomic.Uint64 // of generations and classes
+	flights     flights
+	evaluations evaluations
 	// wanted says that Recheck waits for one of samples.
 	wanted  atomic.Bool
 	samples chan sample

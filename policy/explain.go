@@ -92,8 +92,14 @@ var ErrNoSuchPoint = errors.New("must be authentication, authorization or schedu
 // Explain asks the entry rules of a point (authentication, authorization,
 // scheduling) about input, the document that policies see as `input`. Each is
 // asked as a request would ask it, and once more OPA's interpreter on the whole
-// document, whose steps are kept.
+// document, whose steps are kept. An error may be ErrTimeout: ctx ended first. The
+// document must stay as it is all the same.
 func (v *View) Explain(ctx context.Context, point string, input Value) (Explained, error) {
+	out, _, err := apart(ctx, func(ctx context.Context) (Explained, error) { return v.explainPoint(ctx, point, input) })
+	return out, err
+}
+
+func (v *View) explainPoint(ctx context.Context, point string, input Value) (Explained, error) {
 	places, ok := explained[point]
 	if !ok {
 		return Explained{}, ErrNoSuchPoint

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"sync"
 	"time"
-
-	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 // flights let those who want the same decision at the same time share one
@@ -18,7 +16,8 @@ type flights struct {
 }
 
 // flightKey stands for a decision: of a rule on an input, or of a placement.
-// What is decided under different generations is told apart.
+// What is decided under different generations is told apart. The zero key is of
+// a decision that nobody shares.
 type flightKey struct {
 	generation *Generation
 	input      string
@@ -62,90 +61,95 @@ func (f *flights) land(key flightKey, of *flight, d decision, err error) {
 	}
 }
 
-// question is what a flight decides.
-type question interface {
-	// decide evaluates once, for somebody who asked at now.
-	decide(ctx context.Context, now time.Time) (decision, error)
-	// detach makes the question one that can be decided when who asked it is gone.
-	detach()
-}
-
-// once decides q, or waits for who decides the same already. What began earlier
-// may have stopped holding at now, when this caller asked, and is not for it.
+// once decides q, within the time of ctx and the bounds of the engine, whether or
+// not what comes out is kept. With a key it may wait for who decides the same
+// already. What began earlier may have stopped holding at now, when this caller
+// asked, and is not for it.
 //
 // What ends promptly is decided by the goroutine of its caller, which has a stack
-// for it and need not be woken. When a caller gives up, evaluation goes on: others
-// may wait for it, and the next one shall find what came out.
+// for it and need not be woken. When a caller gives up, a shared evaluation goes
+// on: others may wait for it, and the next one shall find what came out.
 func (v *View) once(ctx context.Context, now time.Time, key flightKey, prompt bool, q question) (decision, error) {
 	if ctx.Err() != nil {
 		return decision{}, ErrTimeout
 	}
-	for again := false; ; again = true {
+	if key == (flightKey{}) {
+		return v.alone(ctx, now, prompt, q)
+	}
+	for again := false; ; {
 		d, err := v.share(ctx, now, key, prompt, q)
-		if err != nil || again || !d.expires.passed(now) {
+		switch {
+		case errors.Is(err, errGaveUp) && ctx.Err() == nil: // this caller has more time
+		case errors.Is(err, errGaveUp):
+			return decision{}, ErrTimeout
+		case err != nil || again || !d.expires.passed(now):
 			return d, err
+		default:
+			again = true
 		}
 	}
 }
 
 func (v *View) share(ctx context.Context, now time.Time, key flightKey, prompt bool, q question) (decision, error) {
 	f, begun := v.engine.flights.join(key, !prompt)
+	var running *lasting
 	switch {
 	case !begun:
-	case v.engine.evaluating.Add(1) > v.engine.options.maxEvaluations():
-		v.land(key, f, decision{}, ErrBusy)
+	case !v.engine.evaluations.begin(v.engine.options.maxEvaluations(), !prompt, q):
+		v.engine.flights.land(key, f, decision{}, ErrBusy)
 		return decision{}, ErrBusy
 	case prompt:
 		return v.flyHere(ctx, now, key, f, q)
 	default:
+		running = &lasting{charge: q.charge()}
 		q.detach()
-		go v.fly(key, f, q) //nolint:contextcheck,gosec // it outlives the caller
+		go v.fly(key, f, q, running) //nolint:contextcheck,gosec // it outlives the caller
 	}
 	select {
 	case <-f.landed:
 		return f.decision, f.err
 	case <-ctx.Done():
+		if running != nil {
+			v.engine.evaluations.abandon(running)
+		}
 		return decision{}, ErrTimeout
 	}
 }
 
 // fly decides, whoever waits for it or does not.
-func (v *View) fly(key flightKey, f *flight, q question) {
+func (v *View) fly(key flightKey, f *flight, q question, running *lasting) {
 	// Nothing of a caller's context may be held on to.
 	ctx, cancel := context.WithTimeout(context.Background(), v.engine.options.evaluationTimeout())
 	defer cancel()
-	d, err := q.decide(ctx, time.Now())
-	v.land(key, f, d, err)
+	d, err := decided(ctx, time.Now(), q)
+	v.engine.evaluations.ended(running)
+	v.engine.flights.land(key, f, d, err)
 }
 
 // flyHere decides for a caller who waits. Where that gives up before the end,
-// another goroutine begins anew.
+// another goroutine begins anew, unless too much is charged to the caller already.
 func (v *View) flyHere(ctx context.Context, now time.Time, key flightKey, f *flight, q question) (d decision, err error) {
-	limit := v.engine.options.evaluationTimeout()
-	limited, cancel := ctx, context.CancelFunc(func() {})
-	if ends, ok := ctx.Deadline(); !ok || ends.Sub(now) > limit {
-		limited, cancel = context.WithTimeout(ctx, limit)
-	}
+	limited, cancel := v.limit(ctx, now)
 	defer cancel()
 	goesOn := false
 	err = errPanicked // is what those who wait get, should it come to that
 	defer func() {
 		if !goesOn {
-			v.land(key, f, d, err)
+			v.engine.evaluations.end()
+			v.engine.flights.land(key, f, d, err)
 		}
 	}()
 	d, err = q.decide(limited, now)
-	if ctx.Err() != nil && errors.Is(err, ErrTimeout) {
+	switch {
+	case ctx.Err() == nil || !errors.Is(err, ErrTimeout):
+	case !v.engine.evaluations.mayAbandon(q):
+		err = errGaveUp
+	default:
 		goesOn = true
+		running := &lasting{charge: q.charge()}
 		q.detach()
-		go v.fly(key, f, q) //nolint:contextcheck,gosec // it outlives the caller
+		v.engine.evaluations.abandon(running)
+		go v.fly(key, f, q, running) //nolint:contextcheck,gosec // it outlives the caller
 	}
 	return d, err
-}
-
-var errPanicked = &EvaluationError{Code: topdown.InternalErr, Message: "deciding panicked"}
-
-func (v *View) land(key flightKey, f *flight, d decision, err error) {
-	v.engine.evaluating.Add(-1)
-	v.engine.flights.land(key, f, d, err)
 }

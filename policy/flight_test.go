@@ -318,6 +318,8 @@ type panicking struct{ begin <-chan struct{} }
 
 func (panicking) detach() {}
 
+func (panicking) charge() charge { return charge{} }
+
 func (q panicking) decide(context.Context, time.Time) (decision, error) {
 	<-q.begin
 	panic("a defect")
@@ -349,7 +351,7 @@ func TestAPanicOfWhoDecidesReachesThoseWhoWait(t *testing.T) {
 		if err := <-waited; !errors.Is(err, errPanicked) {
 			t.Errorf("who waits got error %v", err)
 		}
-		if n := v.engine.evaluating.Load(); n != 0 || len(v.engine.flights.underWay) != 0 {
+		if n := v.engine.evaluations.underWay.Load(); n != 0 || len(v.engine.flights.underWay) != 0 {
 			t.Errorf("%d evaluations are under way", n)
 		}
 	})

@@ -88,6 +88,8 @@ type source interface {
 	project(s *selection) ast.Value
 	// at is project of what lies below names, of members of objects.
 	at(names []string, s *selection) ast.Value
+	// charge is what deciding by the document is charged to.
+	charge() charge
 }
 
 // The tags of a key. An object that is selected in part is followed by its
@@ -194,8 +196,24 @@ func (v Value) at(names []string, s *selection) ast.Value {
 	return v.project(s)
 }
 
+// decodedSize is about how many times as large a document is once it is decoded.
+const decodedSize = 10
+
+// charge of an access review is to its user: who asked is for the API server to
+// know.
+func (v Value) charge() charge {
+	user := v.Get("spec").Get("user")
+	if user.Absent() {
+		return charge{bytes: decodedSize * len(v.Raw())}
+	}
+	return charge{to: onBehalfOf(user.Raw()), bytes: decodedSize * len(v.Raw())}
+}
+
 // decoded is a source that is in OPA's form already.
 type decoded struct{ value ast.Value }
+
+// charge is to nobody in particular: it is part of what others are charged for.
+func (decoded) charge() charge { return charge{} }
 
 func (d decoded) appendKey(key []byte, s *selection) []byte {
 	if d.value == nil {
@@ -299,6 +317,12 @@ type joined struct {
 	rest  Value
 	name  *ast.Term
 	value source
+	// behalf is whom deciding is charged to.
+	behalf string
+}
+
+func (j joined) charge() charge {
+	return charge{to: onBehalfOf([]byte(j.behalf)), bytes: decodedSize * len(j.rest.Raw())}
 }
 
 func (j joined) appendKey(key []byte, s *selection) []byte {

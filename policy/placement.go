@@ -174,31 +174,43 @@ func (p *Placer) key(class Class) placementKey {
 // error is ErrTimeout or an *EvaluationError.
 func (p *Placer) Decide(ctx context.Context, node *Node, class Class) (Placed, error) {
 	now := time.Now()
-	asked := &placementQuestion{placer: p, input: p.input(node, class)}
-	if p.number == 0 {
-		d, err := asked.decide(ctx, now)
-		return Placed{value: d.value}, err
+	asked := &placementQuestion{view: p.view, rule: p.rule, pod: p.pod, input: p.input(node, class)}
+	var key flightKey
+	if p.number != 0 {
+		asked.key = p.key(class)
+		key = flightKey{generation: p.view.generations[p.rule.index], placement: asked.key}
 	}
-	asked.key = p.key(class)
-	key := flightKey{generation: p.view.generations[p.rule.index], placement: asked.key}
 	d, err := p.view.once(ctx, now, key, p.rule.prompt, asked)
 	return Placed{value: d.value}, err
 }
 
-// placementQuestion asks a placer's rule about a pod and a class of nodes.
+// placementQuestion asks a rule about a pod and a class of nodes.
 type placementQuestion struct {
-	placer *Placer
-	input  ast.Value
-	key    placementKey // to keep the decision by, zero not to
+	view  *View
+	rule  *rule
+	pod   Value // to be charged for
+	input ast.Value
+	key   placementKey // to keep the decision by, zero not to
 }
 
-func (*placementQuestion) detach() {}
+func (q *placementQuestion) detach() { q.pod = Value{} }
+
+// charge is to the pod's namespace.
+func (q *placementQuestion) charge() charge {
+	if q.pod.Absent() {
+		return charge{}
+	}
+	out := charge{bytes: decodedSize * len(q.pod.Raw())}
+	if namespace := q.pod.Get("metadata").Get("namespace"); !namespace.Absent() {
+		out.to = onBehalfOf(namespace.Raw())
+	}
+	return out
+}
 
 func (q *placementQuestion) decide(ctx context.Context, now time.Time) (decision, error) {
-	view := q.placer.view
-	d, err := view.evaluate(ctx, q.placer.rule, evaluator.Query{Input: q.input, Now: now})
+	d, err := q.view.evaluate(ctx, q.rule, evaluator.Query{Input: q.input, Now: now})
 	if err == nil && d.expires != AtOnce && q.key != (placementKey{}) {
-		view.engine.kept.placements.Set(q.key, d)
+		q.view.engine.kept.placements.Set(q.key, d)
 	}
 	return d, err
 }

@@ -64,7 +64,7 @@ func (e *Engine) Recheck(ctx context.Context, interval time.Duration, checked fu
 			e.dropSample(interval)
 			return
 		case s := <-e.samples:
-			d, err := s.recheck(ctx, e.options.evaluationTimeout())
+			d, left, err := s.recheck(ctx, e.options.evaluationTimeout())
 			switch {
 			case err != nil: // there was no time
 			case d != nil:
@@ -72,6 +72,11 @@ func (e *Engine) Recheck(ctx context.Context, interval time.Duration, checked fu
 				disagreed(d)
 			default:
 				checked(s.rule.path)
+			}
+			// Never more than one, should a builtin function be slow.
+			select {
+			case <-left:
+			case <-ctx.Done():
 			}
 		}
 		select {
@@ -94,18 +99,20 @@ func (e *Engine) dropSample(patience time.Duration) {
 }
 
 // recheck returns nil for a decision that OPA's interpreter makes as well. An
-// error means that it did not come to an end.
-func (s *sample) recheck(ctx context.Context, timeout time.Duration) (*Disagreement, error) {
+// error means that it did not come to an end in time; left is closed once it has.
+func (s *sample) recheck(ctx context.Context, timeout time.Duration) (_ *Disagreement, left <-chan struct{}, _ error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	result, err := s.rule.interpreter.Evaluate(ctx, s.query)
-	if topdown.IsCancel(err) {
-		return nil, err
-	}
-	if err == nil && sameValue(s.value, result.Value) {
-		return nil, nil
-	}
-	return &Disagreement{Rule: s.rule.path, Revision: s.revision, Compiled: formOf(s.value, nil), Interpreted: formOf(result.Value, err)}, nil
+	return apart(ctx, func(ctx context.Context) (*Disagreement, error) {
+		result, err := s.rule.interpreter.Evaluate(ctx, s.query)
+		if topdown.IsCancel(err) {
+			return nil, err
+		}
+		if err == nil && sameValue(s.value, result.Value) {
+			return nil, nil
+		}
+		return &Disagreement{Rule: s.rule.path, Revision: s.revision, Compiled: formOf(s.value, nil), Interpreted: formOf(result.Value, err)}, nil
+	})
 }
 
 func sameValue(a, b ast.Value) bool {

@@ -31,12 +31,12 @@ type Options struct {
 	AllowedSystemNames []string
 	// Cache bounds what is kept of decisions; the zero value keeps nothing.
 	Cache CacheOptions
-	// EvaluationTimeout bounds an evaluation whose decision is kept: it goes on
+	// EvaluationTimeout bounds one evaluation: one whose decision is kept goes on
 	// when the caller that began it gives up. Default 30 s.
 	EvaluationTimeout time.Duration
 
-	// MaxEvaluations bounds the evaluations under way of decisions that are
-	// kept: they outlive callers that give up. Default 1,024.
+	// MaxEvaluations bounds the evaluations under way, those included that
+	// outlive callers that gave up. Default 1,024.
 	MaxEvaluations int
 	// Cluster gives data.cluster.<resource> as it is when a revision that reads it
 	// is loaded; SetCluster tells of later changes. A nil function or the zero

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -55,9 +57,14 @@ and that they disagree is an error.`,
 			if err != nil {
 				return err
 			}
-			explained, err := revision.View().Explain(cmd.Context(), point, document.Root())
-			if err != nil {
+			ctx, cancel := context.WithTimeout(cmd.Context(), explainTimeout)
+			defer cancel()
+			explained, err := revision.View().Explain(ctx, point, document.Root())
+			switch {
+			case errors.Is(err, policy.ErrNoSuchPoint):
 				return usageError{fmt.Errorf("--point: %w", err)}
+			case err != nil:
+				return err
 			}
 			return writeExplanation(cmd.OutOrStdout(), explained, policy.Detail(detail))
 		},
@@ -69,6 +76,10 @@ and that they disagree is an error.`,
 	set.StringVar(&detail, "detail", string(policy.DetailRules), "steps to print: rules that gave something, notes of trace(…), fails, or full")
 	return command
 }
+
+// explainTimeout is how long the rules may take: longer than in a request, since
+// every step is told.
+const explainTimeout = time.Minute
 
 func readArgument(cmd *cobra.Command, name string) ([]byte, error) {
 	if name == "-" {

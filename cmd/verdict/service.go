@@ -115,6 +115,7 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 	if c.Cache.Enabled {
 		options.Cache = handlers.CacheOptions{Bytes: handlersShare(c.Cache.MaxBytes), Entries: c.Cache.MaxEntries}
 	}
+	options.Metrics.WatchEvaluations(s.engine.Evaluations)
 	for _, caches := range []map[string]func() cache.Stats{s.engine.CacheStats(), s.verifier.CacheStats()} {
 		for name, stats := range caches {
 			options.Metrics.WatchCache(name, stats)

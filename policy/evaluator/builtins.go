@@ -107,14 +107,16 @@ func (l *lowering) builtin(s *ir.CallStmt, args []operand) (statement, bool) {
 }
 
 // prompt are the builtin functions of OPA's that take little longer than it takes to
-// read their operands and write their result. Those that are inlined are, too.
+// read their operands and write their result. Those that are inlined are, too. Not
+// among them are those that compare each character of one text with all of another:
+// indexof, trim, trim_left and trim_right.
 var prompt = func() map[string]bool {
 	out := map[string]bool{}
 	for _, b := range []*ast.Builtin{
-		ast.Abs, ast.And, ast.ArrayConcat, ast.ArraySlice, ast.Ceil, ast.Concat, ast.Divide, ast.Floor, ast.FormatInt, ast.IndexOf,
+		ast.Abs, ast.And, ast.ArrayConcat, ast.ArraySlice, ast.Ceil, ast.Concat, ast.Divide, ast.Floor, ast.FormatInt,
 		ast.Lower, ast.Max, ast.MemberWithKey, ast.Min, ast.Minus, ast.Multiply, ast.ObjectKeys, ast.ObjectRemove, ast.ObjectUnion,
-		ast.Or, ast.Plus, ast.Rem, ast.Round, ast.Sort, ast.Split, ast.Sprintf, ast.Substring, ast.Sum, ast.ToNumber, ast.Trim,
-		ast.TrimLeft, ast.TrimPrefix, ast.TrimRight, ast.TrimSpace, ast.TrimSuffix, ast.TypeNameBuiltin, ast.Upper,
+		ast.Or, ast.Plus, ast.Rem, ast.Round, ast.Sort, ast.Split, ast.Sprintf, ast.Substring, ast.Sum, ast.ToNumber,
+		ast.TrimPrefix, ast.TrimSpace, ast.TrimSuffix, ast.TypeNameBuiltin, ast.Upper,
 	} {
 		out[b.Name] = true
 	}
