@@ -204,11 +204,11 @@ func TestFilterWireForm(t *testing.T) {
 		},
 		{
 			"an unknown name", namedNodes(t, "fit", "gone"),
-			`{"Nodes":null,"NodeNames":["fit"],"FailedNodes":{"gone":"node not yet known to verdict"},"FailedAndUnresolvableNodes":{},"Error":""}`,
+			`{"Nodes":null,"NodeNames":["fit"],"FailedNodes":{},"FailedAndUnresolvableNodes":{"gone":"node not yet known to verdict"},"Error":""}`,
 		},
 		{
 			"a name that looks like a path", namedNodes(t, "../fit"),
-			`{"Nodes":null,"NodeNames":[],"FailedNodes":{"../fit":"node not yet known to verdict"},"FailedAndUnresolvableNodes":{},"Error":""}`,
+			`{"Nodes":null,"NodeNames":[],"FailedNodes":{},"FailedAndUnresolvableNodes":{"../fit":"node not yet known to verdict"},"Error":""}`,
 		},
 	}
 	for _, tt := range tests {

@@ -49,7 +49,8 @@ func (h *handler) writeFiltered(c *call, e *extenderCall, decided []*scheduling.
 		switch {
 		case refused == nil:
 			accepted = append(accepted, e.items[i])
-		case refused.outcome == nodeUnresolvable:
+		case refused.outcome == nodeUnresolvable, refused.outcome == nodeUnknown:
+			// No eviction makes a node known, and preempt drops it.
 			unresolvable = e.appendReason(unresolvable, c.body, i, refused.quoted)
 		default:
 			failed = e.appendReason(failed, c.body, i, refused.quoted)

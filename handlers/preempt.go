@@ -2,7 +2,12 @@ package handlers
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/scheduling"
@@ -60,7 +65,7 @@ func (h *handler) preempt(c *call) {
 
 var (
 	errNoClusterForVictims = &fault{"cluster", errors.New("the call names victims by UID, and verdict is not connected to a cluster: set cluster.kubeconfig or cluster.inCluster, or set nodeCacheCapable: false on the extender")}
-	errNoClusterForNodes   = &fault{"cluster", errors.New("the policy's protect rules read input.node or input.state, and verdict is not connected to a cluster: set cluster.kubeconfig or cluster.inCluster")}
+	errNoClusterForNodes   = &fault{"cluster", errors.New("rules of the policy that preempt asks, which are unresolvable, reject and protect, read input.node or input.state, and verdict is not connected to a cluster: set cluster.kubeconfig or cluster.inCluster")}
 	errNoPodState          = &fault{"cluster", errors.New("verdict cannot read victims that come whole: set nodeCacheCapable: true on the extender")}
 )
 
@@ -78,11 +83,12 @@ func (m *podError) Error() string {
 // candidates are the nodes of the call, as far as the rules need them.
 func (h *handler) candidates(profile policy.Profile, p *preemption) ([]scheduling.Candidate, error) {
 	out := make([]scheduling.Candidate, len(p.nodes))
-	readsNode := profile.ReadsNode(policy.Protect) || profile.ReadsState(policy.Protect)
+	rules := scheduling.PreemptRules()
+	readsNode := profile.ReadsNode(rules...) || profile.ReadsState(rules...)
 	switch {
 	case h.Cluster != nil:
-		// Nothing of it is needed where nothing can be protected.
-		if !profile.Defines(policy.Protect) {
+		// Nothing of it is needed where nothing can be refused.
+		if !profile.Defines(rules...) {
 			return out, nil
 		}
 		if !p.whole || readsNode {
@@ -92,7 +98,7 @@ func (h *handler) candidates(profile policy.Profile, p *preemption) ([]schedulin
 		}
 	case !p.whole:
 		return nil, errNoClusterForVictims
-	case !profile.Defines(policy.Protect):
+	case !profile.Defines(rules...):
 		return out, nil
 	case readsNode:
 		return nil, errNoClusterForNodes
@@ -106,6 +112,9 @@ func (h *handler) candidates(profile policy.Profile, p *preemption) ([]schedulin
 		for i := range out {
 			out[i].Node = nodes[i]
 		}
+	}
+	if !scheduling.NeedsVictims(profile) {
+		return out, nil
 	}
 	for i := range p.nodes {
 		var err error
@@ -138,36 +147,94 @@ func (h *handler) victims(p *preemption, node *preemptedNode) ([]*policy.PodStat
 // writePreempted answers with the nodes that are left, and returns how many
 // those are.
 func (h *handler) writePreempted(c *call, p *preemption, decided []scheduling.Preempted) int {
-	counts := map[string]int{}
-	var firstError error
-	out := []byte(`{"NodeNameToMetaVictims":{`)
+	dropped := dropped{outcomes: map[string]int{}, reasons: map[string]int{}}
+	out, kept := []byte(`{"NodeNameToMetaVictims":{`), 0
 	for i := range decided {
-		switch outcome := &decided[i]; {
-		case outcome.Kept():
-			if counts[nodeAccepted] > 0 {
-				out = append(out, ',')
-			}
-			counts[nodeAccepted]++
-			out = p.nodes[i].appendTo(out)
-		case errors.Is(outcome.Err, scheduling.ErrUnknownNode), errors.Is(outcome.Err, scheduling.ErrUnknownVictim):
-			counts[nodeUnknown]++
-		case outcome.Err != nil:
-			counts[nodeError]++
-			if firstError == nil {
-				firstError = outcome.Err
-			}
-		default:
-			counts[nodeRejected]++
-			c.endpoint.countReasons(outcome.Protect, 1)
+		if !decided[i].Kept() {
+			dropped.add(&decided[i])
+			continue
+		}
+		if kept++; kept > 1 {
+			out = append(out, ',')
+		}
+		out = p.nodes[i].appendTo(out)
+	}
+	if dropped.err != nil {
+		// One line a call, and nowhere else: the answer has no place for it.
+		h.failed(Scheduling, preemptVerb, dropped.err)
+	}
+	if kept < len(decided) {
+		h.Log.Info("preemption: nodes dropped, where nobody is evicted for the pod", append(dropped.fields(),
+			zap.String("profile", c.endpoint.profile), zap.String("pod", podNameOf(p.pod)), zap.Int("left", kept))...)
+	}
+	for reason, nodes := range dropped.reasons {
+		c.endpoint.countReasons([]string{reason}, nodes)
+	}
+	dropped.outcomes[nodeAccepted] = kept
+	c.endpoint.countNodes(dropped.outcomes)
+	writeJSON(c, http.StatusOK, append(out, `}}`...))
+	return kept
+}
+
+// dropped counts why nodes are no candidates: neither the answer nor an event of
+// the scheduler has a place for it.
+type dropped struct {
+	outcomes, reasons map[string]int // nodes
+	err               error          // the first
+}
+
+func (d *dropped) add(node *scheduling.Preempted) {
+	outcome := nodeRejected
+	switch {
+	case errors.Is(node.Err, scheduling.ErrUnknownNode), errors.Is(node.Err, scheduling.ErrUnknownVictim):
+		outcome = nodeUnknown
+	case node.Err != nil:
+		outcome = nodeError
+		if d.err == nil {
+			d.err = node.Err
+		}
+	case len(node.Unresolvable) > 0:
+		outcome = nodeUnresolvable
+	}
+	d.outcomes[outcome]++
+	for _, reason := range slices.Concat(node.Unresolvable, node.Reject, node.Protect) {
+		d.reasons[reason]++
+	}
+}
+
+// mostLogged is how many of the reasons are in the log.
+const mostLogged = 10
+
+func (d *dropped) fields() []zap.Field {
+	var out []zap.Field
+	for _, outcome := range []string{nodeUnresolvable, nodeRejected, nodeUnknown, nodeError} {
+		if n := d.outcomes[outcome]; n > 0 {
+			out = append(out, zap.Int(outcome, n))
 		}
 	}
-	if firstError != nil {
-		// One line a call, and nowhere else: the answer has no place for it.
-		h.failed(Scheduling, preemptVerb, firstError)
+	// Those of the most nodes.
+	reasons := slices.SortedFunc(maps.Keys(d.reasons), func(a, b string) int {
+		if c := d.reasons[b] - d.reasons[a]; c != 0 {
+			return c
+		}
+		return strings.Compare(a, b)
+	})
+	texts := make([]string, 0, mostLogged)
+	for _, reason := range reasons[:min(len(reasons), mostLogged)] {
+		texts = append(texts, printable(reason))
 	}
-	c.endpoint.countNodes(counts)
-	writeJSON(c, http.StatusOK, append(out, `}}`...))
-	return counts[nodeAccepted]
+	if len(texts) > 0 {
+		out = append(out, zap.Strings("reasons", texts))
+	}
+	return out
+}
+
+// podNameOf is namespace and name of a pod, for the log.
+func podNameOf(pod policy.Value) string {
+	metadata := pod.Get("metadata")
+	namespace, _ := metadata.Get("namespace").Text()
+	name, _ := metadata.Get("name").Text()
+	return printable(namespace + "/" + name)
 }
 
 // appendTo appends the node with its MetaVictims.

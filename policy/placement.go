@@ -66,9 +66,13 @@ func (p Profile) ReadsNode(rules ...SchedulingRule) bool {
 	return slices.ContainsFunc(rules, func(which SchedulingRule) bool { return p.rule(which).nodes.reads != nil })
 }
 
-// ReadsState reports whether one of the rules may read input.state.
+// ReadsState reports whether one of the rules may read input.state, or, where
+// it is Protect, input.stateWithout.
 func (p Profile) ReadsState(rules ...SchedulingRule) bool {
-	return slices.ContainsFunc(rules, func(which SchedulingRule) bool { return p.rule(which).states != nil })
+	return slices.ContainsFunc(rules, func(which SchedulingRule) bool {
+		r := p.rule(which)
+		return r.states != nil || which == Protect && r.input.field(stateWithoutName) != nil
+	})
 }
 
 // Alike reports whether the objects of both nodes are alike in everything that
@@ -83,30 +87,27 @@ func (p Profile) Alike(a, b *Node, rules ...SchedulingRule) bool {
 // Placer decides one pod on many nodes by one rule. It is safe for concurrent
 // use, for as long as the pod's document is.
 type Placer struct {
-	view   *View
-	rule   *rule
-	pod    Value
-	victim *PodState // nil where the rule is of no victim
+	view *View
+	rule *rule
+	pod  Value
+	// victim and eviction are nil where the rule is of none.
+	victim   *PodState
+	eviction *Eviction
 	// taken is what the rule reads of the pod, taken out of it once for all nodes;
 	// nil when it reads nothing.
 	taken func() *ast.Term
-	// number stands for everything the rule reads of the pod and the victim; 0
+	// number stands for everything the rule reads of the pod and the eviction; 0
 	// when decisions are not kept.
 	number uint64
 }
 
 // Placer returns what decides pod by rule.
 func (p Profile) Placer(which SchedulingRule, pod Value) *Placer {
-	return p.newPlacer(which, pod, nil)
+	return p.newPlacer(which, pod, nil, nil)
 }
 
-// VictimPlacer returns what decides whether victim may be evicted for pod.
-func (p Profile) VictimPlacer(pod Value, victim *PodState) *Placer {
-	return p.newPlacer(Protect, pod, victim)
-}
-
-func (p Profile) newPlacer(which SchedulingRule, pod Value, victim *PodState) *Placer {
-	out := &Placer{view: p.view, rule: p.rule(which), pod: pod, victim: victim}
+func (p Profile) newPlacer(which SchedulingRule, pod Value, eviction *Eviction, victim *PodState) *Placer {
+	out := &Placer{view: p.view, rule: p.rule(which), pod: pod, eviction: eviction, victim: victim}
 	out.taken = sync.OnceValue(out.takePod)
 	kept := p.view.engine.kept
 	if kept.pods == nil || !out.rule.cached || out.rule.evaluator == nil {
@@ -124,6 +125,9 @@ func (p Profile) newPlacer(which SchedulingRule, pod Value, victim *PodState) *P
 	}
 	if reads := out.rule.input.field(victimName); reads != nil {
 		key = decoded{victim.project(reads)}.appendKey(key, reads)
+	}
+	if eviction != nil {
+		key = append(key, eviction.key...)
 	}
 	*buffer = key
 	if len(key) > maxKey {
@@ -215,8 +219,8 @@ func (q *placementQuestion) decide(ctx context.Context, now time.Time) (decision
 	return d, err
 }
 
-// input is {"pod": …, "node": …, "state": …, "victim": …}, as far as the rule
-// reads it. node is nil where nothing is known of it.
+// input is {"pod": …, "node": …, "state": …, "victim": …, "victims": …,
+// "stateWithout": …}, as far as the rule reads it. node is nil where nothing is known of it.
 func (p *Placer) input(node *Node, class Class) ast.Value {
 	pairs := make([][2]*ast.Term, 0, inputMembers)
 	add := func(key *ast.Term, value ast.Value) {
@@ -229,6 +233,9 @@ func (p *Placer) input(node *Node, class Class) ast.Value {
 	}
 	if reads := p.rule.input.field(victimName); reads != nil {
 		add(victimKey, p.victim.project(reads))
+	}
+	if p.eviction != nil {
+		pairs = append(pairs, p.eviction.members...)
 	}
 	reads, ofState := p.rule.input.field(nodeName), p.rule.input.field(stateName)
 	if class.class != nil {
@@ -252,8 +259,9 @@ func (p *Placer) input(node *Node, class Class) ast.Value {
 // The members of input.
 const (
 	podName, nodeName, stateName, victimName = "pod", "node", "state", "victim"
+	victimsName, stateWithoutName            = "victims", "stateWithout"
 
-	inputMembers = 4
+	inputMembers = 6
 )
 
 func (p *Placer) takePod() *ast.Term {
@@ -273,6 +281,9 @@ var (
 	nodeKey   = ast.StringTerm(nodeName)
 	stateKey  = ast.StringTerm(stateName)
 	victimKey = ast.StringTerm(victimName)
+
+	victimsKey      = ast.StringTerm(victimsName)
+	stateWithoutKey = ast.StringTerm(stateWithoutName)
 )
 
 // Placed is what a rule says of a pod on a node.

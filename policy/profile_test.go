@@ -161,7 +161,8 @@ reject contains "a victim" if input.victim`)
 			"higher job":   {&PodState{UID: "4", Labels: map[string]string{"app": "db"}, Priority: 9, OwnerKind: "Job", OwnerName: "j"}, nil},
 			"without apps": {&PodState{UID: "5", Priority: 9}, nil},
 		} {
-			equal(t, name, placed(t, profile.VictimPlacer(pod, test.victim), n).Reasons(), test.want)
+			placers := profile.Eviction(pod, []*PodState{test.victim}, nil).Placers()
+			equal(t, name, placed(t, placers[0], n).Reasons(), test.want)
 		}
 		equal(t, "reject sees no victim", reject(t, e.View(), pod, n).Reasons(), nil)
 	}

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -25,10 +27,58 @@ type NodeState struct {
 	// Pods are those on the node that have not ended, assumed ones included,
 	// sorted by namespace and name.
 	Pods []*PodState
+	// Counted are the same pods, also where no rule reads their list and Pods is
+	// nil: what Requested is the sum of. Nil means Pods.
+	Counted []*PodState
 }
 
+// Without is the state as it would be once the pods with these UIDs were gone:
+// s itself where none of them is on the node, nil of a nil state.
+func (s *NodeState) Without(uids ...string) *NodeState {
+	if s == nil {
+		return nil
+	}
+	counted := s.Counted
+	if counted == nil {
+		counted = s.Pods
+	}
+	gone := func(pod *PodState) bool { return slices.Contains(uids, pod.UID) }
+	if !slices.ContainsFunc(counted, gone) {
+		return s
+	}
+	out := &NodeState{
+		Allocatable: s.Allocatable, Requested: maps.Clone(s.Requested),
+		Counted: slices.DeleteFunc(slices.Clone(counted), gone), Pods: slices.DeleteFunc(slices.Clone(s.Pods), gone),
+	}
+	// What no policy reads may not have been added up.
+	take := func(resource string, amount int64) {
+		if _, ok := out.Requested[resource]; ok {
+			out.Requested[resource] -= amount
+		}
+	}
+	for _, pod := range counted {
+		if !gone(pod) {
+			continue
+		}
+		for resource, amount := range pod.Requests {
+			take(resource, amount)
+		}
+		if _, counted := pod.Requests[podsResource]; !counted {
+			take(podsResource, 1)
+		}
+	}
+	maps.DeleteFunc(out.Requested, func(resource string, amount int64) bool {
+		_, allocatable := s.Allocatable[resource]
+		return amount == 0 && !allocatable && resource != podsResource
+	})
+	return out
+}
+
+// podsResource counts pods (v1 ResourcePods).
+const podsResource = "pods"
+
 // PodState is what is known of a pod on a node: an item of input.state.pods,
-// and input.victim. It must not be changed once a NodeState has it.
+// input.victim, and an item of input.victims. It must not be changed once a NodeState has it.
 type PodState struct {
 	Namespace, Name, UID string
 	Labels               map[string]string
@@ -69,7 +119,7 @@ type StateReads struct {
 }
 
 // ReadsState says what the scheduling rules of the current revision may read of
-// states and victims.
+// states and victims. What states without victims take is read with the rest.
 func (e *Engine) ReadsState() StateReads {
 	var out StateReads
 	view := e.View()
@@ -77,20 +127,30 @@ func (e *Engine) ReadsState() StateReads {
 		return out
 	}
 	for _, r := range view.rules[firstSchedulingRule:] {
-		if state := r.input.field(stateName); state != nil {
-			out.State = true
-			for _, name := range []string{"allocatable", "requested", "free", "quantities"} {
-				out.Requested = out.Requested || state.field(name) != nil
-			}
-			if pods := state.field("pods"); pods != nil {
-				out.pod(pods.item())
+		for _, name := range []string{stateName, stateWithoutName} {
+			if state := r.input.field(name); state != nil {
+				out.state(state)
 			}
 		}
 		if victim := r.input.field(victimName); victim != nil {
 			out.pod(victim)
 		}
+		if victims := r.input.field(victimsName); victims != nil {
+			out.pod(victims.item())
+		}
 	}
 	return out
+}
+
+// state adds what is read of a state.
+func (r *StateReads) state(reads *selection) {
+	r.State = true
+	for _, name := range []string{"allocatable", "requested", "free", "quantities"} {
+		r.Requested = r.Requested || reads.field(name) != nil
+	}
+	if pods := reads.field("pods"); pods != nil {
+		r.pod(pods.item())
+	}
 }
 
 // pod adds what is read of a pod.

@@ -221,6 +221,9 @@ func TestWhatIsReadOfStates(t *testing.T) {
 		"a victim's priority":       {`protect contains "x" if input.victim.priority > 3`, StateReads{State: true, Pods: true}},
 		"a victim's labels":         {`protect contains "x" if input.victim.labels.app == "db"`, StateReads{State: true, Pods: true, Labels: true}},
 		"a victim's owner":          {`protect contains "x" if input.victim.owner.kind == "Job"`, StateReads{State: true, Pods: true, Owners: true}},
+		"all victims' labels":       {"protect contains \"x\" if {\n\tsome v in input.victims\n\tv.labels.app == \"db\"\n}", StateReads{State: true, Pods: true, Labels: true}},
+		"what is free afterwards":   {`protect contains "x" if input.stateWithout.free.cpu < 3`, StateReads{State: true, Requested: true}},
+		"who stays":                 {`protect contains "x" if input.stateWithout.pods[_].owner.kind == "Job"`, StateReads{State: true, Pods: true, Owners: true}},
 		"authorization's \"state\"": {"reject contains \"x\" if false\n", StateReads{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -229,6 +232,46 @@ func TestWhatIsReadOfStates(t *testing.T) {
 				t.Errorf("got  %+v\nwant %+v", got, test.want)
 			}
 		})
+	}
+}
+
+func TestStateWithoutPods(t *testing.T) {
+	pod := &PodState{UID: "1", Requests: map[string]int64{"cpu": 100, "memory": 5, "example.com/gpu": 2}}
+	other := &PodState{UID: "2", Requests: map[string]int64{"cpu": 7}}
+	state := &NodeState{
+		Allocatable: map[string]int64{"memory": 10},
+		Requested:   map[string]int64{"cpu": 107, "memory": 5, "pods": 2, "example.com/gpu": 2}, Pods: []*PodState{pod, other},
+	}
+	if got := state.Without("3"); got != state {
+		t.Error("another state without a pod that is not in it")
+	}
+	if got := (*NodeState)(nil).Without("3"); got != nil {
+		t.Error("a state of none")
+	}
+	for name, test := range map[string]struct {
+		gone      []string
+		requested map[string]int64
+		left      []*PodState
+	}{
+		// Zeros are of what is allocatable, as on a node that never had the pod.
+		"one":           {[]string{"1"}, map[string]int64{"cpu": 7, "memory": 0, "pods": 1}, []*PodState{other}},
+		"another":       {[]string{"2", "3"}, map[string]int64{"cpu": 100, "memory": 5, "pods": 1, "example.com/gpu": 2}, []*PodState{pod}},
+		"all, repeated": {[]string{"2", "1", "2"}, map[string]int64{"memory": 0, "pods": 0}, []*PodState{}},
+	} {
+		got := state.Without(test.gone...)
+		if !reflect.DeepEqual(got.Requested, test.requested) || !reflect.DeepEqual(got.Pods, test.left) {
+			t.Errorf("%s: %v and %v, want %v and %v", name, got.Requested, got.Pods, test.requested, test.left)
+		}
+		counted := (&NodeState{Allocatable: state.Allocatable, Requested: state.Requested, Counted: state.Pods}).Without(test.gone...)
+		if !reflect.DeepEqual(counted.Requested, test.requested) || counted.Pods != nil {
+			t.Errorf("%s, where no rule reads the list: %v and %v, want %v", name, counted.Requested, counted.Pods, test.requested)
+		}
+	}
+	if state.Requested["cpu"] != 107 || len(state.Pods) != 2 || state.Pods[0] != pod {
+		t.Error("the state that others hold was changed")
+	}
+	if got := (&NodeState{Pods: state.Pods}).Without("1"); len(got.Pods) != 1 || len(got.Requested) > 0 {
+		t.Errorf("nothing added up: %+v", got)
 	}
 }
 

@@ -238,11 +238,11 @@ func comparePods(a, b *policy.PodState) int {
 
 // state is what policies are told of a node.
 func (l *ledger) state(name string, allocatable map[string]int64, reads policy.StateReads) *policy.NodeState {
-	state := &policy.NodeState{}
 	on := l.nodes[name]
 	if on == nil {
 		on = &occupancy{}
 	}
+	state := &policy.NodeState{Counted: on.pods}
 	if reads.Requested {
 		state.Allocatable = allocatable
 		state.Requested = make(map[string]int64, len(allocatable)+1)

@@ -216,15 +216,17 @@ func (a *analysis) add(p place, location *ast.Location) {
 
 // wholesale are the fields of inputs that hold most of what is in them.
 var wholesale = map[string]bool{
-	"identity": true,
-	"metadata": true,
-	"node":     true,
-	"pod":      true,
-	"request":  true,
-	"spec":     true,
-	"state":    true,
-	"status":   true,
-	"victim":   true,
+	"identity":     true,
+	"metadata":     true,
+	"node":         true,
+	"pod":          true,
+	"request":      true,
+	"spec":         true,
+	"state":        true,
+	"stateWithout": true,
+	"status":       true,
+	"victim":       true,
+	"victims":      true,
 }
 
 // read counts v as read whole. of takes what is parameters of the function at

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/verdict-dev/verdict/policy"
 )
@@ -83,39 +81,12 @@ func find(cluster Nodes, b Binding) (*policy.Node, error) {
 		return nil, fmt.Errorf("node %s: %w", b.Node, ErrUnknownNode)
 	}
 	if state := node.State(); state != nil {
-		if reduced := without(state, b.UID); reduced != state {
+		if reduced := state.Without(b.UID); reduced != state {
 			node = node.WithState(reduced)
 		}
 	}
 	return node, nil
 }
-
-// without is state without the pod of that UID.
-func without(state *policy.NodeState, uid string) *policy.NodeState {
-	at := slices.IndexFunc(state.Pods, func(pod *policy.PodState) bool { return pod.UID == uid })
-	if at < 0 {
-		return state
-	}
-	out := *state
-	out.Requested = maps.Clone(state.Requested)
-	// What no policy reads may not have been added up.
-	take := func(resource string, amount int64) {
-		if _, ok := out.Requested[resource]; ok {
-			out.Requested[resource] -= amount
-		}
-	}
-	for resource, amount := range state.Pods[at].Requests {
-		take(resource, amount)
-	}
-	if _, counted := state.Pods[at].Requests[podsResource]; !counted {
-		take(podsResource, 1)
-	}
-	out.Pods = slices.Concat(state.Pods[:at], state.Pods[at+1:])
-	return &out
-}
-
-// podsResource counts pods (v1 ResourcePods).
-const podsResource = "pods"
 
 // decideBinding asks the policy whether the pod may be bound, and what
 // annotations it gets.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -207,24 +206,5 @@ func TestBindNeverSharesADevice(t *testing.T) {
 		if n > 1 {
 			t.Errorf("%d pods share device %s", n, device)
 		}
-	}
-}
-
-func TestStateWithoutAPod(t *testing.T) {
-	pod := &policy.PodState{UID: "1", Requests: map[string]int64{"cpu": 100, "memory": 5}}
-	other := &policy.PodState{UID: "2", Requests: map[string]int64{"cpu": 7}}
-	state := &policy.NodeState{Requested: map[string]int64{"cpu": 107, "pods": 2}, Pods: []*policy.PodState{pod, other}}
-	if got := without(state, "3"); got != state {
-		t.Error("another state without a pod that is not in it")
-	}
-	got := without(state, "1")
-	if want := map[string]int64{"cpu": 7, "pods": 1}; !maps.Equal(got.Requested, want) || !slices.Equal(got.Pods, []*policy.PodState{other}) {
-		t.Errorf("%v and %d pods, want %v and the other", got.Requested, len(got.Pods), want)
-	}
-	if state.Requested["cpu"] != 107 || len(state.Pods) != 2 {
-		t.Error("the state that others hold was changed")
-	}
-	if got := without(&policy.NodeState{Pods: state.Pods}, "1"); len(got.Pods) != 1 || len(got.Requested) > 0 {
-		t.Errorf("nothing added up: %+v", got)
 	}
 }

@@ -47,11 +47,11 @@ var ErrUnknownNode = errors.New("node not yet known to verdict")
 // which those that are not known are nil. Its error is policy.ErrTimeout: the
 // call as a whole ran out of time.
 func Filter(ctx context.Context, profile policy.Profile, pod policy.Value, nodes []*policy.Node) ([]*Filtered, Sharing, error) {
-	unresolvable, err := decide(ctx, profile.Placer(policy.Unresolvable, pod), nodes)
+	unresolvable, err := decide(ctx, profile.Placer(policy.Unresolvable, pod), nodes, false)
 	if err != nil {
 		return nil, unresolvable.sharing, err
 	}
-	reject, err := decide(ctx, profile.Placer(policy.Reject, pod), nodes)
+	reject, err := decide(ctx, profile.Placer(policy.Reject, pod), nodes, false)
 	total := unresolvable.sharing
 	total.add(reject.sharing)
 	if err != nil {
@@ -99,7 +99,7 @@ type Scored struct {
 // that are not known are nil. Its error is policy.ErrTimeout: the call as a
 // whole ran out of time.
 func Prioritize(ctx context.Context, profile policy.Profile, pod policy.Value, nodes []*policy.Node) ([]Scored, Sharing, error) {
-	decided, err := decide(ctx, profile.Placer(policy.Score, pod), nodes)
+	decided, err := decide(ctx, profile.Placer(policy.Score, pod), nodes, false)
 	if err != nil {
 		return nil, decided.sharing, err
 	}
@@ -156,8 +156,9 @@ func (d *decided) group(i int) *group {
 // lookEvery is how many nodes are told apart between two looks at the clock.
 const lookEvery = 256
 
-// decide asks one rule about every node.
-func decide(ctx context.Context, placer *policy.Placer, nodes []*policy.Node) (decided, error) {
+// decide asks one rule about every node. Where the rule is blind, which reads
+// nothing of nodes, those that are not known are decided as others are.
+func decide(ctx context.Context, placer *policy.Placer, nodes []*policy.Node, blind bool) (decided, error) {
 	var (
 		d     = decided{of: make([]int32, len(nodes))}
 		open  []int // groups to evaluate
@@ -168,7 +169,7 @@ func decide(ctx context.Context, placer *policy.Placer, nodes []*policy.Node) (d
 		if i%lookEvery == 0 && ctx.Err() != nil {
 			return d, policy.ErrTimeout
 		}
-		if node == nil {
+		if node == nil && !blind {
 			d.of[i] = unknown
 			continue
 		}
