@@ -100,7 +100,8 @@ func (c *carried) build(ctx context.Context, content Content, options Options) (
 		warnings:           next.warnings,
 		data:               data,
 		profiles:           map[string]int{},
-		allowedSystemNames: map[string]bool{},
+		allowedSystemNames: allowanceOf(options.AllowedSystemNames),
+		allowedExtraKeys:   allowanceOf(options.AllowedExtraKeys),
 	}
 	for _, r := range next.rules {
 		own := *r // a revision gives its rules classes of nodes
@@ -108,9 +109,6 @@ func (c *carried) build(ctx context.Context, content Content, options Options) (
 	}
 	for i, name := range options.Entries.Profiles {
 		revision.profiles[name] = ruleCount + i*schedulingRules
-	}
-	for _, name := range options.AllowedSystemNames {
-		revision.allowedSystemNames[name] = true
 	}
 	return revision, nil
 }

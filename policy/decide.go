@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -99,8 +98,11 @@ func (v *View) Authorize(ctx context.Context, review Value) (Authorization, erro
 type User struct {
 	Username string
 	UID      string
-	Groups   []string            // sorted, nil when there are none
-	Extra    map[string][]string // values sorted, nil when there is none
+	// Groups are in the order of the policy's list, sorted when it gives a set;
+	// each is there once. nil when there are none.
+	Groups []string
+	// Extra holds values in the order of Groups; nil when there are none.
+	Extra map[string][]string
 }
 
 // size is about how many bytes the user takes.
@@ -169,28 +171,13 @@ func (v *View) Authenticate(ctx context.Context, review Value, identity Identity
 		decision.Reasons = []string{path + ".username is empty"}
 		return decision, nil
 	}
-	if decision.Reasons = v.systemNames(user); len(decision.Reasons) == 0 {
+	if decision.Reasons = v.reserved(user); len(decision.Reasons) == 0 {
 		decision.User = user
 	}
 	return decision, nil
 }
 
 var identityKey = ast.StringTerm("identity")
-
-// systemNames lists the names the configuration does not let a policy give out.
-func (r *Revision) systemNames(user *User) []string {
-	var out []string
-	refuse := func(kind, name string) {
-		if strings.HasPrefix(name, "system:") && !r.allowedSystemNames[name] {
-			out = append(out, fmt.Sprintf("the %s %q is Kubernetes' own: list it in authentication.allowedSystemNames to give it out", kind, name))
-		}
-	}
-	refuse("username", user.Username)
-	for _, group := range user.Groups {
-		refuse("group", group)
-	}
-	return out
-}
 
 // userOf reads the value of the user rule. Names must be strings: a number
 // turned into a name would be a guess.
@@ -236,7 +223,8 @@ func userOf(path string, value ast.Value) (*User, error) {
 	return user, err
 }
 
-// names reads a set or list of strings, sorted and without repeats.
+// names reads a list of strings, in its order and without repeats, or a set of
+// them, sorted.
 func names(value ast.Value) ([]string, error) {
 	var out []string
 	add := func(t *ast.Term) error {
@@ -247,17 +235,37 @@ func names(value ast.Value) ([]string, error) {
 		out = append(out, string(s))
 		return nil
 	}
-	var err error
 	switch v := value.(type) {
 	case nil, ast.Null:
 		return nil, nil
 	case ast.Set:
-		err = v.Iter(add)
+		err := v.Iter(add)
+		slices.Sort(out)
+		return out, err
 	case *ast.Array:
-		err = v.Iter(add)
+		err := v.Iter(add)
+		return once(out), err
 	default:
 		return nil, fmt.Errorf("must be a set or list of strings, not %s", kindOf(value))
 	}
-	slices.Sort(out)
-	return slices.Compact(out), err
+}
+
+// once drops the strings that were there before, in place.
+func once(list []string) []string {
+	const few = 16 // below which comparing is cheaper than a map
+	kept := list[:0]
+	var seen map[string]bool
+	if len(list) > few {
+		seen = make(map[string]bool, len(list))
+	}
+	for _, text := range list {
+		if seen[text] || seen == nil && slices.Contains(kept, text) {
+			continue
+		}
+		if seen != nil {
+			seen[text] = true
+		}
+		kept = append(kept, text)
+	}
+	return kept
 }

@@ -79,7 +79,7 @@ func TestAuthenticate(t *testing.T) {
 	}{
 		{
 			"whole", authn + `user := {"username": input.identity.subject, "uid": "1", "groups": ["b", "a"], "extra": {"k": ["v"]}}`,
-			User{Username: "alice", UID: "1", Groups: []string{"a", "b"}, Extra: map[string][]string{"k": {"v"}}},
+			User{Username: "alice", UID: "1", Groups: []string{"b", "a"}, Extra: map[string][]string{"k": {"v"}}},
 		},
 		{
 			"whole with sets", authn + `user := {"username": "a", "groups": {"b", "a"}, "extra": {"k": {"v2", "v1"}}}`,
@@ -103,11 +103,17 @@ user.extra[k] contains v if {
 		{"username alone", authn + `user.username := "a"`, User{Username: "a"}},
 		{
 			"fields from lists keep no repeats", authn + `user := {"username": "a", "groups": input.identity.claims.groups}`,
-			User{Username: "a", Groups: []string{"a", "b"}},
+			User{Username: "a", Groups: []string{"b", "a"}},
+		},
+		{
+			"many groups keep their order", authn + `user := {"username": "a", "groups": array.concat(g, g)} if {
+	g := [sprintf("g%d", [(n * 7) % 20]) | some n in numbers.range(1, 20)]
+}`,
+			User{Username: "a", Groups: strings.Fields("g7 g14 g1 g8 g15 g2 g9 g16 g3 g10 g17 g4 g11 g18 g5 g12 g19 g6 g13 g0")},
 		},
 		{
 			"keys of extra without values are left out", authn + `user := {"username": "a", "extra": input.identity.claims.extra}`,
-			User{Username: "a", Extra: map[string][]string{"k": {"v1", "v2"}}},
+			User{Username: "a", Extra: map[string][]string{"k": {"v2", "v1"}}},
 		},
 		{"the identity's fields", authn + `user := {"username": name, "groups": input.identity.audiences, "uid": input.identity.expires} if {
 	name := sprintf("%s/%s/%s", [input.identity.source, input.identity.type, input.identity.claims.team])
@@ -183,6 +189,9 @@ func TestAuthenticateSystemNamesThatAreListed(t *testing.T) {
 		{"a prefix is not enough", []string{"system:node", "system:"}, []string{`username "system:node:a"`, `group "system:masters"`, `group "system:nodes"`}},
 		{"some", []string{"system:node:a", "system:nodes"}, []string{`group "system:masters"`}},
 		{"all", []string{"system:node:a", "system:nodes", "system:masters"}, nil},
+		{"patterns", []string{"system:node*", "system:master*"}, nil},
+		{"a pattern of something longer", []string{"system:node:a*", "system:nodes*", "system:masters*"}, []string{`username "system:node:a"`, `group "system:masters"`, `group "system:nodes"`}},
+		{"a pattern in other case", []string{"System:*", "SYSTEM:*", "*system:nodes"}, []string{`username "system:node:a"`, `group "system:masters"`, `group "system:nodes"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := compile(t, Options{AllowedSystemNames: c.allowed}, source).Authenticate(t.Context(), object(t, `{}`), Identity{Subject: "a"})

@@ -155,6 +155,7 @@ func TestRevisionID(t *testing.T) {
 		"a document gone":       func(c *Content, _ *Options) { c.Documents = c.Documents[:1] },
 		"a document elsewhere":  func(c *Content, _ *Options) { c.Documents[1].Prefix = []string{"groups"} },
 		"a host allowed":        func(_ *Content, o *Options) { o.AllowedHosts = []string{"example.com"} },
+		"an extra key allowed":  func(_ *Content, o *Options) { o.AllowedExtraKeys = []string{"k8s.io/a"} },
 		"a system name allowed": func(_ *Content, o *Options) { o.AllowedSystemNames = []string{"system:masters"} },
 		"other entries":         func(_ *Content, o *Options) { o.Entries.AuthorizationAllow = "app.allow" },
 		"a library": func(_ *Content, o *Options) {

@@ -142,7 +142,7 @@ func (r *Revision) whoIs(denials []string, user *User) string {
 	case user == nil || user.Username == "":
 		return "not authenticated: no username"
 	}
-	if refused := r.systemNames(user); len(refused) > 0 {
+	if refused := r.reserved(user); len(refused) > 0 {
 		return "not authenticated: " + strings.Join(refused, ", ")
 	}
 	return "authenticated as " + user.Username

@@ -13,6 +13,21 @@ import (
 // fault that may pass.
 var ErrUnknownToken = errors.New("unknown token")
 
+// NotYetValidError says that a token is sound, and valid from an instant on. It
+// is no definite no, since waiting helps.
+type NotYetValidError struct {
+	// From is the first instant at which the token is taken.
+	From time.Time
+	// Fixed says that the token itself says so, and not a service that may say
+	// something else when it is asked again.
+	Fixed bool
+}
+
+// Error implements error.
+func (e *NotYetValidError) Error() string {
+	return "the token is not valid before " + e.From.UTC().Format(time.RFC3339)
+}
+
 // ErrNotLoaded says that an identity source has not been read for the first
 // time, so that it cannot tell.
 var ErrNotLoaded = errors.New("not loaded yet")
@@ -24,7 +39,9 @@ type Identity struct {
 	Source string
 	// Type is the kind of that source, such as "jwt" or "tokenFile".
 	Type string
-	// Subject is the source's own name for the caller. Never empty.
+	// Subject is the source's own name for the caller. Empty only where the
+	// configuration lets a source take tokens that name none; policies then see
+	// no subject.
 	Subject string
 	// Claims are what the source says of the subject. May be absent.
 	Claims Object
@@ -52,7 +69,9 @@ func (i *Identity) value() ast.Object {
 	add := func(key, value *ast.Term) { pairs = append(pairs, [2]*ast.Term{key, value}) }
 	add(sourceKey, ast.StringTerm(i.Source))
 	add(typeKey, ast.StringTerm(i.Type))
-	add(subjectKey, ast.StringTerm(i.Subject))
+	if i.Subject != "" {
+		add(subjectKey, ast.StringTerm(i.Subject))
+	}
 	if !i.Claims.IsZero() {
 		add(claimsKey, ast.NewTerm(i.Claims.object()))
 	}

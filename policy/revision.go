@@ -27,8 +27,10 @@ type Options struct {
 	// AllowedHosts are those http.send and its like may reach. Empty means none.
 	AllowedHosts []string
 	// AllowedSystemNames are the users and groups with a system: prefix that an
-	// authentication policy may give out. Empty means none.
-	AllowedSystemNames []string
+	// authentication policy may give out, AllowedExtraKeys the keys of extra for
+	// which IsKubernetesKey holds. One that ends in "*" is a prefix, of something
+	// longer. Empty means none.
+	AllowedSystemNames, AllowedExtraKeys []string
 	// Cache bounds what is kept of decisions; the zero value keeps nothing.
 	Cache CacheOptions
 	// EvaluationTimeout bounds one evaluation: one whose decision is kept goes on
@@ -58,7 +60,8 @@ type Revision struct {
 	data               ast.Object
 	rules              []*rule        // by place; none in the zero Revision
 	profiles           map[string]int // the place of the first rule of each
-	allowedSystemNames map[string]bool
+	allowedSystemNames allowance
+	allowedExtraKeys   allowance
 }
 
 // ID identifies the modules and data: the same content has the same ID on
@@ -145,7 +148,7 @@ func contentID(content Content, options Options) string {
 		write(lines...)
 	}
 	write(fmt.Sprintf("%+v", options.Entries))
-	for _, list := range [][]string{options.AllowedHosts, options.AllowedSystemNames} {
+	for _, list := range [][]string{options.AllowedHosts, options.AllowedSystemNames, options.AllowedExtraKeys} {
 		// The length keeps a name from moving between lists unseen.
 		write(strconv.Itoa(len(list)))
 		write(slices.Sorted(slices.Values(list))...)

@@ -138,7 +138,11 @@ func (v Value) StringOrStrings(name string) ([]string, error) {
 		text, err := v.String(name)
 		return []string{text}, err
 	case found.node().kind == '[':
-		return v.Strings(name)
+		list, err := v.Strings(name)
+		if err == nil && list == nil {
+			list = []string{} // which is not absent
+		}
+		return list, err
 	default:
 		return nil, fmt.Errorf("%s: must be a string or a list of strings, not %s", name, found.kind())
 	}
