@@ -86,17 +86,20 @@ func (i *identities) add(ctx context.Context, source config.IdentitySource) erro
 func (i *identities) addJWT(ctx context.Context, name string, c *config.JWT) error {
 	log := i.log.With(zap.String("source", name))
 	options := identity.JWTOptions{
-		Issuers:        c.Issuers,
-		DiscoveryURL:   c.DiscoveryURL,
-		JWKSURL:        c.JWKSURL,
-		JWKSFile:       c.JWKSFile,
-		Audiences:      c.Audiences,
-		Algorithms:     c.Algorithms,
-		Leeway:         c.Leeway,
-		RequiredClaims: c.RequiredClaims,
-		SubjectClaim:   c.SubjectClaim,
-		Timeout:        c.Connection.Timeout,
-		Metrics:        i.metrics,
+		Issuers:          c.Issuers,
+		DiscoveryURL:     c.DiscoveryURL,
+		JWKSURL:          c.JWKSURL,
+		JWKSFile:         c.JWKSFile,
+		Audiences:        c.Audiences,
+		AudienceClaim:    c.AudienceClaim,
+		AudienceOptional: c.AudienceOptional,
+		Algorithms:       c.Algorithms,
+		Leeway:           identity.Leeway(c.Leeway),
+		RequiredClaims:   c.RequiredClaims,
+		SubjectClaim:     c.SubjectClaim,
+		SubjectOptional:  c.SubjectOptional,
+		Timeout:          c.Connection.Timeout,
+		Metrics:          i.metrics,
 		OnError: func(err error) {
 			log.Warn("keys of an issuer could not be had; those there are stay in use", zap.Error(err))
 		},
@@ -138,6 +141,7 @@ func (i *identities) addIntrospection(name string, c *config.Introspection) erro
 		MutualTLS:        c.Connection.CertFile != "",
 		Issuer:           c.Issuer,
 		Audiences:        c.Audiences,
+		Leeway:           identity.Leeway(c.Leeway),
 		Tokens:           tokensOf(c.Tokens),
 		Timeout:          c.Connection.Timeout,
 	}, client)

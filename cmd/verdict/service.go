@@ -234,6 +234,7 @@ func policyOptions(c *config.Configuration) policy.Options {
 		Library:            builtin.Library(),
 		AllowedHosts:       c.Policy.AllowedHosts,
 		AllowedSystemNames: c.Authentication.AllowedSystemNames,
+		AllowedExtraKeys:   c.Authentication.AllowedExtraKeys,
 		Entries: policy.Entries{
 			AuthenticationUser:     c.Authentication.Entry.User,
 			AuthenticationDeny:     c.Authentication.Entry.Deny,
@@ -275,7 +276,9 @@ func (s *service) loadIdentities(ctx context.Context, registry *prometheus.Regis
 	for _, run := range made.run {
 		s.background.Go(func() { run(ctx) })
 	}
-	s.verifier = identity.NewVerifier(identity.NewChain(made.metrics, made.sources...), s.verifierOptions())
+	chain := identity.NewChain(made.metrics, made.sources...)
+	chain.LimitTokens(int(s.config.Server.Limits.TokenBytes))
+	s.verifier = identity.NewVerifier(chain, s.verifierOptions())
 	s.identityDetails = made.details
 	return nil
 }

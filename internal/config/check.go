@@ -9,6 +9,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/verdict-dev/verdict/policy"
 )
 
 // checker looks for mistakes in decoded values, and joins relative paths to the
@@ -60,6 +62,7 @@ func (c *checker) server() {
 	}
 	c.aboveZero("server.limits.reviewBytes", server.Limits.ReviewBytes)
 	c.aboveZero("server.limits.schedulingBytes", server.Limits.SchedulingBytes)
+	c.aboveZero("server.limits.tokenBytes", server.Limits.TokenBytes)
 	c.aboveZero("server.limits.headerBytes", server.Limits.HeaderBytes)
 	c.aboveZero("cache.maxBytes", c.config.Cache.MaxBytes)
 	c.aboveZero("cache.maxEntries", int64(c.config.Cache.MaxEntries))
@@ -141,14 +144,14 @@ func (c *checker) operations() {
 }
 
 func (c *checker) policy() {
-	policy := &c.config.Policy
-	c.names("policy.directories", policy.Directories)
-	for i := range policy.Directories {
-		c.dir(item("policy.directories", i), &policy.Directories[i])
+	section := &c.config.Policy
+	c.names("policy.directories", section.Directories)
+	for i := range section.Directories {
+		c.dir(item("policy.directories", i), &section.Directories[i])
 	}
-	oneOf(c, "policy.evaluator", policy.Evaluator, PolicyEvaluatorAuto, PolicyEvaluatorInterpreter)
-	c.names("policy.allowedHosts", policy.AllowedHosts)
-	for i, host := range policy.AllowedHosts {
+	oneOf(c, "policy.evaluator", section.Evaluator, PolicyEvaluatorAuto, PolicyEvaluatorInterpreter)
+	c.names("policy.allowedHosts", section.AllowedHosts)
+	for i, host := range section.AllowedHosts {
 		path := item("policy.allowedHosts", i)
 		if host == "" || c.undecoded[path] {
 			continue
@@ -166,22 +169,52 @@ func (c *checker) authentication() {
 	c.identitySources(authentication.Sources)
 	c.file("authentication.revokedFile", &authentication.RevokedFile)
 	c.names("authentication.audiences", authentication.Audiences)
-	c.names("authentication.allowedSystemNames", authentication.AllowedSystemNames)
-	for i, name := range authentication.AllowedSystemNames {
-		path := item("authentication.allowedSystemNames", i)
-		if name == "" || c.undecoded[path] {
-			continue
-		}
-		if rest, found := strings.CutPrefix(name, "system:"); !found || rest == "" {
-			c.add(path, "%s has no effect: only names of the form system:NAME need to be allowed", quote(name))
-		} else if rest == AnyCaller || strings.HasSuffix(rest, ":*") {
-			c.add(path, "%s is taken literally, not as a pattern: list each name", quote(name))
-		}
-	}
+	c.systemNames(authentication.AllowedSystemNames)
+	c.extraKeys(authentication.AllowedExtraKeys)
 	c.entries(
 		entry{"authentication.entry.user", authentication.Entry.User},
 		entry{"authentication.entry.deny", authentication.Entry.Deny},
 	)
+}
+
+// systemNames checks names and prefixes of names.
+func (c *checker) systemNames(names []string) {
+	c.names("authentication.allowedSystemNames", names)
+	for i, name := range names {
+		path := item("authentication.allowedSystemNames", i)
+		if name == "" || c.undecoded[path] {
+			continue
+		}
+		prefix, isPrefix := strings.CutSuffix(name, "*")
+		switch rest, found := strings.CutPrefix(prefix, "system:"); {
+		case !found || rest == "" && !isPrefix:
+			c.add(path, "%s has no effect: only names of the form system:NAME need to be allowed", quote(name))
+		case rest == "":
+			c.add(path, "%s would let a policy give out every name of Kubernetes' own, system:masters among them: list names, or a longer prefix such as system:serviceaccounts:*", quote(name))
+		case strings.Contains(rest, "*"):
+			c.add(path, "%s has a * that is not at the end, where alone it stands for any text", quote(name))
+		case isPrefix && strings.HasPrefix("masters", rest):
+			c.add(path, "%s would let a policy give out system:masters, whom no authorizer is asked about: list names, or a longer prefix", quote(name))
+		}
+	}
+}
+
+// extraKeys checks keys and prefixes of keys.
+func (c *checker) extraKeys(keys []string) {
+	c.names("authentication.allowedExtraKeys", keys)
+	for i, key := range keys {
+		path := item("authentication.allowedExtraKeys", i)
+		if key == "" || c.undecoded[path] {
+			continue
+		}
+		prefix, isPrefix := strings.CutSuffix(key, "*")
+		switch {
+		case strings.Contains(prefix, "*"):
+			c.add(path, "%s has a * that is not at the end, where alone it stands for any text", quote(key))
+		case !policy.IsKubernetesKey(prefix) || isPrefix && !strings.Contains(prefix, "/"):
+			c.add(path, "%s is not below kubernetes.io or k8s.io: only such keys need to be allowed; write a key like authentication.kubernetes.io/credential-id, or a prefix like authentication.kubernetes.io/*", quote(key))
+		}
+	}
 }
 
 func (c *checker) authorization() {

@@ -10,6 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
+// googleIssuer is how Google's tokens may spell https://accounts.google.com.
+const googleIssuer = "accounts.google.com"
+
 // sourceName is what is readable as a metric label and in a log.
 var sourceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
@@ -93,7 +96,11 @@ func (c *checker) jwt(path string, jwt *JWT) {
 		c.add(path+".discoveryURL", "belongs to one issuer, and there are %d: make a source of each", len(jwt.Issuers))
 	case earlier == "":
 		for i, issuer := range jwt.Issuers {
-			if at := item(path+".issuers", i); issuer != "" && !c.undecoded[at] && !c.url(at, issuer) {
+			at := item(path+".issuers", i)
+			if issuer == "" || issuer == googleIssuer || c.undecoded[at] {
+				continue
+			}
+			if !c.url(at, issuer) {
 				c.add(at, "without jwksURL or jwksFile its keys are looked for below it")
 			}
 		}
@@ -111,19 +118,49 @@ func (c *checker) jwt(path string, jwt *JWT) {
 			oneOf(c, at, algorithm, JWTAlgorithms()...)
 		}
 	}
-	const longestLeeway = 10 * time.Minute
-	if c.notNegative(path+".leeway", jwt.Leeway); jwt.Leeway > longestLeeway {
-		c.add(path+".leeway", "%s is longer than %s, by which no clocks should differ", jwt.Leeway, longestLeeway)
-	}
+	c.leeway(path+".leeway", jwt.Leeway)
 	for name := range jwt.RequiredClaims {
 		if name == "" {
 			c.add(path+".requiredClaims", "has a claim without a name")
 		}
 	}
 	if jwt.SubjectClaim == "" && !c.undecoded[path+".subjectClaim"] {
-		c.add(path+".subjectClaim", "is empty: leave it out for \"sub\"")
+		c.add(path+".subjectClaim", "is empty: leave it out for \"sub\", and set subjectOptional for tokens that have no subject")
+	}
+	if jwt.AudienceClaim == "" && !c.undecoded[path+".audienceClaim"] {
+		c.add(path+".audienceClaim", "is empty: leave it out for \"aud\", and set audienceOptional for tokens that have no audience")
 	}
 	c.connection(path+".connection", &jwt.Connection)
+}
+
+// leeway reports one mistake of a duration that stands for all three.
+func (c *checker) leeway(path string, leeway Leeway) {
+	const longest = 10 * time.Minute
+	fields := []struct {
+		name string
+		time *time.Duration
+	}{{"exp", &leeway.Expires}, {"nbf", &leeway.NotBefore}, {"iat", leeway.IssuedAt}}
+	for _, field := range fields {
+		at := path + "." + field.name
+		_, own := c.lines[at]
+		if !own {
+			at = path
+		}
+		if field.time == nil || c.undecoded[at] {
+			continue
+		}
+		switch {
+		case *field.time < 0:
+			c.notNegative(at, *field.time)
+		case *field.time > longest:
+			c.add(at, "%s is longer than %s, by which no clocks should differ", *field.time, longest)
+		default:
+			continue
+		}
+		if !own {
+			return
+		}
+	}
 }
 
 func (c *checker) introspection(path string, introspection *Introspection) {
@@ -136,6 +173,7 @@ func (c *checker) introspection(path string, introspection *Introspection) {
 		c.add(path, "the authorization server has to know who asks (RFC 7662 §2.1): set clientSecretFile, or connection.certFile and keyFile")
 	}
 	c.names(path+".audiences", introspection.Audiences)
+	c.leeway(path+".leeway", introspection.Leeway)
 	c.tokens(path+".tokens", introspection.Tokens)
 	c.connection(path+".connection", &introspection.Connection)
 }

@@ -78,6 +78,8 @@ type Limits struct {
 	ReviewBytes int64 `yaml:"reviewBytes"`
 	// SchedulingBytes bounds the body of one scheduler extender call.
 	SchedulingBytes int64 `yaml:"schedulingBytes"`
+	// TokenBytes bounds a token that is verified at all, by whichever source.
+	TokenBytes int64 `yaml:"tokenBytes"`
 	// HeaderBytes bounds the header of any request.
 	HeaderBytes int64 `yaml:"headerBytes"`
 }
@@ -140,8 +142,11 @@ type Authentication struct {
 	// Audiences are assumed for a review that names none.
 	Audiences []string `yaml:"audiences"`
 	// AllowedSystemNames are the users and groups with the prefix "system:"
-	// that a policy may give out.
+	// that a policy may give out. A name that ends in "*" is a prefix.
 	AllowedSystemNames []string `yaml:"allowedSystemNames"`
+	// AllowedExtraKeys are the keys under kubernetes.io and k8s.io that a policy
+	// may give out in a user's extra. One that ends in "*" is a prefix.
+	AllowedExtraKeys []string `yaml:"allowedExtraKeys"`
 	// RevokedFile is a YAML file that lists what is no longer let in, whatever
 	// a source says of it: subjects, token identifiers and digests of tokens.
 	RevokedFile string              `yaml:"revokedFile"`

@@ -61,6 +61,12 @@ func (d *decoder) reject(path, format string, args ...any) {
 }
 
 func (d *decoder) decodeStruct(path string, node *yaml.Node, value reflect.Value) {
+	if short, ok := reflect.TypeAssert[interface{ setShort(*yaml.Node) error }](value.Addr()); ok && node.Kind == yaml.ScalarNode {
+		if err := short.setShort(node); err != nil {
+			d.reject(path, "%s", err)
+		}
+		return
+	}
 	if node.Kind != yaml.MappingNode {
 		d.reject(path, "expected fields (name: value), found %s", describe(node))
 		return

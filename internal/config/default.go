@@ -19,6 +19,7 @@ func Default() *Configuration {
 			Limits: Limits{
 				ReviewBytes:     1 << 20,
 				SchedulingBytes: 64 << 20,
+				TokenBytes:      64 << 10,
 				HeaderBytes:     64 << 10,
 			},
 			Timeouts: Timeouts{

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // IdentitySource verifies tokens. In a Configuration that was parsed exactly one
 // of the kinds is not nil.
@@ -28,19 +32,45 @@ type JWT struct {
 	// of the three is set.
 	JWKSURL  string `yaml:"jwksURL"`
 	JWKSFile string `yaml:"jwksFile"`
-	// Audiences are accepted when "aud" names one of them; the token is then
-	// good for the API server. When empty, a token is good for what its own
-	// "aud" names, of which the TokenReview has to ask for one.
+	// Audiences are accepted when AudienceClaim names one of them; the token is
+	// then good for the API server. When empty, a token is good for what that
+	// claim names, of which the TokenReview has to ask for one.
 	Audiences []string `yaml:"audiences"`
+	// AudienceClaim is the claim that names the audiences; "aud" unless set.
+	AudienceClaim string `yaml:"audienceClaim"`
+	// AudienceOptional takes tokens without that claim as well: they are good
+	// for the API server. One that has it is judged by it all the same.
+	AudienceOptional bool `yaml:"audienceOptional"`
 	// Algorithms are the JWS algorithms that are accepted (RFC 7518, RFC 8037).
 	Algorithms []string `yaml:"algorithms"`
-	// Leeway is how far clocks may differ, for "exp", "nbf" and "iat".
-	Leeway time.Duration `yaml:"leeway"`
-	// RequiredClaims are claims that have to be these very strings.
+	Leeway     Leeway   `yaml:"leeway"`
+	// RequiredClaims are claims that have to be there, as these very strings.
 	RequiredClaims map[string]string `yaml:"requiredClaims"`
 	// SubjectClaim is the claim that becomes input.identity.subject.
-	SubjectClaim string     `yaml:"subjectClaim"`
-	Connection   Connection `yaml:"connection"`
+	SubjectClaim string `yaml:"subjectClaim"`
+	// SubjectOptional takes tokens without that claim as well: the policy has to
+	// name their users by another claim, since input.identity has no subject.
+	SubjectOptional bool       `yaml:"subjectOptional"`
+	Connection      Connection `yaml:"connection"`
+}
+
+// Leeway is how far clocks may differ, for each claim that is a time (RFC 7519
+// §4.1.4 to §4.1.6). One duration in its place is that of all three.
+type Leeway struct {
+	Expires   time.Duration `yaml:"exp"`
+	NotBefore time.Duration `yaml:"nbf"`
+	// IssuedAt is how far ahead "iat" may be; nil when it may be anything.
+	IssuedAt *time.Duration `yaml:"iat"`
+}
+
+// setShort takes one duration for all three.
+func (l *Leeway) setShort(node *yaml.Node) error {
+	leeway, err := parseDuration(node)
+	if err != nil {
+		return err
+	}
+	l.Expires, l.NotBefore, l.IssuedAt = leeway, leeway, &leeway
+	return nil
 }
 
 // JWTAlgorithms are the algorithms that a JWT may be signed with: asymmetric
@@ -63,6 +93,7 @@ type Introspection struct {
 	// Audiences are as those of JWT; when empty and the answer has no "aud",
 	// the token is not limited.
 	Audiences  []string   `yaml:"audiences"`
+	Leeway     Leeway     `yaml:"leeway"`
 	Tokens     Tokens     `yaml:"tokens"`
 	Connection Connection `yaml:"connection"`
 }
@@ -176,19 +207,22 @@ type Connection struct {
 	Timeout time.Duration `yaml:"timeout"`
 }
 
-// What a kind that is given has where the file says nothing.
+// What a kind that is given has where the file says nothing. The leeways are
+// those of kube-apiserver, which looks at no "iat".
 const (
-	defaultLeeway            = 10 * time.Second
+	defaultNotBeforeLeeway   = time.Minute
 	defaultConnectionTimeout = 5 * time.Second
 )
 
 func (j *JWT) setDefaults() {
-	j.Algorithms, j.Leeway, j.SubjectClaim = JWTAlgorithms(), defaultLeeway, "sub"
+	j.Algorithms, j.SubjectClaim, j.AudienceClaim = JWTAlgorithms(), "sub", "aud"
+	j.Leeway.NotBefore = defaultNotBeforeLeeway
 	j.Connection.Timeout = defaultConnectionTimeout
 }
 
 func (i *Introspection) setDefaults() {
 	i.Tokens.Format = TokenFormatOpaque
+	i.Leeway.NotBefore = defaultNotBeforeLeeway
 	i.Connection.Timeout = defaultConnectionTimeout
 }
 

@@ -26,6 +26,9 @@ authentication:
       jwksFile: keys.json
       audiences: [x, y]
       algorithms: [ES256]
+      audienceClaim: client_id
+      audienceOptional: true
+      subjectOptional: true
       leeway: 1m
       requiredClaims: {hd: example.com, "https://example.com/claim": "yes"}
       subjectClaim: email
@@ -37,6 +40,7 @@ authentication:
       clientSecretFile: secret
       issuer: https://as.example.com
       audiences: [z]
+      leeway: {exp: 2s, iat: 0s}
       tokens: {format: any, prefixes: [at_]}
   - name: csv
     tokenFile: {path: tokens.csv, format: csv}
@@ -58,20 +62,22 @@ authentication:
 	if err != nil {
 		t.Fatal(err)
 	}
+	minute := time.Minute
 	plain := Connection{Timeout: 5 * time.Second}
 	want := []IdentitySource{
 		{Name: "defaults", JWT: &JWT{
-			Issuers: []string{"https://a.example.com"}, Algorithms: JWTAlgorithms(), Leeway: 10 * time.Second,
-			SubjectClaim: "sub", Connection: plain,
+			Issuers: []string{"https://a.example.com"}, Algorithms: JWTAlgorithms(), Leeway: Leeway{NotBefore: time.Minute},
+			SubjectClaim: "sub", AudienceClaim: "aud", Connection: plain,
 		}},
 		{Name: "keys", JWT: &JWT{
 			Issuers: []string{"a", "b"}, JWKSFile: at("keys.json"), Audiences: []string{"x", "y"}, Algorithms: []string{"ES256"},
-			Leeway: time.Minute, RequiredClaims: map[string]string{"hd": "example.com", "https://example.com/claim": "yes"}, SubjectClaim: "email",
+			AudienceClaim: "client_id", AudienceOptional: true, SubjectOptional: true,
+			Leeway: Leeway{Expires: minute, NotBefore: minute, IssuedAt: &minute}, RequiredClaims: map[string]string{"hd": "example.com", "https://example.com/claim": "yes"}, SubjectClaim: "email",
 			Connection: Connection{CAFile: at("ca.crt"), CertFile: at("client.crt"), KeyFile: at("client.key"), ProxyURL: "http://proxy:3128", Timeout: time.Second},
 		}},
 		{Name: "ask", Introspection: &Introspection{
 			URL: "https://as.example.com/introspect", ClientID: "verdict", ClientSecretFile: at("secret"), Issuer: "https://as.example.com",
-			Audiences: []string{"z"}, Tokens: Tokens{Format: TokenFormatAny, Prefixes: []string{"at_"}}, Connection: plain,
+			Audiences: []string{"z"}, Leeway: Leeway{Expires: 2 * time.Second, NotBefore: time.Minute, IssuedAt: new(time.Duration)}, Tokens: Tokens{Format: TokenFormatAny, Prefixes: []string{"at_"}}, Connection: plain,
 		}},
 		{Name: "csv", TokenFile: &TokenFile{Path: at("tokens.csv"), Format: TokenFileCSV}},
 		{Name: "secrets", Secrets: &Secrets{Namespace: "tokens", GroupPrefixes: []string{"team-"}, UsernamePrefixes: []string{"robot-"}}},
@@ -131,6 +137,16 @@ func TestIdentitySourceMistakes(t *testing.T) {
 		}},
 		"negative leeway": {"jwt: {issuers: [a], jwksFile: file, leeway: -1s}", []string{kinds + ".jwt.leeway: must not be negative, as -1s is: 0s turns it off"}},
 		"long leeway":     {"jwt: {issuers: [a], jwksFile: file, leeway: 1h}", []string{kinds + ".jwt.leeway: 1h0m0s is longer than 10m0s, by which no clocks should differ"}},
+		"a leeway that is odd": {"jwt: {issuers: [a], jwksFile: file, leeway: {exp: 1h, nbf: 1s, iat: -1s}}", []string{
+			kinds + ".jwt.leeway.exp: 1h0m0s is longer than 10m0s, by which no clocks should differ",
+			kinds + ".jwt.leeway.iat: must not be negative, as -1s is: 0s turns it off",
+		}},
+		"a leeway that is no duration": {"jwt: {issuers: [a], jwksFile: file, leeway: soon}", []string{kinds + `.jwt.leeway: "soon" is not a duration: write a number and a unit, such as 500ms, 30s or 2m`}},
+		"a leeway of another claim":    {"jwt: {issuers: [a], jwksFile: file, leeway: {auth_time: 1s}}", []string{kinds + ".jwt.leeway.auth_time: unknown field: the fields here are exp, nbf, iat"}},
+		"no claims": {"jwt: {issuers: [a], jwksFile: file, subjectClaim: \"\", audienceClaim: \"\"}", []string{
+			kinds + `.jwt.subjectClaim: is empty: leave it out for "sub", and set subjectOptional for tokens that have no subject`,
+			kinds + `.jwt.audienceClaim: is empty: leave it out for "aud", and set audienceOptional for tokens that have no audience`,
+		}},
 		"claims as a list": {"jwt: {issuers: [a], jwksFile: file, requiredClaims: [a]}", []string{
 			kinds + ".jwt.requiredClaims: expected names with values (name: value), found a list",
 		}},

@@ -45,7 +45,7 @@ server:
     scheduling: ["spiffe://cluster.local/scheduler"]
     admission: ["*"]
   maxInFlight: 7
-  limits: {reviewBytes: 2048, schedulingBytes: 1.5Ki, headerBytes: 1e4}
+  limits: {reviewBytes: 2048, schedulingBytes: 1.5Ki, tokenBytes: 3Ki, headerBytes: 1e4}
   timeouts: {readHeader: 1s, read: 2s, write: 1m30s, idle: 4s, decision: 250ms}
 operations: {address: ":0"}
 shutdown: {drain: 0s, grace: 0}
@@ -58,7 +58,8 @@ authentication:
   - name: local
     tokenFile: {path: tokens.yaml}
   audiences: [api]
-  allowedSystemNames: ["system:nodes"]
+  allowedSystemNames: ["system:nodes", "system:serviceaccounts:team-*"]
+  allowedExtraKeys: [authentication.kubernetes.io/credential-id, example.k8s.io/*]
   revokedFile: revoked.yaml
   entry: {user: example.who, deny: example.deny}
 authorization: {onError: noOpinion, onUnavailable: deny, entry: {allow: example.allow, deny: example.deny}}
@@ -93,7 +94,7 @@ log: {level: debug, format: json}
 				Admission:      []string{"*"},
 			},
 			MaxInFlight: 7,
-			Limits:      Limits{ReviewBytes: 2048, SchedulingBytes: 1536, HeaderBytes: 10000},
+			Limits:      Limits{ReviewBytes: 2048, SchedulingBytes: 1536, TokenBytes: 3072, HeaderBytes: 10000},
 			Timeouts: Timeouts{
 				ReadHeader: time.Second, Read: 2 * time.Second, Write: 90 * time.Second,
 				Idle: 4 * time.Second, Decision: 250 * time.Millisecond,
@@ -108,7 +109,8 @@ log: {level: debug, format: json}
 		Authentication: Authentication{
 			Sources:            []IdentitySource{{Name: "local", TokenFile: &TokenFile{Path: filepath.Join(dir, "tokens.yaml"), Format: TokenFileYAML}}},
 			Audiences:          []string{"api"},
-			AllowedSystemNames: []string{"system:nodes"},
+			AllowedSystemNames: []string{"system:nodes", "system:serviceaccounts:team-*"},
+			AllowedExtraKeys:   []string{"authentication.kubernetes.io/credential-id", "example.k8s.io/*"},
 			RevokedFile:        filepath.Join(dir, "revoked.yaml"),
 			Entry:              AuthenticationEntry{User: "example.who", Deny: "example.deny"},
 		},
@@ -319,7 +321,17 @@ func TestParseRefuses(t *testing.T) {
 		{"token file as text", header + "authentication: {sources: [{name: a, tokenFile: file}]}\n", []string{`:3: authentication.sources[0].tokenFile: expected fields (name: value), found the text "file"`}},
 		{"missing token file", header + "authentication: {sources: [{name: a, tokenFile: {path: absent}}]}\n", []string{`:3: authentication.sources[0].tokenFile.path: "` + at("absent") + `" does not exist: relative paths begin at the directory of the configuration file`}},
 		{"name that is no system name", header + "authentication: {allowedSystemNames: [admin]}\n", []string{`:3: authentication.allowedSystemNames[0]: "admin" has no effect: only names of the form system:NAME need to be allowed`}},
-		{"pattern of system names", header + "authentication: {allowedSystemNames: [\"system:*\"]}\n", []string{`:3: authentication.allowedSystemNames[0]: "system:*" is taken literally, not as a pattern: list each name`}},
+		{"pattern of all system names", header + "authentication: {allowedSystemNames: [\"system:*\"]}\n", []string{`:3: authentication.allowedSystemNames[0]: "system:*" would let a policy give out every name of Kubernetes' own, system:masters among them: list names, or a longer prefix such as system:serviceaccounts:*`}},
+		{"pattern of system:masters", header + "authentication: {allowedSystemNames: [\"system:ma*\"]}\n", []string{`:3: authentication.allowedSystemNames[0]: "system:ma*" would let a policy give out system:masters, whom no authorizer is asked about: list names, or a longer prefix`}},
+		{"pattern in the middle", header + "authentication: {allowedSystemNames: [\"system:*:a\", \"*\"]}\n", []string{
+			`:3: authentication.allowedSystemNames[0]: "system:*:a" has a * that is not at the end, where alone it stands for any text`,
+			`:3: authentication.allowedSystemNames[1]: "*" has no effect: only names of the form system:NAME need to be allowed`,
+		}},
+		{"extra keys that need no leave", header + "authentication: {allowedExtraKeys: [example.com/a, \"kubernetes.io*\", \"k8s.io/*/a\"]}\n", []string{
+			`:3: authentication.allowedExtraKeys[0]: "example.com/a" is not below kubernetes.io or k8s.io: only such keys need to be allowed; write a key like authentication.kubernetes.io/credential-id, or a prefix like authentication.kubernetes.io/*`,
+			`:3: authentication.allowedExtraKeys[1]: "kubernetes.io*" is not below kubernetes.io or k8s.io: only such keys need to be allowed; write a key like authentication.kubernetes.io/credential-id, or a prefix like authentication.kubernetes.io/*`,
+			`:3: authentication.allowedExtraKeys[2]: "k8s.io/*/a" has a * that is not at the end, where alone it stands for any text`,
+		}},
 
 		// Entry rules.
 		{"empty entry", header + "authorization: {entry: {allow: \"\"}}\n", []string{`:3: authorization.entry.allow: is empty: name a rule, as package.rule`}},

@@ -20,17 +20,25 @@ const askNextAfter = 300 * time.Millisecond
 // remote ones, each in the order that was given. The first that knows the token
 // decides. Without sources it knows no token.
 type Chain struct {
-	sources  []Source
-	metrics  *Metrics
-	patience time.Duration
+	sources    []Source
+	metrics    *Metrics
+	patience   time.Duration
+	tokenBytes int
 }
 
 // NewChain returns a Chain of the sources.
 func NewChain(metrics *Metrics, sources ...Source) *Chain {
 	ordered := slices.Clone(sources)
 	slices.SortStableFunc(ordered, func(a, b Source) int { return cmp.Compare(rank(a), rank(b)) })
-	return &Chain{sources: ordered, metrics: metrics, patience: askNextAfter}
+	return &Chain{sources: ordered, metrics: metrics, patience: askNextAfter, tokenBytes: DefaultTokenBytes}
 }
+
+// LimitTokens has longer tokens refused, in bytes, instead of those longer than
+// DefaultTokenBytes. It is called before anybody asks.
+func (c *Chain) LimitTokens(bytes int) { c.tokenBytes = bytes }
+
+// tooLong reports whether the token is one that no source is asked about.
+func (c *Chain) tooLong(token *Token) bool { return len(*token.text) > c.tokenBytes }
 
 func rank(s Source) int {
 	if s.Remote() {
@@ -50,7 +58,7 @@ func waits(source Source, token *Token) bool {
 
 // Waits reports whether verifying the token may take as long as another host does.
 func (c *Chain) Waits(token *Token) bool {
-	return slices.ContainsFunc(c.sources, func(source Source) bool { return source.Applies(token) && waits(source, token) })
+	return !c.tooLong(token) && slices.ContainsFunc(c.sources, func(source Source) bool { return source.Applies(token) && waits(source, token) })
 }
 
 // verification is what one source said.
@@ -64,8 +72,11 @@ type verification struct {
 // one source does not keep the others from being asked; it is returned only when
 // none of them knows the token, since the faulty one might.
 func (c *Chain) Verify(ctx context.Context, token *Token) (policy.Identity, Source, error) {
-	if *token.text == "" || len(*token.text) > maxTokenBytes {
+	switch {
+	case *token.text == "":
 		return policy.Identity{}, nil, policy.ErrUnknownToken
+	case c.tooLong(token):
+		return policy.Identity{}, nil, refused("it has %d bytes, and server.limits.tokenBytes is %d", len(*token.text), c.tokenBytes)
 	}
 	asking := inquiry{chain: c, token: token, left: c.sources}
 	defer asking.end()
@@ -80,6 +91,9 @@ func (c *Chain) Verify(ctx context.Context, token *Token) (policy.Identity, Sour
 	}
 	if len(asking.faults) > 0 {
 		return policy.Identity{}, nil, errors.Join(asking.faults...)
+	}
+	if asking.early != nil {
+		return policy.Identity{}, nil, asking.early
 	}
 	if len(asking.refusals) > 0 {
 		return policy.Identity{}, nil, errors.Join(asking.refusals...)
@@ -98,6 +112,8 @@ type inquiry struct {
 	waited  *time.Timer
 
 	faults []error
+	// early says that a source will know the token later on.
+	early error
 	// refusals say why a source that could have known the token does not.
 	refusals []error
 }
@@ -190,12 +206,19 @@ func (q *inquiry) heard(answer verification) *verification {
 	switch {
 	case answer.err == nil:
 		return &answer
+	case isEarly(answer.err):
+		q.early = answer.err
 	case !errors.Is(answer.err, policy.ErrUnknownToken):
 		q.faults = append(q.faults, answer.err)
 	case answer.err != policy.ErrUnknownToken: //nolint:errorlint // only one that says more is of interest
 		q.refusals = append(q.refusals, fmt.Errorf("identity source %s: %w", answer.source.Name(), answer.err))
 	}
 	return nil
+}
+
+func isEarly(err error) bool {
+	_, early := errors.AsType[*policy.NotYetValidError](err)
+	return early
 }
 
 func (c *Chain) ask(ctx context.Context, source Source, token *Token) (answer verification) {

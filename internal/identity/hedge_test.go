@@ -226,13 +226,19 @@ func TestChainIsCancelled(t *testing.T) {
 
 func TestChainAsksNobodyAboutWhatIsNoToken(t *testing.T) {
 	source := &fixed{}
-	for _, token := range []string{"", strings.Repeat("a", maxTokenBytes+1)} {
-		if _, _, err := NewChain(NewMetrics(nil), source).Verify(t.Context(), ParseToken(token)); err != policy.ErrUnknownToken { //nolint:errorlint // not wrapped
+	for _, token := range []string{"", strings.Repeat("a", DefaultTokenBytes+1)} {
+		if _, _, err := NewChain(NewMetrics(nil), source).Verify(t.Context(), ParseToken(token)); !errors.Is(err, policy.ErrUnknownToken) {
 			t.Errorf("got %v", err)
 		}
 	}
+	limited := NewChain(NewMetrics(nil), source)
+	limited.LimitTokens(4)
+	_, _, err := limited.Verify(t.Context(), ParseToken("token"))
+	if !errors.Is(err, policy.ErrUnknownToken) || !strings.Contains(err.Error(), "it has 5 bytes, and server.limits.tokenBytes is 4") || source.calls.Load() > 0 {
+		t.Errorf("got %v", err)
+	}
 	other := &fixed{other: true, remote: true}
-	_, _, err := NewChain(NewMetrics(nil), other, &fixed{err: policy.ErrUnknownToken}, other).Verify(t.Context(), ParseToken("token"))
+	_, _, err = NewChain(NewMetrics(nil), other, &fixed{err: policy.ErrUnknownToken}, other).Verify(t.Context(), ParseToken("token"))
 	if !errors.Is(err, policy.ErrUnknownToken) || source.calls.Load()+other.calls.Load() > 0 {
 		t.Errorf("got %v, a source was asked that could not know", err)
 	}

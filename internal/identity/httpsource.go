@@ -25,9 +25,6 @@ const (
 	// maxAnswerBytes bounds one answer, maxClaimsBytes all of one verification.
 	maxAnswerBytes = 1 << 20
 	maxClaimsBytes = 4 << 20
-	// maxHeaderToken keeps requests within what common servers take: a longer
-	// token cannot be one of theirs.
-	maxHeaderToken = 6 << 10
 	// maxPages bounds what can be configured.
 	maxPages = 100
 	// maxSubjectBytes bounds a name.
@@ -182,7 +179,7 @@ func (h *HTTPSource) Name() string { return h.options.Name }
 // Applies implements Source.
 func (h *HTTPSource) Applies(token *Token) bool {
 	text := token.Reveal()
-	if len(text) > maxHeaderToken || !h.options.Tokens.applies(token) {
+	if !h.options.Tokens.applies(token) {
 		return false
 	}
 	// Servers that undo the escaping too early would take such a token for a way

@@ -20,12 +20,8 @@ import (
 // verifies.
 const IntrospectionType = "introspection"
 
-const (
-	// maxIntrospectionBytes leaves room for thousands of groups.
-	maxIntrospectionBytes = 256 << 10
-	// introspectionLeeway is how far clocks may differ, for "exp" and "nbf".
-	introspectionLeeway = 10 * time.Second
-)
+// maxIntrospectionBytes leaves room for thousands of groups.
+const maxIntrospectionBytes = 256 << 10
 
 // IntrospectionOptions say which authorization server is asked, and what it has
 // to say.
@@ -46,7 +42,9 @@ type IntrospectionOptions struct {
 	// the API server. When empty, the token is good for what "aud" names, and not
 	// limited when the answer has none.
 	Audiences []string
-	Tokens    Tokens
+	// Leeway is how far clocks may differ.
+	Leeway Leeway
+	Tokens Tokens
 	// Timeout bounds one verification; 0 means 5 seconds.
 	Timeout time.Duration
 	// Now is the clock that tokens expire by; nil means time.Now.
@@ -110,6 +108,8 @@ func (i *Introspection) configure() error {
 		return errors.New("clientID is missing: set the name under which the authorization server knows Verdict")
 	case o.ClientSecretFile == "" && !o.MutualTLS:
 		return errors.New("nothing authenticates Verdict, without which no authorization server may answer (RFC 7662 §2.1): set clientSecretFile, or a client certificate for the connection")
+	case o.Leeway.negative():
+		return errors.New("the leeway is negative")
 	case slices.Contains(o.Audiences, ""):
 		return errors.New("audiences has an empty one: remove it")
 	}
@@ -293,35 +293,42 @@ func (i *Introspection) checkKind(verified *policy.Identity) error {
 
 func (i *Introspection) checkTimes(verified *policy.Identity) error {
 	now := i.options.Now()
-	expires, has, err := instantAt(verified.Claims, "exp")
-	switch {
-	case err != nil:
+	expires, err := instantAt(verified.Claims, "exp")
+	if err != nil {
 		return err
-	case has && !now.Before(expires.Add(introspectionLeeway)):
+	}
+	begins, err := instantAt(verified.Claims, "nbf")
+	if err != nil {
+		return err
+	}
+	var issued time.Time
+	if i.options.Leeway.IssuedAt != nil {
+		if issued, err = instantAt(verified.Claims, "iat"); err != nil {
+			return err
+		}
+	}
+	from := i.options.Leeway.from(begins, issued)
+	switch {
+	case !expires.IsZero() && i.options.Leeway.expired(expires, now):
 		return refused("it expired")
-	case has:
-		verified.Expires = expires
+	case now.Before(from):
+		return &policy.NotYetValidError{From: from}
 	}
-	begins, has, err := instantAt(verified.Claims, "nbf")
-	switch {
-	case err != nil:
-		return err
-	case has && now.Add(introspectionLeeway).Before(begins):
-		return refused("it is not valid yet")
-	}
+	verified.Expires = expires
 	return nil
 }
 
-func instantAt(claims policy.Object, key string) (time.Time, bool, error) {
+// instantAt returns the zero time where there is none.
+func instantAt(claims policy.Object, key string) (time.Time, error) {
 	seconds, has, err := claims.Number(key)
 	if err != nil || !has {
-		return time.Time{}, false, err
+		return time.Time{}, err
 	}
 	instant, err := sinceEpoch(seconds)
 	if err != nil {
-		return time.Time{}, false, fmt.Errorf("%s: %w", key, err)
+		return time.Time{}, fmt.Errorf("%s: %w", key, err)
 	}
-	return instant, true, nil
+	return instant, nil
 }
 
 func (i *Introspection) checkIssuer(verified *policy.Identity) error {

@@ -17,14 +17,26 @@ import (
 const JWTType = "jwt"
 
 const (
-	defaultSubjectClaim = "sub"
-	defaultFetchTimeout = 5 * time.Second
+	defaultSubjectClaim  = "sub"
+	defaultAudienceClaim = "aud"
+	defaultFetchTimeout  = 5 * time.Second
+	// clockDifference is how far the clocks of issuers may be ahead, for whether a
+	// key could have been published before a token was issued.
+	clockDifference = 10 * time.Second
+)
+
+// Google's tokens spell their issuer in either way (OpenID Connect Core 1.0
+// §15.6.2), and its discovery document in the first.
+const (
+	googleIssuer      = "https://accounts.google.com"
+	googleIssuerShort = "accounts.google.com"
 )
 
 // JWTOptions say which tokens a JWT source accepts, and where it gets keys.
 type JWTOptions struct {
-	// Issuers are the values that "iss" may have, compared exactly. Without
-	// JWKSURL and JWKSFile each one's keys are found by OpenID Connect Discovery.
+	// Issuers are the values that "iss" may have, compared exactly, but for the two
+	// spellings of Google's. Without JWKSURL and JWKSFile each one's keys are found
+	// by OpenID Connect Discovery.
 	Issuers []string
 	// DiscoveryURL is where the only issuer's discovery document is, when not at
 	// the well-known place below the issuer.
@@ -33,18 +45,24 @@ type JWTOptions struct {
 	// the three is set. URLs are https, or http at a loopback address.
 	JWKSURL  string
 	JWKSFile string
-	// Audiences are accepted when "aud" names one of them. When empty, a token is
-	// good for what its own "aud" names.
+	// Audiences are accepted when AudienceClaim names one of them. When empty, a
+	// token is good for what that claim of its own names.
 	Audiences []string
+	// AudienceClaim is a string or a list of strings; "" means "aud". With
+	// AudienceOptional a token without it is good for the API server.
+	AudienceClaim    string
+	AudienceOptional bool
 	// Algorithms are those that are accepted (RFC 7518, RFC 8037), of RS, PS and
 	// ES with 256, 384 or 512, and EdDSA; empty means all of these.
 	Algorithms []string
 	// Leeway is how far clocks may differ.
-	Leeway time.Duration
-	// RequiredClaims are claims that have to be these very strings.
+	Leeway Leeway
+	// RequiredClaims are claims that have to be there, as these very strings.
 	RequiredClaims map[string]string
-	// SubjectClaim becomes the identity's subject; "" means "sub".
-	SubjectClaim string
+	// SubjectClaim becomes the identity's subject; "" means "sub". With
+	// SubjectOptional a token without it is taken, and the identity has none.
+	SubjectClaim    string
+	SubjectOptional bool
 	// Client fetches keys; redirects are refused whatever it says. It has to be
 	// set unless there is a JWKSFile.
 	Client *http.Client
@@ -90,8 +108,9 @@ func NewJWT(name string, options JWTOptions) (*JWT, error) {
 		name:       name,
 		algorithms: map[string]jwtAlgorithm{},
 		rules: claimRules{
-			audiences: slices.Clone(options.Audiences), leeway: options.Leeway,
-			required: requiredClaims(options.RequiredClaims), subject: options.SubjectClaim,
+			audiences: slices.Clone(options.Audiences), audience: options.AudienceClaim, audienceOptional: options.AudienceOptional,
+			leeway: options.Leeway, required: requiredClaims(options.RequiredClaims),
+			subject: options.SubjectClaim, subjectOptional: options.SubjectOptional,
 		},
 		now:      options.Now,
 		byIssuer: map[string]keyring{},
@@ -112,11 +131,15 @@ func NewJWT(name string, options JWTOptions) (*JWT, error) {
 }
 
 func (o *JWTOptions) setDefaults() {
+	o.Issuers = oneGoogle(o.Issuers)
 	if len(o.Algorithms) == 0 {
 		o.Algorithms = jwtAlgorithmNames()
 	}
 	if o.SubjectClaim == "" {
 		o.SubjectClaim = defaultSubjectClaim
+	}
+	if o.AudienceClaim == "" {
+		o.AudienceClaim = defaultAudienceClaim
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultFetchTimeout
@@ -154,7 +177,7 @@ func (o *JWTOptions) check() error {
 		return errors.New("keys come from one place: a discovery URL, a JWKS URL, or a JWKS file")
 	case o.DiscoveryURL != "" && len(o.Issuers) > 1:
 		return errors.New("a discovery URL belongs to one issuer")
-	case o.Leeway < 0:
+	case o.Leeway.negative():
 		return errors.New("the leeway is negative")
 	case o.Timeout < 0:
 		return errors.New("the timeout is negative")
@@ -228,7 +251,26 @@ func (j *JWT) addKeyring(keys keyring, issuers ...string) {
 	j.keyrings = append(j.keyrings, keys)
 	for _, issuer := range issuers {
 		j.byIssuer[issuer] = keys
+		if issuer == googleIssuer {
+			j.byIssuer[googleIssuerShort] = keys
+		}
 	}
+}
+
+// oneGoogle returns the issuers with one of Google's two spellings in place of
+// the other or both.
+func oneGoogle(issuers []string) []string {
+	var out []string
+	for _, issuer := range issuers {
+		if issuer == googleIssuerShort {
+			if slices.Contains(issuers, googleIssuer) {
+				continue
+			}
+			issuer = googleIssuer
+		}
+		out = append(out, issuer)
+	}
+	return out
 }
 
 // Name implements Source.
@@ -274,15 +316,23 @@ func (j *JWT) Verify(ctx context.Context, token *Token) (policy.Identity, error)
 	if !ok {
 		return policy.Identity{}, refused("header: alg is not an accepted one")
 	}
-	verified, issued, err := j.rules.accept(t, j.now())
+	now := j.now()
+	accepted, err := j.rules.accept(t, now)
 	if err != nil {
 		return policy.Identity{}, err
 	}
-	if err := j.checkSignature(ctx, keys, t, algorithm, issued); err != nil {
+	if err := j.checkSignature(ctx, keys, t, algorithm, accepted.issued); err != nil {
 		return policy.Identity{}, err
 	}
-	verified.Source, verified.Type = j.name, JWTType
-	return verified, nil
+	// After the signature: whoever forges a token is not told to come back.
+	switch {
+	case t.odd != nil:
+		return policy.Identity{}, refused("it is signed, and its claims are odd: %w", t.odd)
+	case now.Before(accepted.from):
+		return policy.Identity{}, fmt.Errorf("identity source %s: %w", j.name, &policy.NotYetValidError{From: accepted.from, Fixed: true})
+	}
+	accepted.identity.Source, accepted.identity.Type = j.name, JWTType
+	return accepted.identity, nil
 }
 
 // checkSignature returns nil when one of the keys signed the token.
@@ -302,7 +352,7 @@ func (j *JWT) checkSignature(ctx context.Context, keys keyring, t *unverifiedJWT
 		keys.doubt()
 		return refused("it was not signed with the key %s of %s", quoteShort(t.keyID), quoteShort(t.issuer))
 	// Issuers publish a key before they sign with it.
-	case looking != nil && (issued.IsZero() || keys.current().asked.Before(issued.Add(j.rules.leeway))):
+	case looking != nil && (issued.IsZero() || keys.current().asked.Before(issued.Add(clockDifference))):
 		return fmt.Errorf("identity source %s: issuer %s: %w", j.name, quoteShort(t.issuer), looking)
 	case t.keyID == "":
 		return refused("it was not signed with a key of %s that fits its algorithm", quoteShort(t.issuer))

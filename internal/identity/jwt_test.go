@@ -193,46 +193,73 @@ func TestJWTClaimsRefused(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	clock := func(o *JWTOptions) { o.Now = func() time.Time { return now } }
 	at := func(d time.Duration) any { return now.Add(d).Unix() }
+	cognito := func(o *JWTOptions) { o.AudienceClaim, o.Audiences = "client_id", []string{"cli"} }
+	anyAudience := func(o *JWTOptions) { o.AudienceOptional, o.Audiences = true, []string{"api"} }
+	apiserver := func(o *JWTOptions) { o.Leeway = Leeway{NotBefore: time.Minute} }
 	tests := map[string]struct {
 		change func(*JWTOptions)
 		claims values
-		reason string // "" when it is accepted
+		reason string        // "" when it is accepted
+		early  time.Duration // until it is valid
 	}{
-		"expired less than the leeway ago":  {claims: values{"exp": at(-9 * time.Second)}},
-		"expired the leeway ago":            {claims: values{"exp": at(-10 * time.Second)}, reason: "expired at "},
-		"expired, by a fraction":            {claims: values{"exp": float64(now.Unix()) - 9.5}},
-		"expired, by more than a fraction":  {claims: values{"exp": float64(now.Unix()) - 10.5}, reason: "expired at "},
-		"no exp":                            {claims: values{"exp": nil}, reason: "exp: does not say"},
-		"exp is a string":                   {claims: values{"exp": "4102444800"}, reason: "exp: must be a number"},
-		"exp is a list":                     {claims: values{"exp": []any{1}}, reason: "exp: must be a number"},
-		"exp is true":                       {claims: values{"exp": true}, reason: "exp: must be a number"},
-		"exp is huge":                       {claims: values{"exp": 1e300}, reason: "exp: is out of range"},
-		"exp is negative":                   {claims: values{"exp": -1}, reason: "exp: is out of range"},
-		"exp is 0":                          {claims: values{"exp": 0}, reason: "expired at 1970"},
-		"exp in milliseconds":               {claims: values{"exp": now.UnixMilli() * 1000}, reason: "exp: is out of range"},
-		"nbf within the leeway":             {claims: values{"nbf": at(10 * time.Second)}},
-		"nbf beyond the leeway":             {claims: values{"nbf": at(11 * time.Second)}, reason: "not valid before "},
-		"nbf is a string":                   {claims: values{"nbf": "0"}, reason: "nbf: must be a number"},
-		"nbf is huge":                       {claims: values{"nbf": 1e300}, reason: "nbf: is out of range"},
-		"iat within the leeway":             {claims: values{"iat": at(10 * time.Second)}},
-		"iat beyond the leeway":             {claims: values{"iat": at(11 * time.Second)}, reason: "issued in the future"},
-		"iat is an object":                  {claims: values{"iat": values{}}, reason: "iat: must be a number"},
-		"no audience":                       {claims: values{"aud": nil}, reason: "aud: names no audience"},
-		"no audience in a list":             {claims: values{"aud": []any{}}, reason: "aud: names no audience"},
-		"an empty audience":                 {claims: values{"aud": []any{"api", ""}}, reason: "aud: has an empty audience"},
-		"an audience that is a number":      {claims: values{"aud": []any{"api", 1}}, reason: "aud[1]: must be a string"},
-		"audiences in an object":            {claims: values{"aud": values{"api": true}}, reason: "aud: must be a string or a list"},
-		"other audiences":                   {change: func(o *JWTOptions) { o.Audiences = []string{"x"} }, claims: values{"aud": []any{"a\nb", "API", "c", "d"}}, reason: `is for "a\nb", "API", "c" and 1 more`},
-		"no audience, some wanted":          {change: func(o *JWTOptions) { o.Audiences = []string{"x"} }, claims: values{"aud": nil}, reason: "aud: names no audience"},
-		"a long audience":                   {change: func(o *JWTOptions) { o.Audiences = []string{"x"} }, claims: values{"aud": strings.Repeat("é", 100)}, reason: strings.Repeat(`\u00e9`, 32) + `"…`},
-		"no subject":                        {claims: values{"sub": nil}, reason: "sub: there is no subject"},
-		"an empty subject":                  {claims: values{"sub": ""}, reason: "sub: there is no subject"},
-		"a subject that is a number":        {claims: values{"sub": 7}, reason: "sub: must be a string"},
-		"no such subject claim":             {change: func(o *JWTOptions) { o.SubjectClaim = "email" }, reason: "email: there is no subject"},
-		"a required claim is missing":       {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"hd": "a"} }, reason: "hd: is not what is required"},
-		"a required claim is another":       {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"hd": "a"} }, claims: values{"hd": "A"}, reason: "hd: is not what is required"},
-		"a required claim is in a list":     {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"hd": "a"} }, claims: values{"hd": []any{"a"}}, reason: "hd: must be a string"},
-		"the first required is not the bad": {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"a": "1", "b": "2"} }, claims: values{"a": "1", "b": "1"}, reason: "b: is not what is required"},
+		"expired less than the leeway ago":    {claims: values{"exp": at(-9 * time.Second)}},
+		"expired the leeway ago":              {claims: values{"exp": at(-10 * time.Second)}, reason: "expired at "},
+		"expired, by a fraction":              {claims: values{"exp": float64(now.Unix()) - 9.5}},
+		"expired, by more than a fraction":    {claims: values{"exp": float64(now.Unix()) - 10.5}, reason: "expired at "},
+		"no exp":                              {claims: values{"exp": nil}, reason: "exp: does not say"},
+		"exp is a string":                     {claims: values{"exp": "4102444800"}, reason: "exp: must be a number"},
+		"exp is a list":                       {claims: values{"exp": []any{1}}, reason: "exp: must be a number"},
+		"exp is true":                         {claims: values{"exp": true}, reason: "exp: must be a number"},
+		"exp is huge":                         {claims: values{"exp": 1e300}, reason: "exp: is out of range"},
+		"exp is negative":                     {claims: values{"exp": -1}, reason: "exp: is out of range"},
+		"exp is 0":                            {claims: values{"exp": 0}, reason: "expired at 1970"},
+		"exp in milliseconds":                 {claims: values{"exp": now.UnixMilli() * 1000}, reason: "exp: is out of range"},
+		"nbf within the leeway":               {claims: values{"nbf": at(10 * time.Second)}},
+		"nbf beyond the leeway":               {claims: values{"nbf": at(11 * time.Second)}, early: time.Second},
+		"nbf beyond the leeway, expired":      {claims: values{"nbf": at(11 * time.Second), "exp": at(-time.Minute)}, reason: "expired at "},
+		"nbf within apiserver's leeway":       {change: apiserver, claims: values{"nbf": at(time.Minute)}},
+		"nbf beyond apiserver's leeway":       {change: apiserver, claims: values{"nbf": at(72 * time.Second)}, early: 12 * time.Second},
+		"expired, by apiserver's leeway":      {change: apiserver, claims: values{"exp": at(0)}, reason: "expired at "},
+		"iat as apiserver reads it":           {change: apiserver, claims: values{"iat": at(time.Hour)}},
+		"iat of another type, as apiserver":   {change: apiserver, claims: values{"iat": "noon"}, reason: "iat: must be a number"},
+		"nbf is a string":                     {claims: values{"nbf": "0"}, reason: "nbf: must be a number"},
+		"nbf is huge":                         {claims: values{"nbf": 1e300}, reason: "nbf: is out of range"},
+		"iat within the leeway":               {claims: values{"iat": at(10 * time.Second)}},
+		"iat beyond the leeway":               {claims: values{"iat": at(11 * time.Second)}, early: time.Second},
+		"iat is an object":                    {claims: values{"iat": values{}}, reason: "iat: must be a number"},
+		"no audience":                         {claims: values{"aud": nil}, reason: "aud: names no audience"},
+		"no audience in a list":               {claims: values{"aud": []any{}}, reason: "aud: names no audience"},
+		"an empty audience":                   {claims: values{"aud": []any{"api", ""}}, reason: "aud: has an empty audience"},
+		"an audience that is a number":        {claims: values{"aud": []any{"api", 1}}, reason: "aud[1]: must be a string"},
+		"audiences in an object":              {claims: values{"aud": values{"api": true}}, reason: "aud: must be a string or a list"},
+		"other audiences":                     {change: func(o *JWTOptions) { o.Audiences = []string{"x"} }, claims: values{"aud": []any{"a\nb", "API", "c", "d"}}, reason: `is for "a\nb", "API", "c" and 1 more`},
+		"no audience, some wanted":            {change: func(o *JWTOptions) { o.Audiences = []string{"x"} }, claims: values{"aud": nil}, reason: "aud: names no audience"},
+		"a long audience":                     {change: func(o *JWTOptions) { o.Audiences = []string{"x"} }, claims: values{"aud": strings.Repeat("é", 100)}, reason: strings.Repeat(`\u00e9`, 32) + `"…`},
+		"no subject":                          {claims: values{"sub": nil}, reason: "sub: there is no subject"},
+		"an empty subject":                    {claims: values{"sub": ""}, reason: "sub: there is no subject"},
+		"a subject that is a number":          {claims: values{"sub": 7}, reason: "sub: must be a string"},
+		"no such subject claim":               {change: func(o *JWTOptions) { o.SubjectClaim = "email" }, reason: "email: there is no subject"},
+		"a required claim is missing":         {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"hd": "a"} }, reason: "hd: is not what is required"},
+		"a required claim is another":         {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"hd": "a"} }, claims: values{"hd": "A"}, reason: "hd: is not what is required"},
+		"a required claim is in a list":       {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"hd": "a"} }, claims: values{"hd": []any{"a"}}, reason: "hd: must be a string"},
+		"an empty required claim is missing":  {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"hd": ""} }, reason: "hd: is not what is required"},
+		"an empty required claim is null":     {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"hd": ""} }, claims: values{"hd": nil}, reason: "hd: is not what is required"},
+		"an empty required claim is a list":   {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"hd": ""} }, claims: values{"hd": []any{}}, reason: "hd: must be a string"},
+		"an empty required claim is false":    {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"hd": ""} }, claims: values{"hd": false}, reason: "hd: must be a string"},
+		"an empty required claim is there":    {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"hd": ""} }, claims: values{"hd": ""}},
+		"an empty required sub is missing":    {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"sub": ""}; o.SubjectOptional = true }, claims: values{"sub": nil}, reason: "sub: is not what is required"},
+		"no subject, where none is needed":    {change: func(o *JWTOptions) { o.SubjectOptional = true }, claims: values{"sub": nil}},
+		"a subject of another type":           {change: func(o *JWTOptions) { o.SubjectOptional = true }, claims: values{"sub": []any{"alice"}}, reason: "sub: must be a string"},
+		"no email, where none is needed":      {change: func(o *JWTOptions) { o.SubjectOptional, o.SubjectClaim = true, "email" }},
+		"an audience in another claim":        {change: cognito, claims: values{"aud": nil, "client_id": "cli"}},
+		"another audience in that claim":      {change: cognito, claims: values{"aud": "cli", "client_id": "other"}, reason: `client_id: is for "other", not for`},
+		"an audience in aud instead":          {change: cognito, claims: values{"aud": "cli"}, reason: "client_id: names no audience"},
+		"a list in that claim":                {change: cognito, claims: values{"client_id": []any{"x", "cli"}}},
+		"a number in that claim":              {change: cognito, claims: values{"client_id": 7}, reason: "client_id: must be a string or a list"},
+		"no audience, where none is needed":   {change: anyAudience, claims: values{"aud": nil}},
+		"another, where none is needed":       {change: anyAudience, claims: values{"aud": "other"}, reason: `aud: is for "other"`},
+		"an empty list, where none is needed": {change: anyAudience, claims: values{"aud": []any{}}, reason: "aud: names no audience"},
+		"the first required is not the bad":   {change: func(o *JWTOptions) { o.RequiredClaims = map[string]string{"a": "1", "b": "2"} }, claims: values{"a": "1", "b": "1"}, reason: "b: is not what is required"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -245,6 +272,16 @@ func TestJWTClaimsRefused(t *testing.T) {
 			token := jwtOf(t, rsaA(), values{"alg": "RS256", "kid": "a"}, issuer.claims(now, test.claims))
 			if test.reason != "" {
 				refusing(t, source, token, test.reason)
+				return
+			}
+			if test.early != 0 {
+				_, err := source.Verify(t.Context(), ParseToken(token))
+				early, ok := errors.AsType[*policy.NotYetValidError](err)
+				if !ok || !early.From.Equal(now.Add(test.early)) || !early.Fixed || errors.Is(err, policy.ErrUnknownToken) {
+					t.Errorf("got %v, want one that is valid in %s", err, test.early)
+				}
+				forged := jwtOf(t, rsaB(), values{"alg": "RS256", "kid": "a"}, issuer.claims(now, test.claims))
+				refusing(t, source, forged, "not signed with the key")
 				return
 			}
 			if _, err := source.Verify(t.Context(), ParseToken(token)); err != nil {
@@ -310,20 +347,22 @@ func TestJWTHeaderRefused(t *testing.T) {
 		"a logout token":                   {jwtOf(t, rsaA(), with(good, values{"typ": "logout+jwt"}), all), "typ is not"},
 		"a type that is a number":          {jwtOf(t, rsaA(), with(good, values{"typ": 1}), all), "typ: must be a string"},
 		"a JWE":                            {jwtOf(t, rsaA(), with(good, values{"typ": "JWE"}), all), "typ is not"},
-		"alg twice":                        {jwtOf(t, rsaA(), `{"alg":"RS256","alg":"RS256","kid":"a"}`, all, "RS256"), ""},
-		"alg twice, once escaped":          {jwtOf(t, rsaA(), `{"alg":"none","\u0061lg":"RS256","kid":"a"}`, all, "RS256"), ""},
+		"alg twice":                        {jwtOf(t, rsaA(), `{"alg":"RS256","alg":"RS256","kid":"a"}`, all, "RS256"), "header: the text is not JSON that is accepted: duplicate name"},
+		"alg twice, once escaped":          {jwtOf(t, rsaA(), `{"alg":"none","\u0061lg":"RS256","kid":"a"}`, all, "RS256"), "duplicate name"},
 		"a header that is a list":          {jwtOf(t, rsaA(), `["RS256"]`, all, "RS256"), ""},
 		"a header with something after it": {jwtOf(t, rsaA(), `{"alg":"RS256","kid":"a"} {}`, all, "RS256"), ""},
-		"sub twice":                        {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","sub":"a","sub":"b","aud":"api","exp":4102444800}`), ""},
-		"a duplicate further down":         {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","sub":"a","aud":"api","exp":4102444800,"x":[{"y":1,"y":1}]}`), ""},
-		"claims that are not UTF-8":        {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","sub":"a`+"\xff"+`","aud":"api","exp":4102444800}`), ""},
-		"claims nested too deep":           {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","sub":"a","aud":"api","exp":4102444800,"x":`+strings.Repeat("[", 200)+strings.Repeat("]", 200)+`}`), ""},
+		"sub twice":                        {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","sub":"a","sub":"b","aud":"api","exp":4102444800}`), "it is signed, and its claims are odd: the text is not JSON that is accepted: duplicate name"},
+		"a duplicate further down":         {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","sub":"a","aud":"api","exp":4102444800,"x":[{"y":1,"y":1}]}`), "it is signed, and its claims are odd: the text is not JSON that is accepted: duplicate name"},
+		"claims that are not UTF-8":        {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","sub":"a`+"\xff"+`","aud":"api","exp":4102444800}`), "it is signed, and its claims are odd: the text is not JSON that is accepted: "},
+		"claims nested too deep":           {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","sub":"a","aud":"api","exp":4102444800,"x":`+strings.Repeat("[", 200)+strings.Repeat("]", 200)+`}`), "it is signed, and its claims are odd: the text is not JSON that is accepted: "},
+		"sub twice, another key":           {jwtOf(t, rsaB(), good, `{"iss":"`+issuer.url+`","sub":"a","sub":"b","aud":"api","exp":4102444800}`), "not signed with the key"},
+		"a name in two spellings":          {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","s\u0075b":"a","sub":"b"}`), "its claims are odd"},
+		"half of a surrogate pair":         {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","sub":"\ud800"}`), "its claims are odd"},
 		"claims in a list":                 {jwtOf(t, rsaA(), good, []any{all}), ""},
 		"exp out of a float's range":       {jwtOf(t, rsaA(), good, `{"iss":"`+issuer.url+`","sub":"a","aud":"api","exp":1e400}`), ""},
 		"no issuer":                        {jwtOf(t, rsaA(), good, with(all, values{"iss": nil})), ""},
 		"another issuer":                   {jwtOf(t, rsaA(), good, with(all, values{"iss": issuer.url + "/"})), ""},
 		"an issuer in a list":              {jwtOf(t, rsaA(), good, with(all, values{"iss": []any{issuer.url}})), ""},
-		"an oversized token":               {jwtOf(t, rsaA(), good, with(all, values{"x": strings.Repeat("a", 64<<10)})), ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { refusing(t, source, test.token, test.reason) })
@@ -336,7 +375,7 @@ func TestJWTHeaderRefused(t *testing.T) {
 func TestJWTTypes(t *testing.T) {
 	issuer := newIssuer(t, jwkOf("a", rsaA()))
 	source := loaded(t, issuer.newJWT(t, nil))
-	for _, mediaType := range []string{"", "JWT", "jwt", "at+jwt", "AT+JWT", "application/jwt", "application/at+jwt", "Application/AT+jwt"} {
+	for _, mediaType := range []string{"", "JWT", "jwt", "at+jwt", "AT+JWT", "application/jwt", "application/at+jwt", "Application/AT+jwt", "JOSE", "jose", "application/jose"} {
 		token := jwtOf(t, rsaA(), values{"alg": "RS256", "typ": mediaType}, issuer.claims(time.Now(), nil))
 		if _, err := source.Verify(t.Context(), ParseToken(token)); err != nil {
 			t.Errorf("typ %q: %v", mediaType, err)
@@ -369,7 +408,8 @@ func TestJWTApplies(t *testing.T) {
 		"signature not base64":   {good[:strings.LastIndexByte(good, '.')] + ".A", false},
 		"signature not the form": {good[:strings.LastIndexByte(good, '.')] + ".AB", false},
 		"no signature":           {good[:strings.LastIndexByte(good, '.')+1], false},
-		"too large":              {jwtOf(t, rsaA(), values{"alg": "RS256"}, issuer.claims(time.Now(), values{"x": strings.Repeat("a", 64<<10)})), false},
+		"odd":                    {jwtOf(t, rsaA(), values{"alg": "RS256"}, `{"iss":"`+issuer.url+`","a":1,"a":1}`), true},
+		"odd, of others":         {jwtOf(t, rsaA(), values{"alg": "RS256"}, `{"iss":"`+issuer.url+`/","a":1,"a":1}`), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := source.Applies(ParseToken(test.token)); got != test.want {
@@ -459,7 +499,7 @@ func TestNewJWTRefuses(t *testing.T) {
 		"discovery of two":     {JWTOptions{Client: client, Issuers: []string{"a", "b"}, DiscoveryURL: "https://a.test/d"}, "one issuer"},
 		"two places":           {JWTOptions{Client: client, Issuers: []string{"a"}, JWKSURL: "https://a.test/k", JWKSFile: "f"}, "one place"},
 		"no client":            {JWTOptions{Issuers: []string{"https://a.test"}}, "no HTTP client"},
-		"a negative leeway":    {JWTOptions{Client: client, Issuers: []string{"https://a.test"}, Leeway: -1}, "leeway"},
+		"a negative leeway":    {JWTOptions{Client: client, Issuers: []string{"https://a.test"}, Leeway: Leeway{NotBefore: -1}}, "leeway"},
 		"an empty audience":    {JWTOptions{Client: client, Issuers: []string{"https://a.test"}, Audiences: []string{""}}, "audience is empty"},
 		"a claim without name": {JWTOptions{Client: client, Issuers: []string{"https://a.test"}, RequiredClaims: map[string]string{"": "a"}}, "required claim"},
 	}

@@ -14,10 +14,21 @@ import (
 // claimRules say which claims (RFC 7519 §4.1) a token must have to be accepted.
 // A claim that is null counts as absent.
 type claimRules struct {
-	audiences []string
-	leeway    time.Duration
-	required  []requiredClaim
-	subject   string // the claim
+	audiences        []string
+	audience         string // the claim
+	audienceOptional bool
+	leeway           Leeway
+	required         []requiredClaim
+	subject          string // the claim
+	subjectOptional  bool
+}
+
+// acceptedClaims are what the claims of a token say.
+type acceptedClaims struct {
+	identity policy.Identity
+	// issued is "iat", from the instant from which on the token is valid; each is
+	// the zero time when the token does not say.
+	issued, from time.Time
 }
 
 // requiredClaim is a claim that has to be that very string.
@@ -32,76 +43,76 @@ func requiredClaims(claims map[string]string) []requiredClaim {
 	return required
 }
 
-// accept returns what the claims say when they are as they have to be at now,
-// and when the token was issued; the zero time when it does not say.
-func (r *claimRules) accept(t *unverifiedJWT, now time.Time) (identity policy.Identity, issued time.Time, err error) {
-	expires, issued, err := r.acceptTimes(t, now)
+// accept returns what the claims say when they are as they have to be at now, or
+// will be later. Of odd claims nothing is said.
+func (r *claimRules) accept(t *unverifiedJWT, now time.Time) (acceptedClaims, error) {
+	if t.odd != nil {
+		return acceptedClaims{}, nil
+	}
+	out, err := r.acceptTimes(t, now)
 	if err != nil {
-		return policy.Identity{}, time.Time{}, err
+		return acceptedClaims{}, err
 	}
 	audiences, err := r.acceptAudiences(t)
 	if err != nil {
-		return policy.Identity{}, time.Time{}, err
+		return acceptedClaims{}, err
 	}
 	for _, required := range r.required {
-		switch value, err := t.text(required.name); {
+		switch value, found, err := t.text(required.name); {
 		case err != nil:
-			return policy.Identity{}, time.Time{}, refused("%w", err)
-		case value != required.value:
-			return policy.Identity{}, time.Time{}, refused("%s: is not what is required", required.name)
+			return acceptedClaims{}, refused("%w", err)
+		case !found || value != required.value:
+			return acceptedClaims{}, refused("%s: is not what is required", required.name)
 		}
 	}
-	subject, err := t.text(r.subject)
-	if err != nil {
-		return policy.Identity{}, time.Time{}, refused("%w", err)
+	subject, _, err := t.text(r.subject)
+	switch {
+	case err != nil:
+		return acceptedClaims{}, refused("%w", err)
+	case subject == "" && !r.subjectOptional:
+		return acceptedClaims{}, refused("%s: there is no subject", r.subject)
 	}
-	if subject == "" {
-		return policy.Identity{}, time.Time{}, refused("%s: there is no subject", r.subject)
-	}
-	return policy.Identity{
-		Subject: subject, Claims: t.claims,
-		Audiences: audiences, AudiencesAccepted: len(r.audiences) > 0,
-		Expires: expires,
-	}, issued, nil
+	out.identity.Subject, out.identity.Claims = subject, t.claims
+	out.identity.Audiences, out.identity.AudiencesAccepted = audiences, len(audiences) > 0 && len(r.audiences) > 0
+	return out, nil
 }
 
-func (r *claimRules) acceptTimes(t *unverifiedJWT, now time.Time) (expires, issued time.Time, err error) {
+func (r *claimRules) acceptTimes(t *unverifiedJWT, now time.Time) (out acceptedClaims, err error) {
 	expires, found, err := t.expires.instant("exp")
 	switch {
 	case err != nil:
-		return time.Time{}, time.Time{}, err
+		return acceptedClaims{}, err
 	case !found:
-		return time.Time{}, time.Time{}, refused("exp: does not say when it expires")
-	case !now.Before(expires.Add(r.leeway)):
-		return time.Time{}, time.Time{}, refused("expired at %s", expires.Format(time.RFC3339))
+		return acceptedClaims{}, refused("exp: does not say when it expires")
+	case r.leeway.expired(expires, now):
+		return acceptedClaims{}, refused("expired at %s", expires.Format(time.RFC3339))
 	}
-	notBefore, found, err := t.from.instant("nbf")
-	switch {
-	case err != nil:
-		return time.Time{}, time.Time{}, err
-	case found && now.Add(r.leeway).Before(notBefore):
-		return time.Time{}, time.Time{}, refused("not valid before %s", notBefore.Format(time.RFC3339))
+	notBefore, _, err := t.from.instant("nbf")
+	if err != nil {
+		return acceptedClaims{}, err
 	}
-	issued, found, err = t.when.instant("iat")
-	switch {
-	case err != nil:
-		return time.Time{}, time.Time{}, err
-	case found && now.Add(r.leeway).Before(issued):
-		return time.Time{}, time.Time{}, refused("issued in the future, at %s", issued.Format(time.RFC3339))
+	if out.issued, _, err = t.when.instant("iat"); err != nil {
+		return acceptedClaims{}, err
 	}
-	return expires, issued, nil
+	out.identity.Expires, out.from = expires, r.leeway.from(notBefore, out.issued)
+	return out, nil
 }
 
 // lastInstant is the last second of the year 9999, beyond which RFC 3339 has no
 // form.
 const lastInstant = 253402300799
 
-// text is the string at a claim, "" when it is absent or null.
-func (t *unverifiedJWT) text(claim string) (string, error) {
+// text is the string at a claim; found is false when it is absent or null.
+func (t *unverifiedJWT) text(claim string) (value string, found bool, err error) {
 	if claim == defaultSubjectClaim {
-		return t.subject, t.subjectFault
+		return t.subject, t.hasSubject, t.subjectFault
 	}
-	return t.claims.String(claim)
+	// One name for a string and a list of one would be a guess.
+	if values, err := t.claims.StringOrStrings(claim); err == nil && values == nil {
+		return "", false, nil
+	}
+	value, err = t.claims.String(claim)
+	return value, err == nil, err
 }
 
 // instant returns the NumericDate (RFC 7519 §2), which is called name.
@@ -118,18 +129,24 @@ func (d numericDate) instant(name string) (at time.Time, found bool, err error) 
 	return time.Unix(int64(whole), int64(fraction*float64(time.Second))).UTC(), true, nil
 }
 
-// acceptAudiences returns those that the token names.
+// acceptAudiences returns those that the token names; none only where that is
+// allowed.
 func (r *claimRules) acceptAudiences(t *unverifiedJWT) ([]string, error) {
 	audiences, err := t.audiences, t.audiencesFault
+	if r.audience != defaultAudienceClaim {
+		audiences, err = t.claims.StringOrStrings(r.audience)
+	}
 	switch {
 	case err != nil:
 		return nil, refused("%w", err)
+	case audiences == nil && r.audienceOptional:
+		return nil, nil
 	case len(audiences) == 0:
-		return nil, refused("aud: names no audience")
+		return nil, refused("%s: names no audience", r.audience)
 	case slices.Contains(audiences, ""):
-		return nil, refused("aud: has an empty audience")
+		return nil, refused("%s: has an empty audience", r.audience)
 	case len(r.audiences) > 0 && !slices.ContainsFunc(audiences, func(a string) bool { return slices.Contains(r.audiences, a) }):
-		return nil, refused("aud: is for %s, not for this API server", listShort(audiences))
+		return nil, refused("%s: is for %s, not for this API server", r.audience, listShort(audiences))
 	}
 	return audiences, nil
 }

@@ -267,7 +267,7 @@ func (i *keyIssuer) claims(now time.Time, others values) values {
 func (i *keyIssuer) newJWT(tb testing.TB, change func(*JWTOptions)) *JWT {
 	tb.Helper()
 	options := JWTOptions{
-		Issuers: []string{i.url}, Client: i.client, Leeway: 10 * time.Second, Timeout: 5 * time.Second,
+		Issuers: []string{i.url}, Client: i.client, Leeway: evenLeeway(10 * time.Second), Timeout: 5 * time.Second,
 		OnError: func(err error) { tb.Logf("told: %v", err) },
 	}
 	if change != nil {
@@ -279,3 +279,6 @@ func (i *keyIssuer) newJWT(tb testing.TB, change func(*JWTOptions)) *JWT {
 	}
 	return source
 }
+
+// evenLeeway is the same for every claim.
+func evenLeeway(d time.Duration) Leeway { return Leeway{Expires: d, NotBefore: d, IssuedAt: &d} }

@@ -3,6 +3,7 @@ package identity
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -23,6 +24,9 @@ type unverifiedJWT struct {
 	header error
 	// issuer is "iss", "" when there is none.
 	issuer string
+	// odd says why the claims are JSON that is not accepted, such as a name twice;
+	// nil when they are. What follows is not set then.
+	odd error
 	registered
 	// claims are all of them, which are decoded when a policy asks for one.
 	claims policy.Object
@@ -31,6 +35,7 @@ type unverifiedJWT struct {
 // registered are the claims that every token is judged by (RFC 7519 §4.1).
 type registered struct {
 	subject             string
+	hasSubject          bool
 	audiences           []string
 	expires, from, when numericDate // "exp", "nbf", "iat"
 	// What is wrong with the types of "sub" and "aud".
@@ -45,12 +50,10 @@ type numericDate struct {
 }
 
 // parseJWT reads a signed JWT in the compact form (RFC 7515 §7.1), strictly: the
-// one base64url text that stands for the bytes (RFC 4648 §3.5), and JSON without
-// duplicate names or invalid UTF-8. It returns nil for what is no JWT.
+// one base64url text that stands for the bytes (RFC 4648 §3.5). It returns nil
+// for what is no JWT. One whose JSON has duplicate names, invalid UTF-8 or the
+// like is a JWT, and says what is odd about it.
 func parseJWT(text string) *unverifiedJWT {
-	if len(text) > maxTokenBytes {
-		return nil
-	}
 	// The decoder would skip line breaks.
 	if strings.ContainsAny(text, "\r\n") {
 		return nil
@@ -85,7 +88,15 @@ func parseJWT(text string) *unverifiedJWT {
 func (t *unverifiedJWT) parseClaims(text []byte) bool {
 	document, err := policy.ParseObject(text)
 	if err != nil {
-		return false
+		// Where JSON is odd, others may read it as another issuer than this.
+		var claims struct {
+			Issuer string `json:"iss"`
+		}
+		if json.Unmarshal(text, &claims) != nil || claims.Issuer == "" {
+			return false
+		}
+		t.issuer, t.odd = claims.Issuer, oddJSON(err)
+		return true
 	}
 	defer document.Release()
 	root := document.Root()
@@ -93,6 +104,7 @@ func (t *unverifiedJWT) parseClaims(text []byte) bool {
 		return false
 	}
 	t.subject, t.subjectFault = root.String("sub")
+	t.hasSubject = !root.Get("sub").IsNull()
 	t.audiences, t.audiencesFault = root.StringOrStrings("aud")
 	t.expires, t.from, t.when = dateAt(root, "exp"), dateAt(root, "nbf"), dateAt(root, "iat")
 	// A copy, since the text lies beside the signature, which shall not be kept.
@@ -110,7 +122,11 @@ func dateAt(claims policy.Value, name string) (d numericDate) {
 func (t *unverifiedJWT) parseHeader(text []byte) bool {
 	document, err := policy.ParseObject(text)
 	if err != nil {
-		return false
+		if !isJSONObject(text) {
+			return false
+		}
+		t.header = refused("header: %w", oddJSON(err))
+		return true
 	}
 	defer document.Release()
 	root := document.Root()
@@ -127,14 +143,15 @@ func (t *unverifiedJWT) parseHeader(text []byte) bool {
 	case !root.Get("b64").Absent():
 		t.header = refused("header: has the unencoded payload option (RFC 7797)")
 	case !isJWTMediaType(mediaType):
-		t.header = refused("header: typ is not JWT or at+jwt")
+		t.header = refused("header: typ is not JWT, JOSE or at+jwt")
 	}
 	return true
 }
 
 // isJWTMediaType reports whether "typ" may be that of a token presented as a
-// bearer: absent, a JWT (RFC 7519 §5.1) or an access token (RFC 9068 §2.1).
-// Others, such as logout+jwt, are JWTs of the same issuer for another purpose.
+// bearer: absent, a JWT (RFC 7519 §5.1), an access token (RFC 9068 §2.1) or any
+// object in the compact form (RFC 7515 §4.1.9). Others, such as logout+jwt, are
+// JWTs of the same issuer for another purpose.
 func isJWTMediaType(mediaType string) bool {
 	if mediaType == "" {
 		return true
@@ -143,7 +160,7 @@ func isJWTMediaType(mediaType string) bool {
 	if len(mediaType) > len(prefix) && strings.EqualFold(mediaType[:len(prefix)], prefix) {
 		mediaType = mediaType[len(prefix):]
 	}
-	return strings.EqualFold(mediaType, "JWT") || strings.EqualFold(mediaType, "at+jwt")
+	return strings.EqualFold(mediaType, "JWT") || strings.EqualFold(mediaType, "JOSE") || strings.EqualFold(mediaType, "at+jwt")
 }
 
 // refused is a definite no with a reason.

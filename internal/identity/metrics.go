@@ -58,7 +58,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 func (m *Metrics) verified(source string, err error, took time.Duration) {
 	outcome := "accepted"
 	switch {
-	case errors.Is(err, policy.ErrUnknownToken):
+	case errors.Is(err, policy.ErrUnknownToken), isEarly(err):
 		outcome = "rejected"
 	case err != nil:
 		outcome = "fault"

@@ -2,13 +2,15 @@ package identity
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"strings"
 	"sync"
 )
 
-// maxTokenBytes bounds what is verified at all. Tokens travel in a header, and
-// header limits are below this.
-const maxTokenBytes = 64 << 10
+// DefaultTokenBytes is how long a token that is verified may be, unless the
+// configuration says otherwise. Tokens travel in a header, and header limits are
+// below this.
+const DefaultTokenBytes = 64 << 10
 
 // Token is a bearer token as a caller presented it, not verified. It never
 // prints: whatever formats or encodes it gets "[token]".
@@ -23,6 +25,9 @@ type Token struct {
 type parsedJWT struct {
 	once sync.Once
 	jwt  *unverifiedJWT
+
+	shape sync.Once
+	isJWT bool
 }
 
 // ParseToken returns the token of that text. It never fails: whether the text
@@ -52,6 +57,21 @@ func (t *Token) LooksLikeJWT() bool {
 	}
 	payload, signature, ok := strings.Cut(rest, ".")
 	return ok && isBase64URL(header) && isBase64URL(payload) && isBase64URL(signature)
+}
+
+// IsJWT reports whether the token is a signed JWT, whoever may have made it: it
+// looks like one, and its first part says a JSON object. Tokens of other forms
+// may have two dots as well.
+func (t *Token) IsJWT() bool {
+	t.parsed.shape.Do(func() {
+		if !t.LooksLikeJWT() {
+			return
+		}
+		part, _, _ := strings.Cut(*t.text, ".")
+		header, err := base64.RawURLEncoding.DecodeString(part)
+		t.parsed.isJWT = err == nil && isJSONObject(header)
+	})
+	return t.parsed.isJWT
 }
 
 // jwt returns what the token says as a JWT, none of it verified; nil when it is

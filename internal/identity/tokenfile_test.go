@@ -108,7 +108,7 @@ func TestTokenFileVerify(t *testing.T) {
 }
 
 func TestTokenFileOfTheLargestToken(t *testing.T) {
-	token := strings.Repeat("a", maxTokenBytes)
+	token := strings.Repeat("a", DefaultTokenBytes)
 	path := filepath.Join(t.TempDir(), "tokens.yaml")
 	write(t, path, fileOf(t, token))
 	f := newFile(t, path)

@@ -2,10 +2,12 @@ package identity
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -47,31 +49,25 @@ func (t Tokens) check() error {
 // applies reports whether the token may be sent. One that could not stand in a
 // header field never is (RFC 9110 §5.5), nor are spaces, which no bearer token
 // has (RFC 6750 §2.1).
+//
+// A prefix says more than the shape does: a token with one of the prefixes is
+// sent, unless it is a JWT where none is wanted.
 func (t Tokens) applies(token *Token) bool {
 	text := token.Reveal()
 	if text == "" || !isVisibleASCII(text) {
 		return false
 	}
+	if len(t.Prefixes) > 0 && !slices.ContainsFunc(t.Prefixes, func(prefix string) bool { return strings.HasPrefix(text, prefix) }) {
+		return false
+	}
 	switch t.Format {
 	case TokenFormatAny:
-	case TokenFormatJWT:
-		if !token.LooksLikeJWT() {
-			return false
-		}
-	default:
-		if token.LooksLikeJWT() {
-			return false
-		}
-	}
-	if len(t.Prefixes) == 0 {
 		return true
+	case TokenFormatJWT:
+		return len(t.Prefixes) > 0 || token.IsJWT()
+	default:
+		return !token.IsJWT()
 	}
-	for _, prefix := range t.Prefixes {
-		if strings.HasPrefix(text, prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // random returns a token that nobody has, and that may be sent.
@@ -134,14 +130,27 @@ func repeats(text string, forms []string) bool {
 }
 
 // invalidJSON says what keeps an answer from being read, without anything that
-// the answer holds: not the names on the way, and no character of it.
-func invalidJSON(err error) error {
+// the answer holds.
+func invalidJSON(err error) error { return fmt.Errorf("the answer %w", notAccepted(err)) }
+
+// oddJSON is invalidJSON of what a token says of itself.
+func oddJSON(err error) error { return fmt.Errorf("the text %w", notAccepted(err)) }
+
+// notAccepted says what is wrong with JSON without the names on the way, or any
+// character of it.
+func notAccepted(err error) error {
 	syntax, ok := errors.AsType[*policy.SyntaxError](err)
 	if !ok {
-		return errors.New("the answer is not JSON that is accepted")
+		return errors.New("is not JSON that is accepted")
 	}
 	if strings.ContainsAny(syntax.Message, `'"`) {
-		return fmt.Errorf("the answer is not valid JSON at byte %d", syntax.Offset)
+		return fmt.Errorf("is not valid JSON at byte %d", syntax.Offset)
 	}
-	return fmt.Errorf("the answer is not JSON that is accepted: %s (at byte %d)", syntax.Message, syntax.Offset)
+	return fmt.Errorf("is not JSON that is accepted: %s (at byte %d)", syntax.Message, syntax.Offset)
+}
+
+// isJSONObject reports whether text is an object by RFC 8259, whose names may
+// come twice, and whose strings may be no UTF-8.
+func isJSONObject(text []byte) bool {
+	return json.Valid(text) && bytes.TrimLeft(text, " \t\r\n")[0] == '{'
 }

@@ -130,7 +130,8 @@ func (v *Verifier) CacheStats() map[string]func() cache.Stats {
 }
 
 // Verify returns what the token proves. The error is policy.ErrUnknownToken
-// when no source knows it, a definite no; any other is a fault that may pass.
+// when no source knows it, a definite no, and a *policy.NotYetValidError when one
+// will; any other is a fault that may pass.
 // What is returned is shared, and must not be changed.
 func (v *Verifier) Verify(ctx context.Context, text string) (policy.Identity, error) {
 	token := ParseToken(text)
@@ -208,10 +209,10 @@ func (v *Verifier) verify(ctx context.Context, token *Token, digest [sha256.Size
 	generations := v.chain.generations()
 	verified, source, err := v.chain.Verify(ctx, token)
 	switch {
-	case errors.Is(err, policy.ErrUnknownToken):
-		v.rejected.Set(key, rejection{err: err, generation: sumOf(generations), until: began.Add(v.RejectedTTL)})
-		return policy.Identity{}, err
 	case err != nil:
+		if until := v.rejectedUntil(err, began); until.After(began) {
+			v.rejected.Set(key, rejection{err: err, generation: sumOf(generations), until: until})
+		}
 		return policy.Identity{}, err
 	}
 	verified.TokenSHA256 = digest
@@ -223,6 +224,20 @@ func (v *Verifier) verify(ctx context.Context, token *Token, digest [sha256.Size
 		hits: v.chain.metrics.kept.WithLabelValues(source.Name()),
 	})
 	return verified, nil
+}
+
+// rejectedUntil is until when the outcome of a verification holds; it is in the
+// past for a fault.
+func (v *Verifier) rejectedUntil(err error, began time.Time) time.Time {
+	briefly := began.Add(v.RejectedTTL)
+	early, ok := errors.AsType[*policy.NotYetValidError](err)
+	switch {
+	case ok && (early.Fixed || early.From.Before(briefly)):
+		return early.From
+	case ok, errors.Is(err, policy.ErrUnknownToken):
+		return briefly
+	}
+	return time.Time{}
 }
 
 func (v *Verifier) keyOf(digest [sha256.Size]byte) (key tokenKey) {
