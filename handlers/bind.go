@@ -18,9 +18,9 @@ var errNoClusterToBind = &fault{"cluster", errors.New("verdict is not connected 
 // when the pod is bound. A scheduler that got no answer asks again, and is told
 // the same.
 func (h *handler) bind(c *call) {
-	binding, err := parseBinding(c.body)
+	binding, err := parseBinding(c)
 	if err != nil {
-		writeStatus(c, http.StatusBadRequest, err.Error())
+		c.refuse(err)
 		return
 	}
 	view, ok := h.currentView(c)
@@ -89,9 +89,13 @@ func clusterFault(err error) error {
 }
 
 // parseBinding reads k8s.io/kube-scheduler/extender/v1 ExtenderBindingArgs, its
-// keys without regard to case as the scheduler's own decoder does.
-func parseBinding(body []byte) (b scheduling.Binding, err error) {
-	document, err := policy.ParseObject(body)
+// keys without regard to case as the scheduler's own decoder does. The error is
+// for refuse.
+func parseBinding(c *call) (b scheduling.Binding, err error) {
+	if err := c.index(indexedValue); err != nil {
+		return b, err
+	}
+	document, err := policy.ParseObjectUntil(c.context(), c.body)
 	if err != nil {
 		return b, err
 	}

@@ -16,9 +16,13 @@ type endpoint struct {
 	point     Point
 	verb      string
 	bodyLimit int64
-	longest   time.Duration // a decision may take, whatever the caller says
-	inFlight  *inFlight
-	serve     func(c *call)
+	// valueLimit bounds the JSON values of a body; valueSetting is what sets it.
+	valueLimit   int
+	valueSetting string
+	longest      time.Duration // a decision may take, whatever the caller says
+	inFlight     *inFlight
+	memory       *memory
+	serve        func(c *call)
 	// profile is that of a scheduling endpoint; its name in the metrics.
 	profile string
 
@@ -29,15 +33,24 @@ type endpoint struct {
 	scheduled prometheus.Observer
 }
 
-func (h *handler) newEndpoint(point Point, verb string, limit int64, longest time.Duration, serve func(*call), places *inFlight) *endpoint {
+func (h *handler) newEndpoint(point Point, verb string, limit bodyLimit, longest time.Duration, serve func(*call), places *inFlight) *endpoint {
 	m := h.Metrics
 	m.prepare(point, verb)
 	return &endpoint{
-		handler: h, point: point, verb: verb, bodyLimit: limit, longest: longest, inFlight: places, serve: serve,
+		handler: h, point: point, verb: verb, longest: longest, inFlight: places, serve: serve,
+		bodyLimit: limit.bytes, valueLimit: limit.values, valueSetting: limit.setting, memory: limit.memory,
 		answered: m.durationOf(point, verb, http.StatusOK),
 		size:     m.size.WithLabelValues(string(point), verb),
 		working:  m.inFlight.WithLabelValues(string(point), verb),
 	}
+}
+
+// bodyLimit bounds the bodies of an endpoint.
+type bodyLimit struct {
+	bytes   int64
+	values  int
+	setting string // of values, below server.limits
+	memory  *memory
 }
 
 // call is one request being answered. It stands in for the ResponseWriter, to
@@ -52,15 +65,14 @@ type call struct {
 	body     []byte
 	buffer   []byte    // behind body, or for an answer; used again
 	scratch  [2][]byte // for parts of an answer; used again
-	code     int
-	lost     bool // a write failed: whoever writes may still read the buffer
+	// taken is what the request takes of memory, in bytes, and shared the part of
+	// it beyond its own.
+	taken, shared int64
+	code          int
+	lost          bool // a write failed: whoever writes may still read the buffer
 }
 
 var calls = sync.Pool{New: func() any { return new(call) }}
-
-// maxPooled is the largest buffer that is kept for the next call, in bytes:
-// beyond it are scheduler calls with whole nodes in large clusters.
-const maxPooled = 32 << 20
 
 // ServeHTTP implements http.Handler.
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -98,21 +110,24 @@ func (e *endpoint) finish(c *call) {
 		}
 		e.Metrics.durationOf(e.point, e.verb, c.code).Observe(took)
 	}
+	if c.shared > 0 {
+		e.memory.give(c.shared)
+	}
 	empty := call{}
-	if !c.lost && cap(c.buffer) <= maxPooled {
-		empty.buffer = emptied(c.buffer)
-		for i := range c.scratch {
-			empty.scratch[i] = emptied(c.scratch[i])
+	if !c.lost {
+		if cap(c.buffer) <= maxPooledSmall {
+			empty.buffer = emptied(c.buffer)
+		} else {
+			keepLarge(c.buffer)
+		}
+		for i, part := range c.scratch {
+			if cap(part) <= smallBody {
+				empty.scratch[i] = emptied(part)
+			}
 		}
 	}
 	*c = empty
 	calls.Put(c)
-}
-
-// emptied is a buffer in which nothing of one request is found by the next.
-func emptied(buffer []byte) []byte {
-	clear(buffer)
-	return buffer[:0]
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -136,6 +151,7 @@ func (c *call) forgetBody() {
 	if cap(c.buffer) > firstBuffer {
 		c.buffer = nil
 	}
+	c.give(c.taken)
 }
 
 // Unwrap is for http.ResponseController.
@@ -144,7 +160,9 @@ func (c *call) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 // context ends when the caller has gone or waits no longer. It is good until
 // the call is finished.
 func (c *call) context() context.Context {
-	c.ends = deadline{Context: c.request.Context(), at: c.began.Add(c.timeout)}
+	if c.ends.Context == nil {
+		c.ends = deadline{Context: c.request.Context(), at: c.began.Add(c.timeout)}
+	}
 	return &c.ends
 }
 

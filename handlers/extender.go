@@ -103,12 +103,15 @@ func (h *handler) currentView(c *call) (*policy.View, bool) {
 // ok is false when the answer has been written. err is set when the call is
 // well-formed but can't be decided.
 func (h *handler) readExtenderCall(c *call, rules ...policy.SchedulingRule) (e extenderCall, ok bool, err error) {
-	args, err := scanExtenderArgs(c.body, h.knownNodes)
+	var args extenderArgs
+	if _, err = c.values(); err == nil {
+		args, err = scanExtenderArgs(c, c.body, h.knownNodes)
+	}
 	if err == nil {
-		e, err = parseExtenderArgs(c.body, args)
+		e, err = parseExtenderArgs(c, c.body, args)
 	}
 	if err != nil {
-		writeStatus(c, http.StatusBadRequest, err.Error())
+		c.refuse(err)
 		return e, false, nil
 	}
 	view, ok := h.currentView(c)
@@ -152,11 +155,15 @@ func (h *handler) lookUp(e *extenderCall, names [][]byte, rules []policy.Schedul
 }
 
 // parseExtenderArgs reads the pod and checks the nodes.
-func parseExtenderArgs(body []byte, args extenderArgs) (e extenderCall, err error) {
+func parseExtenderArgs(c *call, body []byte, args extenderArgs) (e extenderCall, err error) {
 	if args.pod.absent() {
 		return e, at("Pod", errMissing)
 	}
-	if e.pod, err = policy.ParseObject(args.pod.of(body)); err != nil {
+	text := args.pod.of(body)
+	if err := c.take(2*len(text) + (indexedValue+decodedValue)*args.podValues); err != nil {
+		return e, err
+	}
+	if e.pod, err = policy.ParseObjectUntil(c.until(), text); err != nil {
 		return e, at("Pod", policy.Later(err, args.pod.start))
 	}
 	switch {

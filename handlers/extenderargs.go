@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"slices"
 	"strings"
 
@@ -15,7 +16,8 @@ import (
 
 // extenderArgs says where in a body the parts of an extender call are.
 type extenderArgs struct {
-	pod item // absent when it is missing or null
+	pod       item // absent when it is missing or null
+	podValues int
 	// whole says that there are Nodes; items are where they are.
 	whole bool
 	items []item
@@ -44,12 +46,15 @@ func at(field string, err error) error {
 // scanExtenderArgs finds the parts of a call, its keys without regard to case as
 // the scheduler's own decoder does. Megabytes of nodes are passed over once, and
 // what was seen before is passed over by comparing it.
-func scanExtenderArgs(body []byte, known *knownNodes) (args extenderArgs, err error) {
-	s := scanner{text: body}
+func scanExtenderArgs(c *call, body []byte, known *knownNodes) (args extenderArgs, err error) {
+	s := scanner{text: body, call: c}
 	err = s.object([]string{"pod", "nodes", "nodenames"}, func(name string) error {
 		switch name {
 		case "pod":
-			args.pod, err = s.nullable()
+			args.pod, args.podValues, err = s.nullable()
+			if _, many := errors.AsType[*tooManyValues](err); many {
+				return at("Pod", err)
+			}
 			return err
 		case "nodenames":
 			var items []item
@@ -86,6 +91,7 @@ func scanExtenderArgs(body []byte, known *knownNodes) (args extenderArgs, err er
 type scanner struct {
 	text []byte
 	next int
+	call *call // nil for no bounds
 }
 
 // peek is the next character that is not white space, 0 at the end.
@@ -116,11 +122,31 @@ func (s *scanner) wrong(message string) error {
 	return &policy.SyntaxError{Offset: int64(s.next), Message: message}
 }
 
-// value goes past a value.
+// value goes past a value, which has no more values in it than one object may.
 func (s *scanner) value() (item, error) {
+	found, _, err := s.counted(s.call.objectLimit())
+	return found, err
+}
+
+// counted is value with at most so many values, and returns how many there are.
+func (s *scanner) counted(most int) (found item, values int, err error) {
 	if s.peek() == 0 {
-		return item{}, s.wrong("")
+		return item{}, 0, s.wrong("")
 	}
+	values = 1
+	if b := s.peek(); b == '{' || b == '[' {
+		if _, values, err = policy.Extent(s.call.until(), s.text[s.next:], most); err != nil {
+			return item{}, 0, policy.Later(err, s.next)
+		}
+		if values > most {
+			return item{}, 0, &tooManyValues{"it", most, "objectValues"}
+		}
+	}
+	found, err = s.checked()
+	return found, values, err
+}
+
+func (s *scanner) checked() (item, error) {
 	length, err := policy.NextValue(s.text[s.next:])
 	if err != nil {
 		return item{}, policy.Later(err, s.next)
@@ -138,13 +164,13 @@ func (s *scanner) skip() error {
 func (s *scanner) null() bool { return s.peek() == 'n' }
 
 // nullable is value, absent when it is null.
-func (s *scanner) nullable() (item, error) {
+func (s *scanner) nullable() (item, int, error) {
 	null := s.null()
-	found, err := s.value()
+	found, values, err := s.counted(s.call.objectLimit())
 	if null {
 		found = item{}
 	}
-	return found, err
+	return found, values, err
 }
 
 // object goes past an object. visit is called for each of the wanted members
@@ -178,6 +204,9 @@ func (s *scanner) object(wanted []string, visit func(name string) error) error {
 		}
 		if seen[name] {
 			return fmt.Errorf("invalid JSON: duplicate name in object (/%s)", printable(written))
+		}
+		if err := s.call.take(listedMember + len(name)); err != nil {
+			return err
 		}
 		seen[name] = true
 		if err := s.take(':'); err != nil {
@@ -223,18 +252,38 @@ func (s *scanner) nodes(known *knownNodes) ([]item, []*policy.Node, error) {
 		if s.peek() == 0 {
 			return nil, nil, s.wrong("")
 		}
+		if err := s.pause(len(items)); err != nil {
+			return nil, nil, err
+		}
 		place, node, err := s.node(known)
 		if err != nil {
-			between := "."
-			if _, syntax := errors.AsType[*policy.SyntaxError](err); syntax {
-				between = ": "
-			}
-			return nil, nil, fmt.Errorf("%s[%d]%s%w", nodeItems, len(items), between, err)
+			return nil, nil, fmt.Errorf("%s[%d]%s%w", nodeItems, len(items), between(err), err)
 		}
 		items, nodes = append(items, place), append(nodes, node)
 	}
 	s.next++
 	return items, nodes, nil
+}
+
+// between is what stands between a node and what err, of the node, says: some
+// errors begin with a field.
+func between(err error) string {
+	_, syntax := errors.AsType[*policy.SyntaxError](err)
+	_, many := errors.AsType[*tooManyValues](err)
+	if syntax || many {
+		return ": "
+	}
+	return "."
+}
+
+// pause takes what one more node in the list takes, and looks now and then
+// whether the caller still waits.
+func (s *scanner) pause(nodes int) error {
+	const every = 16
+	if until := s.call.until(); until != nil && nodes%every == every-1 && until.Err() != nil {
+		return fmt.Errorf("reading %d nodes: %w", nodes, policy.ErrTimeout)
+	}
+	return s.call.take(listedNode)
 }
 
 // node goes past one node. One that came before, byte by byte, is not read again.
@@ -246,6 +295,9 @@ func (s *scanner) node(known *knownNodes) (item, *policy.Node, error) {
 	}
 	place, err := s.value()
 	if err != nil {
+		return item{}, nil, err
+	}
+	if err := s.call.take(place.end - place.start); err != nil {
 		return item{}, nil, err
 	}
 	node, err := known.add(place.of(s.text))
@@ -261,14 +313,14 @@ func (s *scanner) nodeNames() ([]item, [][]byte, error) {
 	if b := s.peek(); b != '[' && b != 0 {
 		return nil, nil, at("NodeNames", errors.New("must be a list of strings"))
 	}
-	list, err := s.value()
+	list, count, err := s.counted(math.MaxInt)
+	if err == nil {
+		err = s.call.take(count * listedNode)
+	}
 	if err != nil {
 		return nil, nil, at("NodeNames", err)
 	}
 	text := s.text[:list.end-1]
-	// Commas in names count too, so they reserve no more than this much.
-	const most = 1 << 14
-	count := min(bytes.Count(list.of(s.text), []byte{','})+1, most)
 	items, names := make([]item, 0, count), make([][]byte, 0, count)
 	for next := list.start + 1; ; {
 		inner := scanner{text: text, next: next}

@@ -54,11 +54,11 @@ func FuzzExtenderArgs(f *testing.F) {
 	known := newKnownNodes(100, 1<<20, newTestMetrics())
 	f.Fuzz(func(t *testing.T, body []byte) {
 		before := bytes.Clone(body)
-		args, err := scanExtenderArgs(body, known)
+		args, err := scanExtenderArgs(nil, body, known)
 		if !bytes.Equal(before, body) {
 			t.Fatal("the body was changed")
 		}
-		again, err2 := scanExtenderArgs(body, &knownNodes{})
+		again, err2 := scanExtenderArgs(nil, body, &knownNodes{})
 		if (err == nil) != (err2 == nil) {
 			t.Fatalf("with known nodes %v, without %v", err, err2)
 		}
@@ -146,7 +146,7 @@ func TestNamesOfMembers(t *testing.T) {
 		"items twice":                  {`{"Pod":{},"Nodes":{"items":[],"Items":[]}}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			args, err := scanExtenderArgs([]byte(test.body), &knownNodes{})
+			args, err := scanExtenderArgs(nil, []byte(test.body), &knownNodes{})
 			if (err == nil) != test.ok {
 				t.Fatalf("got error %v", err)
 			}
@@ -181,11 +181,11 @@ func TestScanningIsLinear(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			began := time.Now()
-			args, err := scanExtenderArgs([]byte(body), &knownNodes{})
+			args, err := scanExtenderArgs(nil, []byte(body), &knownNodes{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := parseExtenderArgs([]byte(body), args); err != nil {
+			if _, err := parseExtenderArgs(nil, []byte(body), args); err != nil {
 				t.Fatal(err)
 			}
 			if took := time.Since(began); took > 20*time.Second {
@@ -262,7 +262,7 @@ func TestKnownNodes(t *testing.T) {
 
 func TestNodeNamesAsTheyAreWritten(t *testing.T) {
 	body := []byte(`{"Pod":{},"NodeNames":["a", "\u0062\"]" ,"c,d","e\\" , "]"]}`)
-	args, err := scanExtenderArgs(body, &knownNodes{})
+	args, err := scanExtenderArgs(nil, body, &knownNodes{})
 	if err != nil {
 		t.Fatal(err)
 	}

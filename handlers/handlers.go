@@ -4,6 +4,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"net/http"
@@ -91,6 +92,12 @@ type Options struct {
 	MaxInFlight     int
 	ReviewBytes     int64 // largest body of a review
 	SchedulingBytes int64 // largest body of an extender call
+	// ReviewValues and SchedulingValues are the most JSON values of such a body,
+	// and ObjectValues of one Pod or Node in an extender call. 0 is the default.
+	ReviewValues, SchedulingValues, ObjectValues int
+	// BytesInFlight bounds what bodies, and what becomes of them, take together: a
+	// quarter of it is for reviews and the rest for extender calls. 0 is the default.
+	BytesInFlight int64
 	// DecisionTimeout bounds a decision, however long the caller would wait.
 	DecisionTimeout time.Duration
 	// ReadTimeout is when the server itself gives up reading a request; 0 for never.
@@ -121,8 +128,15 @@ const (
 // it holds four names, and calls that wait in turn keep theirs.
 const bindingBytes = 256 << 10
 
+// reviewsPart is the part of BytesInFlight that is for reviews, as a divisor.
+const reviewsPart = 4
+
 // New returns the handler of the webhook listener.
 func New(o Options) http.Handler {
+	o.ReviewValues = cmp.Or(o.ReviewValues, DefaultReviewValues)
+	o.SchedulingValues = cmp.Or(o.SchedulingValues, DefaultSchedulingValues)
+	o.ObjectValues = cmp.Or(o.ObjectValues, DefaultObjectValues)
+	o.BytesInFlight = cmp.Or(o.BytesInFlight, DefaultBytesInFlight)
 	h := &handler{
 		Options:         o,
 		accessReviews:   newAnswers("answers", o.Cache.Entries, o.Cache.Bytes*3/8, o.Metrics),
@@ -137,6 +151,12 @@ func New(o Options) http.Handler {
 		h.Nodes = o.Cluster
 	}
 	reviews := newInFlight(o.MaxInFlight, "requests", o.Metrics)
+	reviewMemory, callMemory := newMemory(o.BytesInFlight/reviewsPart, ownBytes), newMemory(o.BytesInFlight-o.BytesInFlight/reviewsPart, ownCallBytes)
+	o.Metrics.watchMemory("reviews", reviewMemory)
+	o.Metrics.watchMemory("scheduling", callMemory)
+	reviewLimit := bodyLimit{o.ReviewBytes, o.ReviewValues, "reviewValues", reviewMemory}
+	callLimit := bodyLimit{o.SchedulingBytes, o.SchedulingValues, "schedulingValues", callMemory}
+	bindLimit := bodyLimit{min(o.ReviewBytes, bindingBytes), o.ReviewValues, "reviewValues", callMemory}
 
 	r := chi.NewRouter()
 	r.NotFound(h.notFound)
@@ -144,18 +164,18 @@ func New(o Options) http.Handler {
 	r.Use(h.recoverer)
 
 	review := func(path string, point Point, serve func(*call)) {
-		r.Method(http.MethodPost, path, h.newEndpoint(point, "review", o.ReviewBytes, o.DecisionTimeout, serve, reviews))
+		r.Method(http.MethodPost, path, h.newEndpoint(point, "review", reviewLimit, o.DecisionTimeout, serve, reviews))
 	}
 	verbs := func(path, profile string) {
 		for _, v := range []struct {
 			name  string
-			limit int64
+			limit bodyLimit
 			serve func(*call)
 		}{
-			{filterVerb, o.SchedulingBytes, h.filter},
-			{prioritizeVerb, o.SchedulingBytes, h.prioritize},
-			{preemptVerb, o.SchedulingBytes, h.preempt},
-			{bindVerb, min(o.ReviewBytes, bindingBytes), h.bind},
+			{filterVerb, callLimit, h.filter},
+			{prioritizeVerb, callLimit, h.prioritize},
+			{preemptVerb, callLimit, h.preempt},
+			{bindVerb, bindLimit, h.bind},
 		} {
 			places := newInFlight(o.MaxInFlight, v.name+" requests", o.Metrics)
 			e := h.newEndpoint(Scheduling, v.name, v.limit, o.SchedulingTimeout, v.serve, places)

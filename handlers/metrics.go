@@ -51,7 +51,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		}, []string{"point", "verb"}),
 		shed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_requests_shed_total",
-			Help: "Requests answered 503 because too many were in flight, by point and verb.",
+			Help: "Requests answered 503 because too many requests or bytes were in flight, by point and verb.",
 		}, []string{"point", "verb"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_policy_errors_total",
@@ -78,6 +78,21 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	}
 	registerer.MustRegister(m.decisions, m.duration, m.size, m.inFlight, m.shed, m.errors, m.nodes, m.work, m.scheduled, m.reasons.counter, m.panics)
 	return m
+}
+
+// watchMemory registers what bodies in flight take.
+func (m *Metrics) watchMemory(kind string, of *memory) {
+	labels := prometheus.Labels{"kind": kind}
+	m.registerer.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "verdict_request_memory_bytes", ConstLabels: labels,
+			Help: "About how much memory the bodies in flight and what becomes of them take, beyond what is each request's own, by kind of request.",
+		}, func() float64 { return float64(of.now.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "verdict_request_memory_limit_bytes", ConstLabels: labels,
+			Help: "The most that verdict_request_memory_bytes may be.",
+		}, func() float64 { return float64(of.most) }),
+	)
 }
 
 // WatchCache registers what a cache counts. Each name is watched once.

@@ -20,9 +20,9 @@ import (
 // passed over. Neither the map nor a value in it may be null, on which the
 // scheduler panics.
 func (h *handler) preempt(c *call) {
-	p, err := parsePreemption(c.body)
+	p, err := parsePreemption(c)
 	if err != nil {
-		writeStatus(c, http.StatusBadRequest, err.Error())
+		c.refuse(err)
 		return
 	}
 	defer p.document.Release()

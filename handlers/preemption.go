@@ -12,6 +12,7 @@ import (
 // preemption is k8s.io/kube-scheduler/extender/v1 ExtenderPreemptionArgs: a pod,
 // and for each of some nodes the pods that would have to go.
 type preemption struct {
+	call     *call
 	document *policy.JSON
 	pod      policy.Value
 	nodes    []preemptedNode
@@ -34,11 +35,17 @@ type victim struct {
 }
 
 // parsePreemption reads a call, its keys without regard to case as the
-// scheduler's own decoder does. The caller releases its document.
-func parsePreemption(body []byte) (p preemption, err error) {
-	if p.document, err = policy.ParseObject(body); err != nil {
+// scheduler's own decoder does. The caller releases its document. The error is
+// for refuse.
+func parsePreemption(c *call) (p preemption, err error) {
+	// Of victims not much is decoded at a time.
+	if err = c.index(2 * indexedValue); err != nil {
 		return p, err
 	}
+	if p.document, err = policy.ParseObjectUntil(c.context(), c.body); err != nil {
+		return p, err
+	}
+	p.call = c
 	if err = p.read(p.document.Root()); err != nil {
 		p.document.Release()
 	}
@@ -58,6 +65,14 @@ func (p *preemption) read(root policy.Value) error {
 		return at("Pod", errMissing)
 	case !p.pod.IsObject():
 		return at("Pod", errNoObject)
+	}
+	if err := p.call.checkObject(p.pod.Values()); err != nil {
+		return at("Pod", err)
+	}
+	if err := p.call.take(decodedValue * p.pod.Values()); err != nil {
+		return err
+	}
+	switch {
 	case !whole.IsNull() && !meta.IsNull():
 		return at(wholeField, errors.New("send either these or "+metaField+", not both"))
 	case !whole.IsNull():
@@ -74,6 +89,9 @@ func (p *preemption) readNodes(field string, nodes policy.Value) error {
 		return at(field, errNoObject)
 	}
 	return nodes.Members(func(name []byte, value policy.Value) error {
+		if err := p.call.take(listedNode); err != nil {
+			return err
+		}
 		node := preemptedNode{name: name}
 		err := errors.New("a node has a name")
 		if len(name) > 0 {
@@ -111,13 +129,9 @@ func (p *preemption) readNode(node *preemptedNode, value policy.Value) error {
 		return below(".Pods", err)
 	}
 	for i, pod := range pods {
-		at := fmt.Sprintf(".Pods[%d]", i)
-		if !pod.IsObject() {
-			return below(at, errNoObject)
-		}
 		found, err := p.readVictim(pod)
 		if err != nil {
-			return fmt.Errorf("%s%w", at, err)
+			return fmt.Errorf(".Pods[%d]%w", i, err)
 		}
 		node.victims = append(node.victims, found)
 	}
@@ -125,6 +139,15 @@ func (p *preemption) readNode(node *preemptedNode, value policy.Value) error {
 }
 
 func (p *preemption) readVictim(value policy.Value) (victim, error) {
+	if !value.IsObject() {
+		return victim{}, below("", errNoObject)
+	}
+	if err := p.call.checkObject(value.Values()); err != nil {
+		return victim{}, below("", err)
+	}
+	if err := p.call.take(listedNode); err != nil {
+		return victim{}, below("", err)
+	}
 	at, holder, name := ".metadata.uid", value.Get("metadata"), "uid"
 	v := victim{pod: value}
 	if !p.whole {

@@ -26,9 +26,12 @@ func versionsOf(group, kind string) versions {
 }
 
 // parse reads a review and checks that it is of the kind, in a known version,
-// and has a spec. The caller releases its JSON.
-func (v *versions) parse(body []byte) (review, error) {
-	parsed, err := policy.ParseObject(body)
+// and has a spec. The caller releases its JSON. The error is for refuse.
+func (v *versions) parse(c *call) (review, error) {
+	if err := c.index(indexedValue + decodedValue); err != nil {
+		return review{}, err
+	}
+	parsed, err := policy.ParseObjectUntil(c.context(), c.body)
 	if err != nil {
 		return review{}, err
 	}

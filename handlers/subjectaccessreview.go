@@ -27,9 +27,9 @@ func (h *handler) subjectAccessReview(c *call) {
 			return
 		}
 	}
-	review, err := accessReviewVersions.parse(c.body)
+	review, err := accessReviewVersions.parse(c)
 	if err != nil {
-		writeStatus(c, http.StatusBadRequest, err.Error())
+		c.refuse(err)
 		return
 	}
 	defer review.json.Release()

@@ -34,9 +34,9 @@ func (h *handler) tokenReview(c *call) {
 			return
 		}
 	}
-	review, err := tokenReviewVersions.parse(c.body)
+	review, err := tokenReviewVersions.parse(c)
 	if err != nil {
-		writeStatus(c, http.StatusBadRequest, err.Error())
+		c.refuse(err)
 		return
 	}
 	defer review.json.Release()

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -21,6 +22,9 @@ const (
 	// and does not take 0e1000000000 for the zero it is.
 	maxExponentLength = 4
 )
+
+// tooDeep says what is wrong with a document that nests deeper than maxDepth.
+var tooDeep = fmt.Sprintf("nested deeper than %d levels", maxDepth)
 
 // SyntaxError says where a JSON document stops being one that is accepted.
 type SyntaxError struct {

@@ -114,7 +114,7 @@ func (v Value) appendKey(key []byte, s *selection) []byte {
 	if s.whole || !v.IsObject() {
 		key = append(key, tagWhole)
 		if n := v.node(); !n.edited {
-			key = binary.AppendUvarint(key, uint64(n.raw.end-n.raw.start))
+			key = binary.AppendUvarint(key, uint64(len(v.Raw())))
 			return append(key, v.Raw()...)
 		}
 		text := v.appendText(nil)

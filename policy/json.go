@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,52 +33,84 @@ type JSON struct {
 	names evaluator.Names
 }
 
-// node is one value of a document. Those of an object or array follow it, up to
-// the node at index next.
+// node is one value of a document, in 24 bytes. Those of an object or array
+// follow it, up to the node at index next.
 type node struct {
+	name span // of a member, without quotes and escapes
+	raw  span
+	next uint32
 	kind jsontext.Kind
 	// edited says that the text at raw is no longer what the value is: something
 	// below it was hidden, renamed or replaced.
 	edited bool
 	hidden bool
-	name   span // of a member, without quotes and escapes
-	raw    span
-	next   uint32
 }
 
 // span is a part of the text of a document, or of its extra.
 type span struct {
-	start, end uint32
-	extra      bool
+	start uint32 // and inExtra
+	end   uint32
 }
 
-// maxPooledNodes is how many values a document may have room for and still be
-// used again: more are those of data files.
-const maxPooledNodes = 1 << 16
+// inExtra is set in the start of a span of the extra: no text is that long.
+const inExtra = 1 << 31
+
+// maxPooledNodes is how many values a document may have room for, and
+// maxPooledExtra how many bytes of extra, and still be used again: objects of
+// Kubernetes have hundreds of values, and data files millions.
+const (
+	maxPooledNodes = 1 << 12
+	maxPooledExtra = 1 << 16
+)
 
 var documents = sync.Pool{New: func() any { return new(JSON) }}
 
-// maxDocument bounds a text in bytes: spans count in 32 bits.
-const maxDocument = 1 << 31
+// maxDocument bounds a text in bytes: spans count in 31 bits.
+const maxDocument = inExtra - 1
 
 // ParseJSON checks and indexes text. Every error is a *SyntaxError. Release
 // gives the document back.
-func ParseJSON(text []byte) (*JSON, error) {
+func ParseJSON(text []byte) (*JSON, error) { return ParseJSONUntil(nil, text) }
+
+// ParseJSONUntil is ParseJSON for a caller that waits no longer than until, a
+// context; nil for any time. An error is a *SyntaxError or ErrTimeout.
+func ParseJSONUntil(until Until, text []byte) (*JSON, error) {
 	if len(text) > maxDocument {
 		return nil, &SyntaxError{Message: "the document is larger than 2 GiB"}
 	}
 	d := documents.Get().(*JSON)
 	d.text, d.extra, d.nodes = text, d.extra[:0], d.nodes[:0]
-	if err := d.parse(); err != nil {
+	if err := d.makeRoom(until); err != nil {
+		d.Release()
+		return nil, err
+	}
+	if err := d.parse(until); err != nil {
 		d.Release()
 		return nil, err
 	}
 	return d, nil
 }
 
+// makeRoom sizes the index of a long text once: growing would take several
+// times its memory.
+func (d *JSON) makeRoom(until Until) error {
+	const long = 64 << 10
+	if len(d.text) < long {
+		return nil
+	}
+	values, err := CountValues(until, d.text)
+	if err == nil && values > cap(d.nodes) {
+		d.nodes = make([]node, 0, values)
+	}
+	return err
+}
+
 // ParseObject is ParseJSON for a document that has to be an object.
-func ParseObject(text []byte) (*JSON, error) {
-	d, err := ParseJSON(text)
+func ParseObject(text []byte) (*JSON, error) { return ParseObjectUntil(nil, text) }
+
+// ParseObjectUntil is ParseJSONUntil for a document that has to be an object.
+func ParseObjectUntil(until Until, text []byte) (*JSON, error) {
+	d, err := ParseJSONUntil(until, text)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +125,7 @@ func ParseObject(text []byte) (*JSON, error) {
 // Value of it may be used afterwards. A document that is kept is not released.
 func (d *JSON) Release() {
 	d.text, d.whole, d.names = nil, "", nil
-	if cap(d.nodes) > maxPooledNodes {
+	if cap(d.nodes) > maxPooledNodes || cap(d.extra) > maxPooledExtra {
 		return
 	}
 	// Nothing of one request may be found by the next.
@@ -113,25 +144,34 @@ var tokenizers = sync.Pool{New: func() any {
 type tokenizer struct {
 	decoder *jsontext.Decoder
 	buffer  bytes.Buffer
+	until   Until
+	large   bool
 }
 
-func newTokenizer(text []byte) *tokenizer {
+func newTokenizer(text []byte, until Until) *tokenizer {
+	// The decoder keeps the names of an object until it reads the next one.
+	const large = 1 << 20
 	t := tokenizers.Get().(*tokenizer)
-	t.buffer = *bytes.NewBuffer(text)
+	t.buffer, t.until, t.large = *bytes.NewBuffer(text), until, len(text) > large
 	t.decoder.Reset(&t.buffer)
 	return t
 }
 
 func (t *tokenizer) release() {
-	t.buffer = bytes.Buffer{}
+	if t.large {
+		return
+	}
+	t.buffer, t.until = bytes.Buffer{}, nil
 	t.decoder.Reset(&t.buffer)
 	tokenizers.Put(t)
 }
 
-func (d *JSON) parse() error {
-	t := newTokenizer(d.text)
+func (d *JSON) parse(until Until) error {
+	t := newTokenizer(d.text, until)
 	defer t.release()
-	if err := d.value(t.decoder, span{}, 0); err != nil {
+	if err := d.value(t, span{}, 0); errors.Is(err, ErrTimeout) {
+		return err
+	} else if err != nil {
 		return NewSyntaxError(err, t.decoder.InputOffset())
 	}
 	if _, err := t.decoder.ReadToken(); err == nil {
@@ -142,18 +182,21 @@ func (d *JSON) parse() error {
 	return nil
 }
 
-func (d *JSON) value(json *jsontext.Decoder, name span, depth int) error {
+func (d *JSON) value(t *tokenizer, name span, depth int) error {
+	json := t.decoder
 	kind := json.PeekKind()
 	here := len(d.nodes)
+	if err := pause(here, t.until); err != nil {
+		return err
+	}
 	switch kind {
 	case '{', '[':
 		if depth >= maxDepth {
-			return refuse(json, fmt.Sprintf("nested deeper than %d levels", maxDepth))
+			return refuse(json, tooDeep)
 		}
 		if _, err := json.ReadToken(); err != nil {
 			return err
 		}
-		giveWay(here)
 		start := uint32(json.InputOffset() - 1) //nolint:gosec // bounded by maxDocument
 		d.nodes = append(d.nodes, node{kind: kind, name: name})
 		for {
@@ -168,7 +211,7 @@ func (d *JSON) value(json *jsontext.Decoder, name span, depth int) error {
 					return err
 				}
 			}
-			if err := d.value(json, member, depth+1); err != nil {
+			if err := d.value(t, member, depth+1); err != nil {
 				return err
 			}
 		}
@@ -214,16 +257,7 @@ func (d *JSON) memberName(json *jsontext.Decoder) (span, error) {
 }
 
 func (d *JSON) extraSpan(start int) span {
-	return span{start: uint32(start), end: uint32(len(d.extra)), extra: true} //nolint:gosec // names and edits are shorter than the text
-}
-
-// giveWay lets others run at every 1024th value: data files hold millions, and
-// requests shall not wait behind the reading of one.
-func giveWay(value int) {
-	const every = 1024
-	if value%every == every-1 {
-		runtime.Gosched()
-	}
+	return span{start: uint32(start) | inExtra, end: uint32(len(d.extra))} //nolint:gosec // names and edits are shorter than the text
 }
 
 func refuse(json *jsontext.Decoder, message string) error {
@@ -247,15 +281,15 @@ func checkNumber(literal []byte) string {
 
 // string is bytes as a string.
 func (d *JSON) string(s span) string {
-	if d.whole != "" && !s.extra {
+	if d.whole != "" && s.start&inExtra == 0 {
 		return d.whole[s.start:s.end]
 	}
 	return string(d.bytes(s))
 }
 
 func (d *JSON) bytes(s span) []byte {
-	if s.extra {
-		return d.extra[s.start:s.end]
+	if s.start&inExtra != 0 {
+		return d.extra[s.start&^inExtra : s.end]
 	}
 	return d.text[s.start:s.end]
 }

@@ -1,11 +1,159 @@
 package policy
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"runtime"
+)
+
+// Until is how long a caller waits. A context is one: its Err is not nil when
+// the caller has gone or waits no longer.
+type Until interface{ Err() error }
+
+// pause lets others run at every 1024th value, and looks whether the caller
+// still waits: documents hold up to millions of values, and requests shall not
+// wait behind the reading of one.
+func pause(value int, until Until) error {
+	const every = 1024
+	if value%every != every-1 {
+		return nil
+	}
+	runtime.Gosched()
+	if until == nil || until.Err() == nil {
+		return nil
+	}
+	return fmt.Errorf("reading a document of at least %d values: %w", value+1, ErrTimeout)
+}
+
+// blockSize is how many bytes of a text are looked at before the deadline is.
+const blockSize = 64 << 10
+
+// blocks hands a text to visit in pieces, in order.
+func blocks(until Until, text []byte, visit func(block []byte)) error {
+	for at := 0; at < len(text); at += blockSize {
+		visit(text[at:min(at+blockSize, len(text))])
+		if err := pauseAfter(until, at+blockSize, len(text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pauseAfter is pause after a block of a text of length bytes, unless passed is
+// all of it.
+func pauseAfter(until Until, passed, length int) error {
+	if passed >= length || passed < blockSize {
+		return nil
+	}
+	runtime.Gosched()
+	if until == nil || until.Err() == nil {
+		return nil
+	}
+	return fmt.Errorf("reading a document of %d bytes: %w", length, ErrTimeout)
+}
+
+// MostValues is a number of JSON values that text has no more than. It is exact
+// but for characters in strings, and takes a small part of the time of
+// CountValues. Names of members are no values. An error is ErrTimeout; until may
+// be nil.
+func MostValues(until Until, text []byte) (int, error) {
+	// A value is the first of an array or object, follows a comma, or is the root.
+	count := 1
+	err := blocks(until, text, func(block []byte) {
+		for _, before := range [...]byte{',', '[', '{'} {
+			count += bytes.Count(block, []byte{before})
+		}
+	})
+	return count, err
+}
+
+// CountValues is the number of JSON values of text. Of a text that is no JSON it
+// counts something. An error is ErrTimeout, or a *SyntaxError where it is nested
+// too deep; until may be nil.
+func CountValues(until Until, text []byte) (int, error) {
+	_, count, err := Extent(until, text, len(text)+1)
+	return count, err
+}
+
+// Extent is the length in bytes of the JSON value that text begins with, and the
+// number of values in it, itself included. With more than most values the number
+// is most + 1, and the length is of no use. Nothing is checked: of a text that
+// is no JSON both are something. Errors are those of CountValues.
+func Extent(until Until, text []byte, most int) (length, values int, err error) {
+	c := valueCounter{most: most - 1}
+	for ended := false; !ended && length < len(text); {
+		block := text[length:min(length+blockSize, len(text))]
+		var passed int
+		passed, ended = c.add(block)
+		length += passed
+		if c.depth > maxDepth {
+			return 0, 0, &SyntaxError{Offset: int64(length - 1), Message: tooDeep}
+		}
+		if err := pauseAfter(until, length, len(text)); err != nil {
+			return 0, 0, err
+		}
+	}
+	return length, min(c.count, most) + 1, nil
+}
+
+// valueCounter counts what MostValues does, outside strings and empty objects.
+type valueCounter struct {
+	count, most     int
+	depth           int
+	quoted, escaped bool
+	opened          bool // an array or object in which nothing came yet
+}
+
+// add returns how many bytes of the block it passed, and whether the outermost
+// array or object ended with them, or the count or the depth is beyond its bound.
+func (c *valueCounter) add(block []byte) (passed int, ended bool) {
+	for i, b := range block {
+		if c.quoted {
+			switch {
+			case c.escaped:
+				c.escaped = false
+			case b == '\\':
+				c.escaped = true
+			case b == '"':
+				c.quoted = false
+			}
+			continue
+		}
+		opens := false
+		switch b {
+		case ' ', '\t', '\r', '\n':
+			continue
+		case '"':
+			c.quoted = true
+		case ',':
+			c.count++
+		case '[', '{':
+			c.count++
+			if c.depth++; c.depth > maxDepth {
+				return i + 1, true
+			}
+			opens = true
+		case ']', '}':
+			if c.opened {
+				c.count--
+			}
+			if c.depth--; c.depth <= 0 {
+				return i + 1, true
+			}
+		}
+		// What opened may be empty, and then counts for nothing.
+		if c.opened = opens; c.count > c.most && !opens || c.count > c.most+1 {
+			return i + 1, true
+		}
+	}
+	return len(block), false
+}
 
 // NextValue checks the JSON value that text begins with and returns its length.
 // What comes after it is not looked at. Every error is a *SyntaxError.
 func NextValue(text []byte) (int, error) {
-	t := newTokenizer(text)
+	t := newTokenizer(text, nil)
 	defer t.release()
 	if _, err := t.decoder.ReadValue(); err != nil {
 		return 0, NewSyntaxError(err, t.decoder.InputOffset())

@@ -26,6 +26,15 @@ func (v Value) Absent() bool { return v.document == nil }
 // IsNull reports whether the value is absent or null.
 func (v Value) IsNull() bool { return v.document == nil || v.node().kind == 'n' }
 
+// Values is how many JSON values there are in the value, itself included, and
+// what was hidden too; 0 for an absent one.
+func (v Value) Values() int {
+	if v.Absent() {
+		return 0
+	}
+	return int(v.node().next - v.index)
+}
+
 // IsObject reports whether the value is an object.
 func (v Value) IsObject() bool { return v.document != nil && v.node().kind == '{' }
 
@@ -348,7 +357,7 @@ func (v Value) appendText(b []byte) []byte {
 // decode builds the form OPA evaluates. It does not alias the document.
 func (v Value) decode() ast.Value {
 	n := v.node()
-	giveWay(int(v.index))
+	_ = pause(int(v.index), nil)
 	switch n.kind {
 	case 'n':
 		return ast.Null{}
@@ -358,7 +367,7 @@ func (v Value) decode() ast.Value {
 		return ast.Boolean(false)
 	case '"':
 		if raw := n.raw; bytes.IndexByte(v.document.bytes(raw), '\\') < 0 {
-			return ast.String(v.document.string(span{start: raw.start + 1, end: raw.end - 1, extra: raw.extra}))
+			return ast.String(v.document.string(span{start: raw.start + 1, end: raw.end - 1}))
 		}
 		return ast.String(unquote(v.Raw()))
 	case '0':

@@ -64,6 +64,19 @@ func (c *checker) server() {
 	c.aboveZero("server.limits.schedulingBytes", server.Limits.SchedulingBytes)
 	c.aboveZero("server.limits.tokenBytes", server.Limits.TokenBytes)
 	c.aboveZero("server.limits.headerBytes", server.Limits.HeaderBytes)
+	for _, limit := range []struct {
+		path   string
+		values int
+	}{
+		{"server.limits.reviewValues", server.Limits.ReviewValues},
+		{"server.limits.schedulingValues", server.Limits.SchedulingValues},
+		{"server.limits.objectValues", server.Limits.ObjectValues},
+	} {
+		if !c.undecoded[limit.path] && limit.values <= 0 {
+			c.add(limit.path, "must be above 0, not %d", limit.values)
+		}
+	}
+	c.bytesInFlight(server)
 	c.aboveZero("cache.maxBytes", c.config.Cache.MaxBytes)
 	c.aboveZero("cache.maxEntries", int64(c.config.Cache.MaxEntries))
 	c.notNegative("cache.lifetimes.allow", c.config.Cache.Lifetimes.Allow)
@@ -80,6 +93,26 @@ func (c *checker) server() {
 	decision := c.positive("server.timeouts.decision", timeouts.Decision)
 	if write && decision && timeouts.Write <= timeouts.Decision {
 		c.add("server.timeouts.write", "must be longer than server.timeouts.decision (%s), not %s: a connection closed before its answer makes an API server retry", timeouts.Decision, timeouts.Write)
+	}
+}
+
+// bytesInFlight checks that one request of the largest size has room: extender
+// calls, whose nodes are read into memory beside the body, have three quarters.
+func (c *checker) bytesInFlight(server *Server) {
+	const path = "server.maxBytesInFlight"
+	if !c.aboveZero(path, server.MaxBytesInFlight) {
+		return
+	}
+	for _, limit := range []struct {
+		path         string
+		bytes, times int64
+	}{
+		{"server.limits.schedulingBytes", server.Limits.SchedulingBytes, 4},
+		{"server.limits.reviewBytes", server.Limits.ReviewBytes, 32},
+	} {
+		if !c.undecoded[limit.path] && server.MaxBytesInFlight/limit.times < limit.bytes {
+			c.add(path, "must be at least %d times %s (%d bytes), not %d: the largest body would find no room", limit.times, limit.path, limit.bytes, server.MaxBytesInFlight)
+		}
 	}
 }
 
@@ -346,10 +379,16 @@ func (c *checker) address(path, value string) {
 	}
 }
 
-func (c *checker) aboveZero(path string, size int64) {
-	if !c.undecoded[path] && size <= 0 {
-		c.add(path, "must be above 0 bytes, not %d", size)
+// aboveZero tells whether the size could be read and is above zero.
+func (c *checker) aboveZero(path string, size int64) bool {
+	if c.undecoded[path] {
+		return false
 	}
+	if size <= 0 {
+		c.add(path, "must be above 0 bytes, not %d", size)
+		return false
+	}
+	return true
 }
 
 // positive tells whether the duration could be read and is above zero.

@@ -41,9 +41,13 @@ type Server struct {
 	// Callers needs TLS.ClientCAFile: without it callers have no name.
 	Callers Callers `yaml:"callers"`
 	// MaxInFlight is how many requests are worked on at once; more get a 503.
-	MaxInFlight int      `yaml:"maxInFlight"`
-	Limits      Limits   `yaml:"limits"`
-	Timeouts    Timeouts `yaml:"timeouts"`
+	MaxInFlight int `yaml:"maxInFlight"`
+	// MaxBytesInFlight bounds the memory, in bytes, that the bodies of requests in
+	// flight and what becomes of them take together; more get a 503. A quarter of
+	// it is for reviews, the rest for extender calls.
+	MaxBytesInFlight int64    `yaml:"maxBytesInFlight"`
+	Limits           Limits   `yaml:"limits"`
+	Timeouts         Timeouts `yaml:"timeouts"`
 }
 
 // TLS names PEM files, which are read again when they change.
@@ -71,8 +75,8 @@ type Callers struct {
 	Admission      []string `yaml:"admission"`
 }
 
-// Limits are sizes in bytes, written as Kubernetes quantities (1Mi) or plain
-// numbers.
+// Limits bound single requests: in bytes, written as Kubernetes quantities (1Mi)
+// or plain numbers, and in JSON values.
 type Limits struct {
 	// ReviewBytes bounds the body of one TokenReview or SubjectAccessReview.
 	ReviewBytes int64 `yaml:"reviewBytes"`
@@ -80,6 +84,11 @@ type Limits struct {
 	SchedulingBytes int64 `yaml:"schedulingBytes"`
 	// TokenBytes bounds a token that is verified at all, by whichever source.
 	TokenBytes int64 `yaml:"tokenBytes"`
+	// ReviewValues and SchedulingValues bound the JSON values in such bodies, and
+	// ObjectValues those of one Pod or Node in an extender call.
+	ReviewValues     int `yaml:"reviewValues"`
+	SchedulingValues int `yaml:"schedulingValues"`
+	ObjectValues     int `yaml:"objectValues"`
 	// HeaderBytes bounds the header of any request.
 	HeaderBytes int64 `yaml:"headerBytes"`
 }

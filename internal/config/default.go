@@ -14,13 +14,17 @@ func Default() *Configuration {
 		APIVersion: APIVersion,
 		Kind:       Kind,
 		Server: Server{
-			Address:     "127.0.0.1:8443",
-			MaxInFlight: 1024,
+			Address:          "127.0.0.1:8443",
+			MaxInFlight:      1024,
+			MaxBytesInFlight: 512 << 20,
 			Limits: Limits{
-				ReviewBytes:     1 << 20,
-				SchedulingBytes: 64 << 20,
-				TokenBytes:      64 << 10,
-				HeaderBytes:     64 << 10,
+				ReviewBytes:      1 << 20,
+				SchedulingBytes:  64 << 20,
+				ReviewValues:     20_000,
+				SchedulingValues: 4_000_000,
+				ObjectValues:     100_000,
+				TokenBytes:       64 << 10,
+				HeaderBytes:      64 << 10,
 			},
 			Timeouts: Timeouts{
 				ReadHeader: 5 * time.Second,

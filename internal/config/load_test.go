@@ -45,7 +45,8 @@ server:
     scheduling: ["spiffe://cluster.local/scheduler"]
     admission: ["*"]
   maxInFlight: 7
-  limits: {reviewBytes: 2048, schedulingBytes: 1.5Ki, tokenBytes: 3Ki, headerBytes: 1e4}
+  maxBytesInFlight: 64Ki
+  limits: {reviewBytes: 2048, reviewValues: 100, schedulingBytes: 1.5Ki, schedulingValues: 200, objectValues: 50, tokenBytes: 3Ki, headerBytes: 1e4}
   timeouts: {readHeader: 1s, read: 2s, write: 1m30s, idle: 4s, decision: 250ms}
 operations: {address: ":0"}
 shutdown: {drain: 0s, grace: 0}
@@ -93,8 +94,11 @@ log: {level: debug, format: json}
 				Scheduling:     []string{"spiffe://cluster.local/scheduler"},
 				Admission:      []string{"*"},
 			},
-			MaxInFlight: 7,
-			Limits:      Limits{ReviewBytes: 2048, SchedulingBytes: 1536, TokenBytes: 3072, HeaderBytes: 10000},
+			MaxInFlight: 7, MaxBytesInFlight: 65536,
+			Limits: Limits{
+				ReviewBytes: 2048, SchedulingBytes: 1536, TokenBytes: 3072, HeaderBytes: 10000,
+				ReviewValues: 100, SchedulingValues: 200, ObjectValues: 50,
+			},
 			Timeouts: Timeouts{
 				ReadHeader: time.Second, Read: 2 * time.Second, Write: 90 * time.Second,
 				Idle: 4 * time.Second, Decision: 250 * time.Millisecond,
@@ -274,6 +278,9 @@ func TestParseRefuses(t *testing.T) {
 		{"negative size", header + "server: {limits: {schedulingBytes: -1Mi}}\n", []string{`:3: server.limits.schedulingBytes: must be above 0 bytes, not -1048576`}},
 		{"size too large", header + "server: {limits: {schedulingBytes: 9E}}\n", []string{`:3: server.limits.schedulingBytes: "9E" is too large: the most is 16Gi`}},
 		{"size beyond 64 bits", header + "server: {limits: {schedulingBytes: 9999999999999999999Ei}}\n", []string{`:3: server.limits.schedulingBytes: "9999999999999999999Ei" is too large: the most is 16Gi`}},
+		{"no values", header + "server: {limits: {reviewValues: 0, objectValues: -1}}\n", []string{`:3: server.limits.reviewValues: must be above 0, not 0`, `:3: server.limits.objectValues: must be above 0, not -1`}},
+		{"no bytes in flight", header + "server: {maxBytesInFlight: 0}\n", []string{`:3: server.maxBytesInFlight: must be above 0 bytes, not 0`}},
+		{"fewer bytes in flight than a body may have", header + "server: {maxBytesInFlight: 200Mi}\n", []string{`:3: server.maxBytesInFlight: must be at least 4 times server.limits.schedulingBytes (67108864 bytes), not 209715200: the largest body would find no room`}},
 		{"zero in flight", header + "server: {maxInFlight: 0}\n", []string{`:3: server.maxInFlight: must be above 0, not 0`}},
 
 		// Addresses.

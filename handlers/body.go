@@ -1,0 +1,144 @@
+package handlers
+
+import (
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// What buffers are kept for the next call, in bytes: small ones with the call,
+// and large ones, of scheduler calls with whole nodes, by themselves. A call
+// takes a large one only when it has received smallBody.
+const (
+	maxPooledSmall = 64 << 10
+	smallBody      = 1 << 20
+	maxPooledLarge = 32 << 20
+)
+
+// firstBuffer is the size of a new buffer for bodies, in bytes: most are smaller.
+const firstBuffer = 4096
+
+var largeBuffers sync.Pool // of *[]byte
+
+// readBody reads the whole body, JSON of at most bodyLimit bytes, within the
+// call's deadline. It is false when the answer has been written.
+func (e *endpoint) readBody(c *call) bool {
+	r := c.request
+	if !isJSON(r.Header) {
+		writeStatus(c, http.StatusUnsupportedMediaType, "the Content-Type must be application/json")
+		return false
+	}
+	if r.ContentLength > e.bodyLimit {
+		tooLarge(c, e.bodyLimit)
+		return false
+	}
+	// A caller that dribbles holds a slot for no longer than it may wait. Where
+	// the server itself gives up no later, that is seen to.
+	bounded := e.ReadTimeout <= 0 || c.timeout < e.ReadTimeout
+	if bounded {
+		// Test recorders know no deadlines; every server does.
+		_ = http.NewResponseController(c).SetReadDeadline(c.began.Add(c.timeout))
+	}
+	err := c.readAll(r.Body, r.ContentLength, e.bodyLimit)
+	e.size.Observe(float64(len(c.body)))
+	if err == errMemory {
+		c.refuse(err)
+		return false
+	}
+	if err != nil {
+		writeStatus(c, http.StatusBadRequest, "reading the body: the connection or the time ended before it was whole")
+		return false
+	}
+	if int64(len(c.body)) > e.bodyLimit {
+		tooLarge(c, e.bodyLimit)
+		return false
+	}
+	if bounded {
+		_ = http.NewResponseController(c).SetReadDeadline(time.Time{})
+	}
+	return true
+}
+
+func isJSON(header http.Header) bool {
+	values := header["Content-Type"]
+	if len(values) == 1 && values[0] == "application/json" {
+		return true
+	}
+	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	return err == nil && mediaType == "application/json"
+}
+
+// readAll reads the body into the call's buffer, at most one byte more than
+// limit, and takes the memory for it as it comes. length is what the caller
+// announced, -1 for nothing: it bounds what is taken, and takes nothing.
+func (c *call) readAll(from io.Reader, length, limit int64) error {
+	// One byte more lets the end be seen without growing again.
+	most := limit + 1
+	if length >= 0 {
+		most = min(length, limit) + 1
+	}
+	c.buffer = c.buffer[:0]
+	if size := int64(cap(c.buffer)); size == 0 || size > c.endpoint.memory.own/2 {
+		c.buffer = make([]byte, 0, firstBuffer)
+	}
+	err := c.take(cap(c.buffer))
+	for err == nil && int64(len(c.buffer)) <= limit {
+		if len(c.buffer) == cap(c.buffer) {
+			if err = c.grow(max(most, int64(len(c.buffer))+1)); err != nil {
+				break
+			}
+		}
+		room := min(int64(cap(c.buffer)), limit+1)
+		var n int
+		n, err = from.Read(c.buffer[len(c.buffer):room])
+		c.buffer = c.buffer[:len(c.buffer)+n]
+	}
+	c.body = c.buffer
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}
+
+// grow makes the buffer larger, at most twice or to most bytes.
+func (c *call) grow(most int64) error {
+	old := c.buffer
+	size := int(min(2*int64(cap(old)), most))
+	var larger []byte
+	if len(old) >= smallBody {
+		if kept, ok := largeBuffers.Get().(*[]byte); ok && cap(*kept) >= size {
+			larger = *kept
+		}
+	}
+	if larger == nil {
+		larger = make([]byte, 0, size)
+	}
+	if err := c.take(cap(larger)); err != nil {
+		return err
+	}
+	c.buffer = append(larger[:0], old...)
+	c.give(int64(cap(old)))
+	keepLarge(old)
+	return nil
+}
+
+// keepLarge keeps a large buffer for another call.
+func keepLarge(buffer []byte) {
+	if cap(buffer) > smallBody && cap(buffer) <= maxPooledLarge {
+		buffer = emptied(buffer)
+		largeBuffers.Put(&buffer)
+	}
+}
+
+// emptied is a buffer in which nothing of one request is found by the next.
+func emptied(buffer []byte) []byte {
+	clear(buffer)
+	return buffer[:0]
+}
+
+func tooLarge(w http.ResponseWriter, limit int64) {
+	writeStatus(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes, the limit set by server.limits", limit))
+}
