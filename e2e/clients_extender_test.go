@@ -108,8 +108,9 @@ func TestExtender(t *testing.T) {
 		if got := names(feasible); !slices.Equal(got, []string{"best"}) {
 			t.Errorf("feasible %v, want best", got)
 		}
-		if !strings.Contains(failed["unheard-of"], "not yet known") || len(unresolvable) != 0 {
-			t.Errorf("failed %v and unresolvable %v, want the node to have failed as not yet known", failed, unresolvable)
+		// No eviction makes a node known.
+		if !strings.Contains(unresolvable["unheard-of"], "not yet known") || len(failed) != 0 {
+			t.Errorf("failed %v and unresolvable %v, want the node to be unresolvable as not yet known", failed, unresolvable)
 		}
 	})
 }
@@ -164,11 +165,11 @@ func testPrioritize(t *testing.T, extender fwk.Extender) {
 func waitKnown(t *testing.T, extender fwk.Extender) {
 	t.Helper()
 	eventually(t, 15*time.Second, func() error {
-		_, failed, _, err := extender.Filter(pod("probe", "payments"), infos(extenderNodes))
+		_, _, unresolvable, err := extender.Filter(pod("probe", "payments"), infos(extenderNodes))
 		if err != nil {
 			return err
 		}
-		for name, reason := range failed {
+		for name, reason := range unresolvable {
 			if strings.Contains(reason, "not yet known") {
 				return fmt.Errorf("%s: %s", name, reason)
 			}

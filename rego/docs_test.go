@@ -52,6 +52,7 @@ func TestPolicyExamples(t *testing.T) {
 		"../docs/policies.md":                     {"support", "boolean", "scheduling"},
 		"../docs/identity.md":                     {"jwt", "clusters", "github"},
 		"../docs/authentication-configuration.md": {"migrated"},
+		"../docs/connect-scheduler.md":            {"useful"},
 		"../docs/scheduling/tenants.md":           {"tenants", "first"},
 		"../docs/scheduling/share-gpus.md":        {"gpushare"},
 		"../docs/scheduling/packing.md":           {"packing"},

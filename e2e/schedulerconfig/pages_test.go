@@ -59,6 +59,9 @@ func TestDocumentedConfigurations(t *testing.T) {
 				t.Error("no extender")
 			}
 			for _, extender := range configuration.Extenders {
+				if extender.FilterVerb != "" && extender.PreemptVerb == "" {
+					t.Errorf("extender %s filters, and pods are evicted on nodes that it would refuse", extender.URLPrefix)
+				}
 				if !extender.NodeCacheCapable || extender.Ignorable || !extender.EnableHTTPS || extender.TLSConfig == nil || extender.TLSConfig.CAFile == "" {
 					t.Errorf("extender %s is sent whole nodes, may be ignored, or is not verified", extender.URLPrefix)
 				}
