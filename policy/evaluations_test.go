@@ -42,7 +42,7 @@ func endlessly(t *testing.T) map[string]func(t *testing.T) (e *Engine, ask func(
 			return e, func(ctx context.Context, name string) error {
 				document := object(t, `{"metadata":{"namespace":"`+name+`"`+pod+`}}`)
 				defer document.document.Release()
-				placer := e.View().DefaultProfile().newPlacer(which, document, &PodState{Name: "v"})
+				placer := e.View().DefaultProfile().newPlacer(which, document, nil, &PodState{Name: "v"})
 				_, err := placer.Decide(ctx, n, placer.Class(n))
 				return err
 			}, int(which) + firstSchedulingRule
