@@ -40,7 +40,7 @@ const maxProblems = 100
 const maxCompiledPatterns = 10_000
 
 // build makes a revision of content. Mistakes come back as one *LoadError.
-func (c *carried) build(ctx context.Context, content Content, options Options) (*Revision, error) {
+func (c *carried) build(l *load, content Content, options Options) (*Revision, error) {
 	options.Entries = options.Entries.orDefault()
 	entries := options.Entries.all()
 	capabilities := ast.CapabilitiesForThisVersion()
@@ -54,10 +54,18 @@ func (c *carried) build(ctx context.Context, content Content, options Options) (
 	next, parsed, defined := c.policies, map[string]*ast.Module{}, map[string]bool{}
 	changed := next == nil || next.id != modulesID(content.Modules)
 	if changed {
+		l.doing("parsing")
+		if err := checkSize(content.Modules); err != nil {
+			return nil, err
+		}
 		next = &policies{id: modulesID(content.Modules)}
-		c.modules.parse(options.Library.Modules, capabilities, parsed, &found)
-		next.own = c.modules.parse(content.Modules, capabilities, parsed, &found)
+		c.modules.parse(l, options.Library.Modules, capabilities, parsed, &found)
+		next.own = c.modules.parse(l, content.Modules, capabilities, parsed, &found)
 		c.modules.forget()
+		if err := l.checkpoint(); err != nil {
+			return nil, err
+		}
+		l.doing("checking packages and entry rules")
 		checkPackages(next.own, &found)
 		for _, mistake := range footprint.CheckAnnotations(next.own) {
 			found.at(mistake.Location, "%s", mistake.Message)
@@ -65,6 +73,7 @@ func (c *carried) build(ctx context.Context, content Content, options Options) (
 		defined = checkShapes(next.own, entries, &found)
 		next.names = namesIn(parsed, c.policies)
 	}
+	l.doing("reading data")
 	c.documents.names = next.names
 	data := mergeDocuments(content.Documents, &c.documents, &found)
 	checkEntryData(data, entries, content.Documents, &c.documents, &found)
@@ -80,11 +89,12 @@ func (c *carried) build(ctx context.Context, content Content, options Options) (
 		next.warnings = slices.Concat(lookalikes(next.own, options.Entries), strays(next.own, entries), unanswered(options.Entries, defined))
 		next.compiler = ast.NewCompiler().WithCapabilities(capabilities).WithPathConflictsCheck(conflicts)
 		next.compiler.SetErrorLimit(maxProblems)
+		l.watchStages(next.compiler)
 		if next.compiler.Compile(parsed); next.compiler.Failed() {
 			found.opa("", next.compiler.Errors)
 			return nil, found.err()
 		}
-		if err := next.prepare(ctx, options, defined, c.policies); err != nil {
+		if err := next.prepare(l, options, defined, c.policies); err != nil {
 			return nil, err
 		}
 		c.policies = next
@@ -115,10 +125,10 @@ func (c *carried) build(ctx context.Context, content Content, options Options) (
 
 // prepare makes the entry rules ready to be asked. Of those before it takes the
 // programs of rules that did not change.
-func (p *policies) prepare(ctx context.Context, options Options, defined map[string]bool, before *policies) error {
+func (p *policies) prepare(l *load, options Options, defined map[string]bool, before *policies) error {
 	// Without a limit it would grow with every pattern that comes from an input.
 	limit := maxCompiledPatterns
-	values := cache.NewInterQueryValueCache(ctx, &cache.Config{
+	values := cache.NewInterQueryValueCache(context.WithoutCancel(l.ctx), &cache.Config{
 		InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &limit},
 	})
 	for index, e := range options.Entries.table() {
@@ -126,6 +136,10 @@ func (p *policies) prepare(ctx context.Context, options Options, defined map[str
 			p.rules = append(p.rules, undefinedRule(index, e))
 			continue
 		}
+		if err := l.checkpoint(); err != nil {
+			return err
+		}
+		l.doing("what " + e.path + " reads")
 		reads := footprint.Of(p.compiler, entryRef(e.path))
 		if options.narrow != nil {
 			options.narrow(e.path, reads)
@@ -135,7 +149,8 @@ func (p *policies) prepare(ctx context.Context, options Options, defined map[str
 			p.rules = append(p.rules, r)
 			continue
 		}
-		if err := r.prepare(ctx, p.compiler, values, p.names, options.InterpreterOnly); err != nil {
+		l.doing("compiling " + e.path)
+		if err := r.prepare(l.ctx, p.compiler, values, p.names, options.InterpreterOnly); err != nil {
 			return fmt.Errorf("entry rule %s: %w", e.path, err)
 		}
 		p.rules = append(p.rules, r)
@@ -164,19 +179,20 @@ func (m *Module) id() [sha256.Size]byte {
 // it changes anything.
 type parsedModules struct{ lastRead[*ast.Module] }
 
-func (p *parsedModules) parse(modules []Module, capabilities *ast.Capabilities, into map[string]*ast.Module, found *problems) []*ast.Module {
+func (p *parsedModules) parse(l *load, modules []Module, capabilities *ast.Capabilities, into map[string]*ast.Module, found *problems) []*ast.Module {
 	var out []*ast.Module
+	defer func() { l.file = "" }()
 	for _, m := range modules {
+		if l.ctx.Err() != nil {
+			return out
+		}
+		l.file = m.Path
 		if _, twice := into[m.Path]; twice {
 			found.file(m.Path, "delivered twice: name each policy folder once")
 			continue
 		}
 		module, err := p.get(m.id(), func() (*ast.Module, error) {
-			return ast.ParseModuleWithOpts(m.Path, string(m.Source), ast.ParserOptions{
-				RegoVersion:       ast.RegoV1,
-				ProcessAnnotation: true,
-				Capabilities:      capabilities,
-			})
+			return parseModule(&m, capabilities)
 		})
 		switch {
 		case err != nil:
@@ -189,6 +205,18 @@ func (p *parsedModules) parse(modules []Module, capabilities *ast.Capabilities, 
 		}
 	}
 	return out
+}
+
+func parseModule(m *Module, capabilities *ast.Capabilities) (*ast.Module, error) {
+	module, err := ast.ParseModuleWithOpts(m.Path, string(m.Source), ast.ParserOptions{
+		RegoVersion:       ast.RegoV1,
+		ProcessAnnotation: true,
+		Capabilities:      capabilities,
+	})
+	if err != nil || module == nil {
+		return module, err
+	}
+	return module, checkNesting(module)
 }
 
 // lastRead remembers what the files of the last revision were read as, by a hash

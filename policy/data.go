@@ -78,10 +78,15 @@ type parsedDocuments struct {
 }
 
 func (p *parsedDocuments) decode(doc Document) (ast.Value, error) {
+	return p.get(doc.id(), func() (ast.Value, error) { return decodeDocument(doc, p.names) })
+}
+
+// id hashes what the document is decoded from.
+func (d *Document) id() [sha256.Size]byte {
 	h := sha256.New()
-	h.Write([]byte(filepath.Ext(doc.Path) + "\x00"))
-	h.Write(doc.Content)
-	return p.get([sha256.Size]byte(h.Sum(nil)), func() (ast.Value, error) { return decodeDocument(doc, p.names) })
+	h.Write([]byte(filepath.Ext(d.Path) + "\x00"))
+	h.Write(d.Content)
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 func decodeDocument(doc Document, known evaluator.Names) (ast.Value, error) {

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -20,10 +19,8 @@ type Engine struct {
 	current  atomic.Pointer[View]
 	kept     *decisions
 
-	// loading serialises Load, so that the newest content wins.
-	loading sync.Mutex
-	fault   atomic.Pointer[Fault]
-	carried carried
+	loads loads
+	fault atomic.Pointer[Fault]
 
 	// swapping serialises changes of current.
 	swapping    sync.Mutex
@@ -55,21 +52,12 @@ func NewEngine(options Options, observer Observer) *Engine {
 	return &Engine{options: options, observer: observer, kept: newDecisions(options.Cache), samples: make(chan sample, 1)}
 }
 
-// Load compiles content and makes it the current revision. Content equal to
-// the running one changes nothing. An error is a *LoadError.
-func (e *Engine) Load(ctx context.Context, content Content) error {
-	e.loading.Lock()
-	defer e.loading.Unlock()
-	began := time.Now()
-	revision, err := e.carried.build(ctx, content, e.options)
-	if err != nil {
-		e.refuse(err)
-		return err
-	}
-	e.fault.Store(nil)
+// replace makes revision the current one, and reports false where it is the current
+// one already.
+func (e *Engine) replace(revision *Revision) bool {
 	// Where files are called by other names, messages have to.
 	if old := e.current.Load(); old != nil && old.id == revision.id && old.modules == revision.modules {
-		return nil
+		return false
 	}
 	cluster := e.readCluster(revision)
 	e.swap(func(old *View) *View {
@@ -83,8 +71,7 @@ func (e *Engine) Load(ctx context.Context, content Content) error {
 		}
 		return e.newView(revision, changing{cluster: resources, revoked: old.revoked}, old)
 	})
-	e.observer.RevisionLoaded(revision, time.Since(began))
-	return nil
+	return true
 }
 
 // readCluster gets what the revision reads of the cluster and the running one
@@ -178,13 +165,13 @@ func (e *Engine) shareClasses(revision *Revision, old *View) {
 
 // Refuse records that a source could not deliver; the running revision stays.
 func (e *Engine) Refuse(err error) {
-	e.loading.Lock()
-	defer e.loading.Unlock()
-	e.refuse(err)
-}
-
-func (e *Engine) refuse(err error) {
+	e.loads.settling.Lock()
+	defer e.loads.settling.Unlock()
+	e.loads.mu.Lock()
+	e.loads.newest++
+	e.loads.refused = e.loads.newest
 	e.fault.Store(&Fault{Err: err, Time: time.Now()})
+	e.loads.mu.Unlock()
 	e.observer.RevisionRefused(err)
 }
 

@@ -93,6 +93,8 @@ func (p Problem) String() string {
 // LoadError lists everything that keeps modules and data from becoming a revision.
 type LoadError struct {
 	Problems []Problem
+	// Stack is where loading panicked, which is a defect of ours; nil when it did not.
+	Stack []byte
 }
 
 // Error implements error: one problem a line.

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -40,6 +39,9 @@ type Options struct {
 	// MaxEvaluations bounds the evaluations under way, those included that
 	// outlive callers that gave up. Default 1,024.
 	MaxEvaluations int
+	// LoadTimeout bounds the time that loading content takes, parsing and compiling.
+	// Default 1 min.
+	LoadTimeout time.Duration
 	// Cluster gives data.cluster.<resource> as it is when a revision that reads it
 	// is loaded; SetCluster tells of later changes. A nil function or the zero
 	// Object is no data.
@@ -49,6 +51,13 @@ type Options struct {
 
 	// narrow, in tests, takes something out of a footprint.
 	narrow func(path string, f *footprint.Footprint)
+}
+
+func (o *Options) loadTimeout() time.Duration {
+	if o.LoadTimeout <= 0 {
+		return defaultLoadTimeout
+	}
+	return o.LoadTimeout
 }
 
 // Revision is one immutable, compiled set of modules and data.
@@ -74,12 +83,6 @@ func (r *Revision) Modules() int { return len(r.parsed) }
 // Warnings are what looks like a mistake and still compiles, such as a rule
 // called alow in the package of the entry rule allow.
 func (r *Revision) Warnings() []Problem { return r.warnings }
-
-// Compile builds a revision. Mistakes come back as one *LoadError that lists
-// them all.
-func Compile(ctx context.Context, content Content, options Options) (*Revision, error) {
-	return new(carried).build(ctx, content, options)
-}
 
 // checkPackages keeps policies out of the library's packages, where a rule
 // added to a set would change what every other policy means by it, and out of

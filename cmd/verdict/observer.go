@@ -19,6 +19,7 @@ type observer struct {
 	revision    *prometheus.GaugeVec
 	loads       prometheus.Counter
 	loadErrors  prometheus.Counter
+	loadPanics  prometheus.Counter
 	loadSeconds prometheus.Histogram
 	files       *prometheus.CounterVec
 	// rechecks and disagreements are of decisions that OPA's interpreter made again.
@@ -40,6 +41,10 @@ func newObserver(log *zap.Logger, registerer prometheus.Registerer) *observer {
 			Name: "verdict_policy_reload_errors_total",
 			Help: "Policy changes that were refused; the running revision stayed.",
 		}),
+		loadPanics: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "verdict_policy_load_panics_total",
+			Help: "Policy changes that were refused since loading them panicked. Anything but 0 is a defect.",
+		}),
 		loadSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "verdict_policy_load_duration_seconds",
 			Help:    "Time to compile a policy revision.",
@@ -58,7 +63,7 @@ func newObserver(log *zap.Logger, registerer prometheus.Registerer) *observer {
 			Help: "Those that came out differently. Anything but 0 is a defect.",
 		}, []string{"rule"}),
 	}
-	registerer.MustRegister(o.revision, o.loads, o.loadErrors, o.loadSeconds, o.files, o.rechecks, o.disagreements)
+	registerer.MustRegister(o.revision, o.loads, o.loadErrors, o.loadPanics, o.loadSeconds, o.files, o.rechecks, o.disagreements)
 	return o
 }
 
@@ -87,17 +92,59 @@ func (o *observer) RevisionLoaded(revision *policy.Revision, took time.Duration)
 
 // RevisionRefused implements policy.Observer.
 func (o *observer) RevisionRefused(err error) {
+	load, isLoad := errors.AsType[*policy.LoadError](err)
+	if isLoad && load.Stack != nil {
+		o.loadPanics.Inc()
+		o.log.Error("loading policies panicked, which is a defect: please report it", zap.Error(err), zap.ByteString("stack", load.Stack))
+	}
 	if !o.running.Load() {
 		return // serve reports it and ends
 	}
 	o.loadErrors.Inc()
-	var load *policy.LoadError
-	if !errors.As(err, &load) {
+	if !isLoad {
 		o.log.Error("policy change refused, the running revision stays", zap.Error(err))
 		return
 	}
 	for _, problem := range load.Problems {
 		o.log.Error("policy change refused, the running revision stays: " + problem.String())
+	}
+}
+
+// watchLoading has the metrics say what is being loaded, and for how long.
+func (o *observer) watchLoading(registerer prometheus.Registerer, loading func() []policy.LoadStatus) {
+	registerer.MustRegister(&loadingCollector{
+		loading: loading,
+		seconds: prometheus.NewDesc("verdict_policy_loading_seconds",
+			"How long a policy change has been under way, by the revision that it gives and its state: "+
+				"current, or abandoned for want of time or for a newer one. None while nothing is being loaded.",
+			[]string{"revision", "state"}, nil),
+	})
+}
+
+// loadingCollector tells of the changes that are under way when it is asked.
+type loadingCollector struct {
+	loading func() []policy.LoadStatus
+	seconds *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (c *loadingCollector) Describe(out chan<- *prometheus.Desc) { out <- c.seconds }
+
+// Collect implements prometheus.Collector.
+func (c *loadingCollector) Collect(out chan<- prometheus.Metric) {
+	type key struct{ revision, state string }
+	oldest := map[key]time.Time{} // one revision may be loaded twice
+	for _, load := range c.loading() {
+		k := key{load.Revision, "current"}
+		if load.Abandoned {
+			k.state = "abandoned"
+		}
+		if since, ok := oldest[k]; !ok || load.Since.Before(since) {
+			oldest[k] = load.Since
+		}
+	}
+	for k, since := range oldest {
+		out <- prometheus.MustNewConstMetric(c.seconds, prometheus.GaugeValue, time.Since(since).Seconds(), k.revision, k.state)
 	}
 }
 

@@ -76,7 +76,7 @@ func newService(ctx context.Context, c *config.Configuration, withExample bool, 
 }
 
 func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, withExample bool) error {
-	if err := s.loadPolicies(ctx); err != nil {
+	if err := s.loadPolicies(ctx, registry); err != nil {
 		return err
 	}
 	if err := s.loadIdentities(ctx, registry, withExample); err != nil {
@@ -193,12 +193,13 @@ func handlersShare(total int64) int64 {
 	return total - engineShare(total) - identityShare(total) - rejectedShare(total)
 }
 
-func (s *service) loadPolicies(ctx context.Context) error {
+func (s *service) loadPolicies(ctx context.Context, registry *prometheus.Registry) error {
 	c := s.config
 	options := policyOptions(c)
 	options.Cluster = map[string]func() policy.Object{nodesResource: s.clusterNodes}
 	s.observer.loaded = s.revisionLoaded
 	s.engine = policy.NewEngine(options, s.observer)
+	s.observer.watchLoading(registry, s.engine.Loading)
 	s.background.Go(func() {
 		s.engine.Recheck(ctx, policy.RecheckInterval, s.observer.rechecked, s.observer.disagreed)
 	})
@@ -215,7 +216,8 @@ func (s *service) loadPolicies(ctx context.Context) error {
 	}
 	s.background.Go(func() {
 		directory.Watch(ctx, func(content policy.Content) {
-			_ = s.engine.Load(ctx, content) // the observer reports it, and the running revision stays
+			// The observer reports the outcome. A newer change does not wait for it.
+			s.engine.Begin(ctx, content)
 		}, s.engine.Refuse)
 	})
 	return nil
@@ -235,6 +237,7 @@ func policyOptions(c *config.Configuration) policy.Options {
 		MaxEvaluations:     c.Server.MaxInFlight,
 		EvaluationTimeout:  max(c.Server.Timeouts.Decision, c.Scheduling.Timeout),
 		InterpreterOnly:    c.Policy.Evaluator == config.PolicyEvaluatorInterpreter,
+		LoadTimeout:        c.Policy.LoadTimeout,
 		Library:            builtin.Library(),
 		AllowedHosts:       c.Policy.AllowedHosts,
 		AllowedSystemNames: c.Authentication.AllowedSystemNames,
@@ -337,6 +340,9 @@ func (s *service) checks() []handlers.Check {
 			},
 			Detail: func() string {
 				detail := "revision " + s.engine.Revision().ID()
+				for _, load := range s.engine.Loading() {
+					detail += "\n" + load.String()
+				}
 				if fault := s.engine.Fault(); fault != nil {
 					detail += fmt.Sprintf("\nthe newest change was refused at %s:\n%v", fault.Time.UTC().Format(time.RFC3339), fault.Err)
 				}

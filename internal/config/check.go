@@ -183,6 +183,7 @@ func (c *checker) policy() {
 		c.dir(item("policy.directories", i), &section.Directories[i])
 	}
 	oneOf(c, "policy.evaluator", section.Evaluator, PolicyEvaluatorAuto, PolicyEvaluatorInterpreter)
+	c.positive("policy.loadTimeout", section.LoadTimeout)
 	c.names("policy.allowedHosts", section.AllowedHosts)
 	for i, host := range section.AllowedHosts {
 		path := item("policy.allowedHosts", i)

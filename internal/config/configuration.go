@@ -131,6 +131,8 @@ type Policy struct {
 	AllowedHosts []string `yaml:"allowedHosts"`
 	// Evaluator is what runs the rules.
 	Evaluator PolicyEvaluator `yaml:"evaluator"`
+	// LoadTimeout bounds how long a change of policies is parsed and compiled.
+	LoadTimeout time.Duration `yaml:"loadTimeout"`
 }
 
 // PolicyEvaluator is what runs the rules.

@@ -36,7 +36,7 @@ func Default() *Configuration {
 		},
 		Operations: Operations{Address: "127.0.0.1:8081"},
 		Shutdown:   Shutdown{Drain: 5 * time.Second, Grace: 30 * time.Second},
-		Policy:     Policy{Evaluator: PolicyEvaluatorAuto},
+		Policy:     Policy{Evaluator: PolicyEvaluatorAuto, LoadTimeout: time.Minute},
 		Authentication: Authentication{
 			Entry: AuthenticationEntry{
 				User: "kubernetes.authentication.user",

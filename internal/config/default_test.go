@@ -68,6 +68,7 @@ func TestDefaults(t *testing.T) {
 		{"server.limits.schedulingValues", config.Server.Limits.SchedulingValues, 4000000},
 		{"server.limits.objectValues", config.Server.Limits.ObjectValues, 100000},
 		{"server.timeouts.decision", config.Server.Timeouts.Decision, 30 * time.Second},
+		{"policy.loadTimeout", config.Policy.LoadTimeout, time.Minute},
 		{"operations.address", config.Operations.Address, "127.0.0.1:8081"},
 		{"shutdown.drain", config.Shutdown.Drain, 5 * time.Second},
 		{"authorization.onError", config.Authorization.OnError, OnErrorDeny},

@@ -54,6 +54,7 @@ policy:
   directories: [policies, `+absolute+`]
   allowedHosts: [registry.example.com, 10.0.0.1]
   evaluator: interpreter
+  loadTimeout: 90s
 authentication:
   sources:
   - name: local
@@ -107,6 +108,7 @@ log: {level: debug, format: json}
 		Operations: Operations{Address: ":0"},
 		Policy: Policy{
 			Evaluator:    PolicyEvaluatorInterpreter,
+			LoadTimeout:  90 * time.Second,
 			Directories:  []string{filepath.Join(dir, "policies"), absolute},
 			AllowedHosts: []string{"registry.example.com", "10.0.0.1"},
 		},
@@ -313,6 +315,7 @@ func TestParseRefuses(t *testing.T) {
 		// Policy.
 		{"missing directory", header + "policy:\n  directories:\n  - dir\n  - absent\n", []string{`:6: policy.directories[1]: "` + at("absent") + `" does not exist: relative paths begin at the directory of the configuration file`}},
 		{"file for a directory", header + "policy: {directories: [file]}\n", []string{`:3: policy.directories[0]: "` + at("file") + `" is not a directory: it is a file`}},
+		{"no time to load", header + "policy: {loadTimeout: 0s}\n", []string{`:3: policy.loadTimeout: must be above 0s, not 0s`}},
 		{"host with a scheme", header + "policy: {allowedHosts: [\"https://example.com\"]}\n", []string{`:3: policy.allowedHosts[0]: "https://example.com" is neither an IP address nor a DNS name: write the host alone, without scheme, port or wildcard, such as registry.example.com`}},
 		{"IPv6 host", header + "policy: {allowedHosts: [\"fd00::1\"]}\n", []string{`:3: policy.allowedHosts[0]: "fd00::1": IPv6 addresses cannot be allowed; give the host a name`}},
 

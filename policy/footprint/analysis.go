@@ -3,6 +3,7 @@ package footprint
 import (
 	"cmp"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -16,8 +17,26 @@ var activePath = ast.MustParseRef("data.lib.time.active")
 // Of works out the footprint of the rules and data at entry, an absolute path
 // such as data.kubernetes.authorization.allow. The compiler has compiled
 // without errors and is only read.
+//
+// It panics with a *Panic, which no compiled rule is known to bring about.
 func Of(compiler *ast.Compiler, entry ast.Ref) *Footprint {
 	return analyse(compiler, entry).finish()
+}
+
+// Panic is what Of panics with: it says what was analysed then.
+type Panic struct {
+	// Location is of the rule; nil where it is not known.
+	Location *ast.Location
+	// Cause is what the panic was about, and Stack where it was.
+	Cause any
+	Stack []byte
+}
+
+// locate has a panic say where the rules lie that were analysed.
+func (a *analysis) locate() {
+	if cause := recover(); cause != nil {
+		panic(&Panic{Location: a.location, Cause: cause, Stack: debug.Stack()})
+	}
 }
 
 func analyse(compiler *ast.Compiler, entry ast.Ref) *analysis {
@@ -59,9 +78,12 @@ type analysis struct {
 
 	inputGlances, dataGlances glances
 	out                       *Footprint
+	// location is of the rule that is analysed.
+	location *ast.Location
 }
 
 func (a *analysis) run(entry ast.Ref) {
+	defer a.locate()
 	var location *ast.Location
 	if rules := a.compiler.GetRulesWithPrefix(entry); len(rules) > 0 {
 		location = rules[0].Location
@@ -100,6 +122,7 @@ func (a *analysis) rules() []*ast.Rule {
 }
 
 func (a *analysis) finish() *Footprint {
+	defer a.locate()
 	a.inputGlances.each(func(path []string, location *ast.Location) {
 		if a.out.Input.At(path...).Empty() {
 			a.add(place{inputRoot, path}, location)
@@ -371,6 +394,7 @@ func (a *analysis) reach(node *ast.TreeNode) *summary {
 	for _, rule := range node.Values {
 		for branch := rule; branch != nil; branch = branch.Else {
 			branches++
+			a.location = branch.Location
 			b := &body{a: a, of: s, rule: rule, active: node == a.active, classes: map[ast.Var]*class{}}
 			v := b.analyse(branch, complete)
 			if definitions > 1 || v.mixed {
