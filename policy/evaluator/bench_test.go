@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -241,6 +242,57 @@ r if not some_fails`, list(1000, "%d")},
 		{"negation", `r contains x if { some x in input; not x in {1, 2, 3} }`, list(500, "%d")},
 		{"data lookup", `r := data.names[input.a]`, `{"a": "k500"}`},
 		{"string building", `r contains m if { some x in input; m := sprintf("item %s is %d", [x, 7]) }`, list(500, `"i%d"`)},
+	}
+}
+
+// tables are policies with large constants, and documents of which a part is replaced.
+func tables() []shape {
+	numbers := func(n int) string {
+		var out []string
+		for i := range n {
+			out = append(out, strconv.Itoa(i))
+		}
+		return strings.Join(out, ", ")
+	}
+	objects := func(n int) string {
+		var out []string
+		for i := range n {
+			out = append(out, fmt.Sprintf(`"k%d": {"id": %d, "tags": ["a", "b", {"c": [%d, null, true]}]}`, i, i, i))
+		}
+		return "{" + strings.Join(out, ", ") + "}"
+	}
+	return []shape{
+		{"10,000 numbers, a set", "r if input.a in {" + numbers(10_000) + "}", `{"a": 7}`},
+		{"10,000 numbers, an array", "r := [" + numbers(10_000) + "][input.a]", `{"a": 7}`},
+		{"10,000 numbers, a rule", "r := table[input.a]\n\ntable := [" + numbers(10_000) + "]", `{"a": 7}`},
+		{"nested", "r := table[input.a].tags[2].c[0]\n\ntable := " + objects(1_000), `{"a": "k7"}`},
+		{"nested, below a condition", "r if { input.a == \"k8\"; " + objects(1_000) + "[input.a].id == 7 }\n\nr if input.a == \"k7\"", `{"a": "k7"}`},
+		{"10,000 numbers and one known at run time, a set", "r if input.a in {" + numbers(10_000) + ", input.b}", `{"a": 7, "b": 1}`},
+		{"nested, and one known at run time", "r := {\"x\": " + objects(1_000) + ", \"y\": input.b}.x[input.a].id", `{"a": "k7", "b": 1}`},
+		{"a table in a loop", "r := count([x | some x in numbers.range(1, 100); x in [" + numbers(1_000) + "]])", `{"a": "k7", "b": 1}`},
+		{"a table handed to a function", "r if f(input.a, {" + numbers(10_000) + "})\n\nf(x, s) if x in s", `{"a": 7, "b": 1}`},
+		{"with a part of data", "r if t with data.wide.k500 as input.a\n\nt if data.wide.k500 == 1", `{"a": 1}`},
+		{"with an object of data", "r if t with data.wide.k500 as {\"x\": input.a}\n\nt if data.wide[input.k].x == 1", `{"a": 1, "k": "k500"}`},
+		{"with a part of data, deep", "r if t with data.wide.k700.a.b as input.a\n\nt if data.wide.k700.a.b == 1", `{"a": 1}`},
+		{"with a part of data, in a loop", "r := count([x | some x in numbers.range(1, 100); t with data.wide.k500 as x])\n\nt if data.wide.k500 > 50", `{"a": 1}`},
+	}
+}
+
+// wideData is data with an object of many members.
+func wideData() string {
+	var out []string
+	for i := range 2_000 {
+		out = append(out, fmt.Sprintf(`"k%d": {"x": %d}`, i, i))
+	}
+	return `{"wide": {` + strings.Join(out, ", ") + "}}"
+}
+
+func BenchmarkTables(b *testing.B) {
+	for _, s := range tables() {
+		b.Run(s.name, func(b *testing.B) {
+			i, c := evaluators(b, s.rules, wideData())
+			compare(b, i, c, ast.MustParseTerm(s.input).Value)
+		})
 	}
 }
 

@@ -22,7 +22,10 @@ func (l *lowering) combined(stmts []ir.Stmt) (s statement, used int) {
 		}
 		return l.bindings(first, stmts)
 	case *ir.MakeSetStmt:
-		return l.groupedComprehension(first.Target, stmts)
+		if s, used := l.groupedComprehension(first.Target, stmts); used > 0 {
+			return s, used
+		}
+		return l.setLiteral(first, stmts)
 	case *ir.MakeArrayStmt:
 		if s, used := l.groupedComprehension(first.Target, stmts); used > 0 {
 			return s, used
@@ -165,6 +168,43 @@ func (l *lowering) arrayLiteral(array *ir.MakeArrayStmt, stmts []ir.Stmt) (s sta
 			return m.fail(errUnplanned)
 		}
 		f[target] = made
+		return next
+	}, used
+}
+
+// longLiteral is the number of elements from which a set is made at once, in its final
+// size.
+const longLiteral = 16
+
+// setLiteral lowers a large set whose elements are added at once.
+func (l *lowering) setLiteral(set *ir.MakeSetStmt, stmts []ir.Stmt) (s statement, used int) {
+	n := l.writes[set.Target] - 1
+	if n < longLiteral || l.constants[set.Target] != nil || int(set.Target) == l.function.result {
+		return nil, 0
+	}
+	var elements []operand
+	for used = 1; len(elements) < n; used++ {
+		if used == len(stmts) {
+			return nil, 0
+		}
+		if l.makesConstant(stmts[used]) {
+			continue
+		}
+		add, ok := stmts[used].(*ir.SetAddStmt)
+		if !ok || add.Set != set.Target || add.Value.Value == set.Target {
+			return nil, 0
+		}
+		elements = append(elements, l.operand(add.Value))
+	}
+	target := int(set.Target)
+	return func(m *machine, f frame) code {
+		terms := make([]*ast.Term, n)
+		for i, e := range elements {
+			if terms[i] = e.in(f); terms[i] == nil {
+				return m.fail(errUnplanned)
+			}
+		}
+		f[target] = ast.NewTerm(ast.NewSet(terms...))
 		return next
 	}, used
 }

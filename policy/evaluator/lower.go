@@ -3,6 +3,7 @@ package evaluator
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/ir"
@@ -22,6 +23,8 @@ type lowering struct {
 	sites     map[string]int // that call a function
 	paths     map[string]int
 	costs     map[string]cost
+	// known are the constants of the blocks of functions.
+	known map[*ir.Block]map[ir.Local]*ast.Term
 	// indexed are the comprehensions that have to be grouped, grouped those that are.
 	indexed, grouped map[place]bool
 
@@ -30,6 +33,9 @@ type lowering struct {
 	constants map[ir.Local]*ast.Term
 	base      map[ir.Local]bool
 	aliases   map[ir.Local]ir.Local
+	// open are the variables that hold a part of data and from which references go
+	// on: where a part of that is replaced, it need not be complete.
+	open map[ir.Local]bool
 	// writes and uses count the statements of the block that set or read a variable.
 	writes, uses map[ir.Local]int
 	// value is where a definition puts its value, when the first of them ends
@@ -69,6 +75,7 @@ func lower(policy *ir.Policy, compiler *ast.Compiler, indexed map[place]bool, na
 		costs:     costs(policy.Funcs.Funcs),
 		indexed:   indexed,
 		grouped:   map[place]bool{},
+		known:     map[*ir.Block]map[ir.Local]*ast.Term{},
 	}
 	for _, s := range policy.Static.Strings {
 		term := names[s.Value]
@@ -79,6 +86,9 @@ func lower(policy *ir.Policy, compiler *ast.Compiler, indexed map[place]bool, na
 	}
 	for _, b := range policy.Static.BuiltinFuncs {
 		l.builtins[b.Name] = b
+	}
+	for _, fn := range policy.Funcs.Funcs {
+		maps.Copy(l.known, trim(fn, l.strings))
 	}
 	// Functions call each other by name, so all are there before one is filled in.
 	for _, fn := range policy.Funcs.Funcs {
@@ -205,9 +215,13 @@ func (l *lowering) outermost(blocks []*ir.Block) []block {
 	for _, b := range blocks {
 		l.writes, l.uses = count(b)
 		l.aliases = l.aliasesIn(b)
-		l.constants = constants(b, ir.Local(l.function.result), l.strings)
+		l.constants = maps.Clone(l.known[b])
+		if l.constants == nil {
+			l.constants = constants(b, ir.Local(l.function.result), l.strings)
+		}
 		l.freeKeys(b)
 		l.base = baseDocuments(b)
+		l.open = l.openIn(b)
 		if wholeData(b) {
 			l.refuse("data is read as a whole")
 		}

@@ -25,6 +25,8 @@ type machine struct {
 	chunk  int
 	top    int
 
+	// data are the base documents that no modifier has replaced.
+	data *ast.Term
 	// document is the input, nil where it is a term.
 	document Document
 
@@ -64,7 +66,7 @@ func newMachinePool(p *program, indexes []*ruleIndex) *sync.Pool {
 }
 
 func (m *machine) start(ctx context.Context, now time.Time, input, data *ast.Term) {
-	m.ctx, m.now = ctx, now
+	m.ctx, m.now, m.data = ctx, now, data
 	m.memo = m.takeMemo(input, data, nil)
 }
 
@@ -74,7 +76,7 @@ func (m *machine) reset() {
 	for m.memo != nil {
 		m.releaseMemo()
 	}
-	m.ctx, m.document, m.err, m.result = nil, nil, nil, nil
+	m.ctx, m.data, m.document, m.err, m.result = nil, nil, nil, nil, nil
 	m.chunk, m.top, m.steps = 0, 0, 0
 	m.lookup.clear()
 	clear(m.sinks[:cap(m.sinks)])

@@ -37,17 +37,27 @@ func (l *lowering) path(stmts []ir.Stmt) (s statement, used int) {
 	if used == 0 {
 		return nil, 0
 	}
+	if root == ir.Data {
+		return l.dataPath(keys, target), used
+	}
 	at, slot := l.pathNumber(root, keys), int(target)
-	if root == ir.Input {
-		names := namesOf(keys)
-		return func(m *machine, f frame) code {
-			v := m.inputAt(at, names, keys)
-			f[slot] = v
-			if v == nil {
-				return undefined
-			}
-			return next
-		}, used
+	names := namesOf(keys)
+	return func(m *machine, f frame) code {
+		v := m.inputAt(at, names, keys)
+		f[slot] = v
+		if v == nil {
+			return undefined
+		}
+		return next
+	}, used
+}
+
+// dataPath lowers a reference to data by names.
+func (l *lowering) dataPath(keys []*ast.Term, target ir.Local) statement {
+	slot, open := int(target), l.open[target]
+	at := l.numberOf("data", ir.Data, keys)
+	if open {
+		at = l.numberOf("layers", ir.Data, keys) // which remembers what is not complete
 	}
 	return func(m *machine, f frame) code {
 		known := &m.memo.paths[at]
@@ -62,6 +72,9 @@ func (l *lowering) path(stmts []ir.Stmt) (s statement, used int) {
 				}
 				v = part(v, k)
 			}
+			if !open {
+				v = complete(v)
+			}
 			known.known, known.value = true, v
 		}
 		f[slot] = known.value
@@ -69,7 +82,7 @@ func (l *lowering) path(stmts []ir.Stmt) (s statement, used int) {
 			return undefined
 		}
 		return next
-	}, used
+	}
 }
 
 func namesOf(keys []*ast.Term) []string {
@@ -181,12 +194,14 @@ func (l *lowering) readsWholeInput() bool {
 // passedOn are the arguments of every planned function that are input and data.
 const passedOn = 2
 
-// pathNumber is the place of a path among those that a memo remembers.
+// pathNumber is the place of a path of input among those that a memo remembers.
 func (l *lowering) pathNumber(root ir.Local, keys []*ast.Term) int {
+	return l.numberOf("", root, keys)
+}
+
+func (l *lowering) numberOf(kind string, root ir.Local, keys []*ast.Term) int {
 	var name strings.Builder
-	if root == ir.Data {
-		name.WriteString("data")
-	}
+	name.WriteString(kind)
 	for _, k := range keys {
 		name.WriteByte(0)
 		name.WriteString(k.Value.String()) // quoted, so that the zero byte is not in it

@@ -22,7 +22,7 @@ func (l *lowering) scan(s *ir.ScanStmt) statement {
 		// One element for which the condition does not hold decides.
 		body = append(body, func(*machine, frame) code { return scanLevels })
 	}
-	loop := scanner{source: l.local(s.Source), key: int(s.Key), value: int(s.Value), keyed: l.needed(s.Key), body: body}
+	loop := scanner{source: l.local(s.Source), key: int(s.Key), value: int(s.Value), keyed: l.needed(s.Key), open: l.open[s.Value], body: body}
 	return loop.run
 }
 
@@ -31,6 +31,7 @@ type scanner struct {
 	source     operand
 	key, value int
 	keyed      bool // the body reads the key
+	open       bool // the value need not be complete
 	body       block
 }
 
@@ -70,6 +71,16 @@ func (s *scanner) run(m *machine, f frame) code {
 	case ast.Set:
 		for _, elem := range v.Slice() {
 			if c, done := s.one(m, f, elem, elem); done {
+				return c
+			}
+		}
+	case *layer:
+		for _, key := range v.members() {
+			value := v.Get(key)
+			if !s.open {
+				value = complete(value)
+			}
+			if c, done := s.one(m, f, key, value); done {
 				return c
 			}
 		}

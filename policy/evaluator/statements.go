@@ -174,7 +174,7 @@ func (l *lowering) dot(s *ir.DotStmt) statement {
 	l.program.wholeInput = l.program.wholeInput || s.Source.Value == ir.Input
 	source, key, target := l.operand(s.Source), l.operand(s.Key), int(s.Target)
 	if l.base[s.Source.Value.(ir.Local)] {
-		return dotBase(source, key, target)
+		return dotBase(source, key, target, l.open[s.Target])
 	}
 	if source.value == nil && key.value != nil {
 		from, name := source.slot, key.value
@@ -206,7 +206,7 @@ func (l *lowering) dot(s *ir.DotStmt) statement {
 }
 
 // dotBase looks into a base document.
-func dotBase(source, key operand, target int) statement {
+func dotBase(source, key operand, target int, open bool) statement {
 	return func(m *machine, f frame) code {
 		v, k := source.in(f), key.in(f)
 		if v == nil || k == nil {
@@ -215,7 +215,9 @@ func dotBase(source, key operand, target int) statement {
 		if foundByName(v, k) {
 			return m.fail(errUnplanned)
 		}
-		v = part(v, k)
+		if v = part(v, k); !open {
+			v = complete(v)
+		}
 		f[target] = v
 		if v == nil {
 			return undefined
@@ -236,11 +238,17 @@ func foundByName(composite, key *ast.Term) bool {
 		}
 		i, err := strconv.Atoi(string(name))
 		return err == nil && i >= 0 && i < v.Len()
+	case *layer:
+		return !v.inside && v.base != nil && foundByName(v.base, key) || memberByName(v, key)
 	case ast.Object:
-		n, ok := key.Value.(ast.Number)
-		return ok && v.Get(ast.StringTerm(n.String())) != nil
+		return memberByName(v, key)
 	}
 	return false
+}
+
+func memberByName(object ast.Object, key *ast.Term) bool {
+	n, ok := key.Value.(ast.Number)
+	return ok && object.Get(ast.StringTerm(n.String())) != nil
 }
 
 // part is what composite holds under key, nil when there is none. A set holds

@@ -22,10 +22,12 @@ func (l *lowering) with(s *ir.WithStmt) statement {
 		if v == nil {
 			return m.fail(errUnplanned)
 		}
-		if len(path) > 0 {
-			if v = replaced(saved, path, v); v == nil {
-				return m.fail(errUnplanned)
-			}
+		switch {
+		case len(path) == 0:
+		case slot == int(ir.Data):
+			v = layered(saved, m.data, path, v)
+		default:
+			v = replaced(saved, path, v)
 		}
 		f[slot] = v
 		before, fresh := m.enter(f[ir.Input], f[ir.Data])
@@ -39,26 +41,17 @@ func (l *lowering) with(s *ir.WithStmt) statement {
 	}
 }
 
-// replaced is root with value at path; root itself stays as it is. It is nil
-// where something that is no object lies on the path.
+// replaced is root with value at path; root itself stays as it is. What is no object
+// on the path gives way to one.
 func replaced(root *ast.Term, path []*ast.Term, value *ast.Term) *ast.Term {
 	if len(path) == 0 {
 		return value
 	}
-	out := ast.NewObject()
-	var below *ast.Term
-	if root != nil {
-		object, ok := root.Value.(ast.Object)
-		if !ok {
-			return nil
-		}
-		below = object.Get(path[0])
-		object.Foreach(func(k, v *ast.Term) { out.Insert(k, v) })
+	object := objectIn(root)
+	if object == nil {
+		object = noMembers
 	}
-	inner := replaced(below, path[1:], value)
-	if inner == nil {
-		return nil
-	}
-	out.Insert(path[0], inner)
-	return ast.NewTerm(out)
+	return ast.NewTerm(with(object, path[0], replaced(object.Get(path[0]), path[1:], value)))
 }
+
+var noMembers = ast.NewObject()
