@@ -185,29 +185,50 @@ func compareTerms(x, y *ast.Term) int {
 	return x.Value.Compare(y.Value)
 }
 
-// emptyPackages are the packages without rules that a reference in rules may be to,
-// or to something below or above them; sorted.
+// emptyPackages are the packages without rules that a reference in rules may be to, or
+// to something above them; sorted. Where another module has rules in such a package, or
+// below it, or a reference goes on below it, it makes no difference that it is there.
 func emptyPackages(compiler *ast.Compiler, rules []*ast.Rule) []string {
-	var out []string
+	empty := map[string]ast.Ref{}
 	for _, module := range compiler.Modules {
 		path := module.Package.Path
-		if len(module.Rules) > 0 {
-			continue
-		}
-		reached := false
-		for _, rule := range rules {
-			ast.WalkRefs(rule, func(r ast.Ref) bool {
-				known := r.GroundPrefix()
-				reached = reached || path.HasPrefix(known) || known.HasPrefix(path)
-				return false
-			})
-		}
-		if reached {
-			out = append(out, path.String())
+		if len(module.Rules) == 0 && !hasRules(compiler.RuleTree.Find(path)) {
+			empty[path.String()] = path
 		}
 	}
+	if len(empty) == 0 {
+		return nil
+	}
+	var out []string
+	for _, rule := range rules {
+		ast.WalkRefs(rule, func(r ast.Ref) bool {
+			if !r.HasPrefix(ast.DefaultRootRef) {
+				return false
+			}
+			known := r.GroundPrefix()
+			for name, path := range empty {
+				if path.HasPrefix(known) {
+					out = append(out, name)
+					delete(empty, name)
+				}
+			}
+			return false
+		})
+	}
 	slices.Sort(out)
-	return slices.Compact(out)
+	return out
+}
+
+// hasRules reports whether there are rules at node or below it.
+func hasRules(node *ast.TreeNode) bool {
+	found := false
+	if node != nil {
+		node.DepthFirst(func(n *ast.TreeNode) bool {
+			found = found || len(n.Values) > 0
+			return found
+		})
+	}
+	return found
 }
 
 // distinct sorts list and leaves one of each.
