@@ -13,6 +13,10 @@ import (
 // fault that may pass.
 var ErrUnknownToken = errors.New("unknown token")
 
+// ErrUnreachable says that an identity source could not be reached: there was no
+// connection, or none to a host that is trusted, or no answer in time.
+var ErrUnreachable = errors.New("could not be reached")
+
 // NotYetValidError says that a token is sound, and valid from an instant on. It
 // is no definite no, since waiting helps.
 type NotYetValidError struct {

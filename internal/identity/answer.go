@@ -3,11 +3,15 @@ package identity
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/verdict-dev/verdict/policy"
@@ -20,7 +24,10 @@ const userAgent = "verdict"
 type answer struct {
 	status int
 	header http.Header
-	body   []byte
+	// body is whole, unless tooLong says that the limit was reached before its end.
+	body    []byte
+	tooLong bool
+	limit   int64
 	// from is the method and the host, for errors.
 	from string
 }
@@ -30,14 +37,43 @@ func (a *answer) fault(format string, arguments ...any) error {
 	return fmt.Errorf("%s: %w", a.from, fmt.Errorf(format, arguments...))
 }
 
-// unexpected is the fault of a status that decides nothing. What a host says
-// below 500 it may say because of the one token.
+// noAnswer is a fault of an answer that says nothing of the token, and does not
+// show that the host is away: it may be such because of the one token.
+func (a *answer) noAnswer(format string, arguments ...any) error {
+	return &provoked{a.fault(format, arguments...)}
+}
+
+// odd refuses the token because of what the host says of it.
+func (a *answer) odd(format string, arguments ...any) error {
+	return refused("%w", a.fault(format, arguments...))
+}
+
+// unexpected is the fault of a status that decides nothing. A host that fails or
+// that is asked too often says so of all tokens; anything else it may say because
+// of the one.
 func (a *answer) unexpected() error {
-	err := a.fault("the answer has status %d", a.status)
-	if 400 <= a.status && a.status < 500 {
-		return &provoked{err}
+	if a.status >= 500 || a.status == http.StatusTooManyRequests {
+		return a.fault("the answer has status %d", a.status)
 	}
-	return err
+	return a.noAnswer("the answer has status %d", a.status)
+}
+
+// unreadable is what an answer comes to that is not JSON that is accepted. What
+// is JSON to others, as with a name twice, is odd about the token; anything else,
+// such as a page for people, is no answer.
+func (a *answer) unreadable(err error) error {
+	if json.Valid(a.body) {
+		return a.odd("%w", invalidJSON(err))
+	}
+	return a.noAnswer("%w", invalidJSON(err))
+}
+
+// checkLength refuses the token of an answer that is too long to be read.
+func (a *answer) checkLength() error {
+	if a.tooLong {
+		return a.odd("the answer has more than %d bytes", a.limit)
+	}
+	return nil
 }
 
 // overLimit reports whether the host refused because of how much it was asked,
@@ -49,26 +85,85 @@ func (a *answer) overLimit() bool {
 		bytes.Contains(bytes.ToLower(a.body), []byte("rate limit"))
 }
 
-// ask sends the request and reads the whole answer, of at most limit bytes. The
+// ask sends the request and reads the answer, of which limit bytes are kept. The
 // error is a fault without the URL and without anything of the answer.
 func ask(client *http.Client, request *http.Request, limit int64) (*answer, error) {
 	if request.Header.Get("User-Agent") == "" {
 		request.Header.Set("User-Agent", userAgent)
 	}
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, requestFault(request, err)
+	response, began, err := send(client, request)
+	switch {
+	case err != nil && began: // such as a header that is too long
+		return nil, &provoked{requestFault(request, err)}
+	case err != nil:
+		return nil, &unreachable{requestFault(request, err)}
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
-	if err != nil {
-		return nil, requestFault(request, err)
+	got := &answer{status: response.StatusCode, header: response.Header, limit: limit, from: request.Method + " " + request.URL.Host}
+	if got.body, err = io.ReadAll(io.LimitReader(response.Body, limit+1)); err != nil {
+		if got.status >= http.StatusInternalServerError {
+			return got, nil // the status says enough
+		}
+		// The host was reached, and began to answer: that it does not end, or does
+		// so slowly, may be because of how much there is to say of this token.
+		return nil, &provoked{requestFault(request, err)}
 	}
-	got := &answer{status: response.StatusCode, header: response.Header, body: body, from: request.Method + " " + request.URL.Host}
-	if int64(len(body)) > limit {
-		return nil, got.fault("the answer has more than %d bytes", limit)
+	if got.tooLong = int64(len(got.body)) > limit; got.tooLong {
+		got.body = got.body[:limit]
 	}
 	return got, nil
+}
+
+// send sends a request that may be sent twice: once more on another connection,
+// when the host closed the one that was kept before it answered anything. began
+// says that an answer began.
+func send(client *http.Client, request *http.Request) (response *http.Response, began bool, err error) {
+	// It lets a http.Transport send again what is no GET. Without a value it is
+	// not sent itself.
+	if _, set := request.Header["Idempotency-Key"]; !set {
+		request.Header["Idempotency-Key"] = nil
+	}
+	var kept, first atomic.Bool
+	ctx := httptrace.WithClientTrace(request.Context(), &httptrace.ClientTrace{
+		GotConn:              func(connection httptrace.GotConnInfo) { kept.Store(connection.Reused) },
+		GotFirstResponseByte: func() { first.Store(true) },
+	})
+	response, err = client.Do(request.WithContext(ctx)) //nolint:bodyclose // the caller does
+	if breaksHTTP2(err) {
+		return nil, true, err
+	}
+	if err == nil || first.Load() || !kept.Load() || isTimeout(err) || ctx.Err() != nil {
+		return response, first.Load(), err
+	}
+	// A Transport does so itself, where HTTP/1.1 is spoken.
+	again := request.Clone(ctx)
+	if request.GetBody != nil {
+		if again.Body, err = request.GetBody(); err != nil {
+			return nil, false, err
+		}
+	}
+	response, err = client.Do(again)
+	return response, first.Load(), err
+}
+
+// breaksHTTP2 reports whether what came cannot be read, as a header that is far
+// too long. net/http has no exported error for that.
+func breaksHTTP2(err error) bool {
+	return err != nil && (strings.HasSuffix(err.Error(), "connection error: COMPRESSION_ERROR") || strings.HasSuffix(err.Error(), "connection error: PROTOCOL_ERROR"))
+}
+
+// unreachable is the fault of a request that has no answer.
+type unreachable struct{ error }
+
+// Unwrap implements what errors.As looks for.
+func (u *unreachable) Unwrap() error { return u.error }
+
+// Is implements what errors.Is looks for.
+func (u *unreachable) Is(target error) bool { return target == policy.ErrUnreachable } //nolint:errorlint // as errors.Is wants it
+
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // bounded is ctx with a limit of its own.

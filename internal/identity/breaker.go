@@ -57,9 +57,13 @@ const (
 // instead of each waiting for a host that is down. Run finds out when the host
 // is back.
 //
-// What one token can bring about does not count: a refusal, a status like 400
-// or 429 from a host that is well, or a caller that gives up. So no flood of bad
-// tokens, and nobody who is over their own rate limit, keeps others out.
+// What counts is that the host cannot be reached (no connection, none that is
+// trusted, no answer in time), that it fails (a status of 500 and above), and that
+// it answers an introspection with 429, which is about Verdict and no token. What
+// one token can bring about does not: a refusal, an answer that is odd in whatever
+// way, that breaks off or that goes on for too long, another status, the limit of
+// the token's own user, or a caller that gives up. So no flood of bad tokens, and
+// nobody with an unusual one, keeps others out.
 type Breaker struct {
 	source  RemoteSource
 	metrics *Metrics
@@ -123,7 +127,7 @@ func (b *Breaker) Verify(ctx context.Context, token *Token) (policy.Identity, er
 	began := time.Now()
 	verified, err := b.source.Verify(ctx, token)
 	switch {
-	case err == nil, errors.Is(err, policy.ErrUnknownToken):
+	case err == nil, errors.Is(err, policy.ErrUnknownToken), isEarly(err):
 		b.well()
 	case ctx.Err() != nil && (!errors.Is(ctx.Err(), context.DeadlineExceeded) || time.Since(began) < longEnough):
 		// The caller gave up, which says nothing of the source.

@@ -257,8 +257,7 @@ func causeOf(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return context.Canceled
 	}
-	var timeout interface{ Timeout() bool }
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+	if isTimeout(err) {
 		return fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
 	}
 	// Before net.OpError, which holds some of them and the addresses besides.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"time"
 
 	"github.com/verdict-dev/verdict/policy"
@@ -53,7 +52,7 @@ func (k digestKeys) ofEntry(entry Entry) (digestKey, error) {
 // whileValid returns the identity until it expires.
 func whileValid(verified policy.Identity, now time.Time) (policy.Identity, error) {
 	if !verified.Expires.IsZero() && !now.Before(verified.Expires) {
-		return policy.Identity{}, fmt.Errorf("%w: expired at %s", policy.ErrUnknownToken, verified.Expires.Format(time.RFC3339))
+		return policy.Identity{}, refused("expired at %s", verified.Expires.Format(time.RFC3339))
 	}
 	return verified, nil
 }

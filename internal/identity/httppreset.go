@@ -69,7 +69,7 @@ const (
 //
 // A token without the scope read:org (or a fine-grained one without permission
 // to read members) is answered 403 or 404 for the latter two, which are then
-// absent. More than 1,000 of either is a fault.
+// absent. The token of one who has more than 1,000 of either is refused.
 func github(baseURL string) HTTPSourceOptions {
 	version := gitHubServerVersion
 	if baseURL == "" || strings.TrimSuffix(baseURL, "/") == gitHubURL {

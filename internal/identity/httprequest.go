@@ -21,8 +21,8 @@ type HTTPRequest struct {
 	// themselves, which needs an object.
 	Claim string
 	// Pages is how many pages a list may have, each of which names the next by
-	// the Link header (RFC 8288); 0 means 1. A list that has more is a fault: half
-	// of a user's groups must decide nothing.
+	// the Link header (RFC 8288); 0 means 1. The token of one who has more is
+	// refused: half of a user's groups must decide nothing.
 	Pages int
 	// Accepted, Rejected and Absent are status codes: the answer counts, the
 	// token is no good, there is nothing to put at Claim. Any other is a fault;
@@ -157,11 +157,12 @@ func isRefusal(status int) bool { return 400 <= status && status < 500 }
 func (p *preparedRequest) judge(said *answer) (absent bool, err error) {
 	switch {
 	case said.status == http.StatusTooManyRequests:
-		return false, said.unexpected()
+		// The limit is that of the token's user, whose token the request bears.
+		return false, said.noAnswer("the answer has status %d", said.status)
 	case slices.Contains(p.Accepted, said.status):
 		return false, nil
 	case p.mayMeanTooMuch(said.status) && said.overLimit():
-		return false, &provoked{said.fault("the answer has status %d because too much was asked for", said.status)}
+		return false, said.noAnswer("the answer has status %d because too much was asked for", said.status)
 	case slices.Contains(p.Rejected, said.status):
 		return false, refused("the service answers with status %d", said.status)
 	case slices.Contains(p.Absent, said.status):

@@ -216,7 +216,7 @@ func (h *HTTPSource) Probe(ctx context.Context) error {
 		return h.named(err)
 	}
 	first := h.requests[slices.IndexFunc(h.requests, func(r preparedRequest) bool { return r.carries })]
-	said, err := h.send(ctx, &first, first.expand(token), token)
+	said, err := (&exchange{HTTPSource: h, token: token}).send(ctx, &first, first.expand(token))
 	if err != nil {
 		return h.named(err)
 	}
@@ -243,12 +243,21 @@ func (h *HTTPSource) Verify(ctx context.Context, token *Token) (policy.Identity,
 	return policy.Identity{}, h.named(err)
 }
 
+// exchange is the requests about one token.
+type exchange struct {
+	*HTTPSource
+	token *Token
+	// answered says that the host has answered one of them.
+	answered bool
+}
+
 func (h *HTTPSource) verify(ctx context.Context, token *Token) (policy.Identity, error) {
 	var members [][]byte // of the claims, as JSON text
 	size := 0
+	asking := &exchange{HTTPSource: h, token: token}
 	for i := range h.requests {
 		request := &h.requests[i]
-		content, err := h.read(ctx, request, token)
+		content, err := asking.read(ctx, request)
 		if err != nil {
 			return policy.Identity{}, err
 		}
@@ -256,7 +265,7 @@ func (h *HTTPSource) verify(ctx context.Context, token *Token) (policy.Identity,
 			continue
 		}
 		if size += len(content); size > maxClaimsBytes {
-			return policy.Identity{}, fmt.Errorf("the answers have more than %d bytes together", maxClaimsBytes)
+			return policy.Identity{}, refused("the answers have more than %d bytes together", maxClaimsBytes)
 		}
 		if request.Claim == "" {
 			content = bytes.TrimSpace(content[1 : len(content)-1]) // without the braces
@@ -273,9 +282,13 @@ func (h *HTTPSource) verify(ctx context.Context, token *Token) (policy.Identity,
 	}
 	text, err := withoutToken(slices.Concat([]byte("{"), bytes.Join(members, []byte(",")), []byte("}")), token)
 	if err != nil {
-		return policy.Identity{}, err
+		return policy.Identity{}, refused("%w", err)
 	}
-	return h.identityOf(text)
+	verified, err := h.identityOf(text)
+	if err != nil && !errors.Is(err, policy.ErrUnknownToken) {
+		err = refused("%w", err) // each answer was one, so that what is odd is the token's
+	}
+	return verified, err
 }
 
 func (h *HTTPSource) identityOf(text []byte) (policy.Identity, error) {
@@ -363,12 +376,12 @@ func expiryAt(root policy.Value, path string) (time.Time, error) {
 }
 
 // read returns the JSON of all pages of one request, nil when it is absent.
-func (h *HTTPSource) read(ctx context.Context, request *preparedRequest, token *Token) ([]byte, error) {
-	at := request.expand(token)
+func (e *exchange) read(ctx context.Context, request *preparedRequest) ([]byte, error) {
+	at := request.expand(e.token)
 	var items [][]byte // of the pages of a list
 	size := 0
 	for page := 1; ; page++ {
-		said, err := h.send(ctx, request, at, token)
+		said, err := e.send(ctx, request, at)
 		if err != nil {
 			return nil, err
 		}
@@ -377,27 +390,27 @@ func (h *HTTPSource) read(ctx context.Context, request *preparedRequest, token *
 		case err != nil:
 			return nil, err
 		case absent && page > 1:
-			return nil, said.fault("page %d of a list is missing: the answer has status %d", page, said.status)
+			return nil, said.noAnswer("page %d of a list is missing: the answer has status %d", page, said.status)
 		case absent:
 			return nil, nil
 		}
 		content, err := contentOf(said, request)
 		if err != nil {
-			return nil, said.fault("%w", err)
+			return nil, err
 		}
 		next, err := nextLink(said.header.Values("Link"))
 		if err != nil {
-			return nil, said.fault("%w", err)
+			return nil, said.noAnswer("%w", err)
 		}
 		isList := content[0] == '['
 		switch {
 		case !isList && (page > 1 || next != ""):
-			return nil, said.fault("there are several pages, and one of them is not a list: only lists can be put together")
+			return nil, said.odd("there are several pages, and one of them is not a list: only lists can be put together")
 		case !isList:
 			return content, nil
 		}
 		if size += len(content); size > maxClaimsBytes {
-			return nil, said.fault("the pages have more than %d bytes together", maxClaimsBytes)
+			return nil, said.odd("the pages have more than %d bytes together", maxClaimsBytes)
 		}
 		if inside := bytes.TrimSpace(content[1 : len(content)-1]); len(inside) > 0 {
 			items = append(items, inside)
@@ -406,24 +419,27 @@ func (h *HTTPSource) read(ctx context.Context, request *preparedRequest, token *
 		case next == "":
 			return slices.Concat([]byte("["), bytes.Join(items, []byte(",")), []byte("]")), nil
 		case page == request.Pages:
-			return nil, said.fault("the list has more than the %d pages that are allowed", request.Pages)
+			return nil, said.odd("the list has more than the %d pages that are allowed", request.Pages)
 		}
-		if at, err = h.follow(at, next); err != nil {
-			return nil, said.fault("%w", err)
+		if at, err = e.follow(at, next); err != nil {
+			return nil, said.noAnswer("%w", err)
 		}
 	}
 }
 
 // contentOf checks the whole text of an answer.
 func contentOf(said *answer, request *preparedRequest) ([]byte, error) {
+	if err := said.checkLength(); err != nil {
+		return nil, err
+	}
 	parsed, err := policy.ParseJSON(said.body)
 	if err != nil {
-		return nil, invalidJSON(err)
+		return nil, said.unreadable(err)
 	}
 	defer parsed.Release()
 	root := parsed.Root()
 	if request.Claim == "" && !root.IsObject() {
-		return nil, fmt.Errorf("the answer becomes the claims: it has to be an object, not %s", kindAt(root))
+		return nil, said.odd("the answer becomes the claims: it has to be an object, not %s", kindAt(root))
 	}
 	return root.Raw(), nil
 }
@@ -448,14 +464,22 @@ func (h *HTTPSource) follow(from, link string) (string, error) {
 	return to.String(), nil
 }
 
-func (h *HTTPSource) send(ctx context.Context, p *preparedRequest, at string, token *Token) (*answer, error) {
+// send asks once more about the token. A host that has answered is there: that it
+// takes longer than there is time for the rest may be because of how much there is
+// to say of this token.
+func (e *exchange) send(ctx context.Context, p *preparedRequest, at string) (*answer, error) {
 	request, err := http.NewRequestWithContext(ctx, p.Method, at, http.NoBody)
 	if err != nil {
 		return nil, errors.New("the request cannot be made: its URL is not valid") // the error holds it
 	}
 	request.Header.Set("Accept", "application/json")
 	for name, value := range p.Headers {
-		request.Header.Set(name, strings.ReplaceAll(value, tokenMark, token.Reveal()))
+		request.Header.Set(name, strings.ReplaceAll(value, tokenMark, e.token.Reveal()))
 	}
-	return ask(h.client, request, maxAnswerBytes)
+	said, err := ask(e.client, request, maxAnswerBytes)
+	if err != nil && e.answered && isTimeout(err) {
+		return nil, &provoked{err}
+	}
+	e.answered = true
+	return said, err
 }

@@ -176,41 +176,41 @@ func TestHTTPSourceAnswers(t *testing.T) {
 		"zero":                         {answer: `{"id":0}`, is: "0"},
 		"a negative number":            {answer: `{"id":-7}`, is: "-7"},
 		"more digits than a float has": {answer: `{"id":12345678901234567891}`, is: "12345678901234567891"},
-		"negative zero":                {answer: `{"id":-0}`, fault: "string or a whole number"},
-		"a fraction":                   {answer: `{"id":7.0}`, fault: "string or a whole number"},
-		"an exponent":                  {answer: `{"id":1e3}`, fault: "string or a whole number"},
-		"a list":                       {answer: `{"id":["alice"]}`, fault: "not a list"},
-		"true":                         {answer: `{"id":true}`, fault: "not a boolean"},
-		"null":                         {answer: `{"id":null}`, fault: "nothing at id"},
-		"nothing":                      {answer: `{}`, fault: "nothing at id"},
-		"empty":                        {answer: `{"id":""}`, fault: "is empty"},
-		"too long":                     {answer: `{"id":"` + strings.Repeat("x", maxSubjectBytes+1) + `"}`, fault: "more than 1024 bytes"},
-		"the token":                    {answer: `{"id":"` + secretToken + `"}`, fault: "holds the token"},
+		"negative zero":                {answer: `{"id":-0}`, rejected: "string or a whole number"},
+		"a fraction":                   {answer: `{"id":7.0}`, rejected: "string or a whole number"},
+		"an exponent":                  {answer: `{"id":1e3}`, rejected: "string or a whole number"},
+		"a list":                       {answer: `{"id":["alice"]}`, rejected: "not a list"},
+		"true":                         {answer: `{"id":true}`, rejected: "not a boolean"},
+		"null":                         {answer: `{"id":null}`, rejected: "nothing at id"},
+		"nothing":                      {answer: `{}`, rejected: "nothing at id"},
+		"empty":                        {answer: `{"id":""}`, rejected: "is empty"},
+		"too long":                     {answer: `{"id":"` + strings.Repeat("x", maxSubjectBytes+1) + `"}`, rejected: "more than 1024 bytes"},
+		"the token":                    {answer: `{"id":"` + secretToken + `"}`, rejected: "holds the token"},
 		"below":                        {answer: `{"a":{"b":{"c":"alice"}}}`, subject: "a.b.c", is: "alice"},
-		"below something else":         {answer: `{"a":[{"c":"alice"}]}`, subject: "a.0.c", fault: "nothing at a.0.c"},
+		"below something else":         {answer: `{"a":[{"c":"alice"}]}`, subject: "a.0.c", rejected: "nothing at a.0.c"},
 		"in a claim":                   {answer: `{"id":"alice"}`, claim: "me", subject: "me.id", is: "alice"},
 		"in a claim with odd letters":  {answer: `{"id":"alice"}`, claim: `"<ü>"`, subject: `"<ü>".id`, is: "alice"},
 		"a text as a claim":            {answer: ` "alice" `, claim: "me", subject: "me", is: "alice"},
-		"a list as the claims":         {answer: `["alice"]`, fault: "has to be an object, not a list"},
-		"a text as the claims":         {answer: `"alice"`, fault: "has to be an object, not a string"},
+		"a list as the claims":         {answer: `["alice"]`, rejected: "has to be an object, not a list"},
+		"a text as the claims":         {answer: `"alice"`, rejected: "has to be an object, not a string"},
 		"until a number":               {answer: fmt.Sprintf(`{"id":1,"exp":%d}`, unix(time.Hour)), expires: "exp", is: "1", until: noon.Add(time.Hour)},
 		"until a text":                 {answer: `{"id":1,"exp":"` + noon.Add(time.Hour).Format(time.RFC3339) + `"}`, expires: "exp", is: "1", until: noon.Add(time.Hour)},
 		"until nobody says":            {answer: `{"id":1}`, expires: "exp.at", is: "1"},
 		"until null":                   {answer: `{"id":1,"exp":null}`, expires: "exp", is: "1"},
 		"until now":                    {answer: fmt.Sprintf(`{"id":1,"exp":%d}`, unix(0)), expires: "exp", rejected: "expired"},
-		"until a date":                 {answer: `{"id":1,"exp":"2030-01-01"}`, expires: "exp", fault: "RFC 3339"},
-		"until an empty text":          {answer: `{"id":1,"exp":""}`, expires: "exp", fault: "RFC 3339"},
-		"until the zero time":          {answer: `{"id":1,"exp":"0001-01-01T00:00:00Z"}`, expires: "exp", fault: "RFC 3339"},
-		"until true":                   {answer: `{"id":1,"exp":true}`, expires: "exp", fault: "a number or a string, not a boolean"},
-		"until the end of time":        {answer: `{"id":1,"exp":1e20}`, expires: "exp", fault: "not a time"},
+		"until a date":                 {answer: `{"id":1,"exp":"2030-01-01"}`, expires: "exp", rejected: "RFC 3339"},
+		"until an empty text":          {answer: `{"id":1,"exp":""}`, expires: "exp", rejected: "RFC 3339"},
+		"until the zero time":          {answer: `{"id":1,"exp":"0001-01-01T00:00:00Z"}`, expires: "exp", rejected: "RFC 3339"},
+		"until true":                   {answer: `{"id":1,"exp":true}`, expires: "exp", rejected: "a number or a string, not a boolean"},
+		"until the end of time":        {answer: `{"id":1,"exp":1e20}`, expires: "exp", rejected: "not a time"},
 		"401":                          {status: 401, answer: secretToken, rejected: "status 401"},
 		"403":                          {status: 403, answer: secretToken, fault: "status 403"},
 		"500":                          {status: 500, answer: `{"id":1}`, fault: "status 500"},
 		"204":                          {status: 204, fault: "status 204"},
 		"201":                          {status: 201, answer: `{"id":1}`, fault: "status 201"},
-		"invalid UTF-8":                {answer: "{\"id\":\"a\xff\"}", fault: "UTF-8"},
+		"invalid UTF-8":                {answer: "{\"id\":\"a\xff\"}", rejected: "UTF-8"},
 		"a deep document":              {answer: `{"id":1,"a":` + strings.Repeat("[", 127) + strings.Repeat("]", 127) + `}`, is: "1"},
-		"deeper in a claim":            {answer: strings.Repeat("[", 128) + strings.Repeat("]", 128), claim: "a", fault: "put together"},
+		"deeper in a claim":            {answer: strings.Repeat("[", 128) + strings.Repeat("]", 128), claim: "a", rejected: "put together"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			options := oneRequest(func(r *HTTPRequest) { r.Claim = test.claim })
@@ -282,7 +282,9 @@ func TestHTTPSourcePutsAnswersTogether(t *testing.T) {
 	answers["/gone"] = "1"
 	verify(`{"empty":{},"gone":1,"groups":[],"id":7,"note":"[token]"}`, "")
 	answers["/me"] = `{"id":7,"groups":["root"]}`
-	verify("", "duplicate name")
+	if _, err := source.Verify(t.Context(), ParseToken(secretToken)); true {
+		isRefused(t, err, "duplicate name")
+	}
 	answers["/me"] = ""
 	asked = 0
 	verify("", "status 404")

@@ -60,8 +60,9 @@ type IntrospectionOptions struct {
 // 8705 §3, RFC 9449 §6.2), of which a TokenReview has none.
 //
 // The subject is "sub", or "username" when there is no "sub". It is never
-// "client_id": a client may bear the name of a user. An answer with neither is a
-// fault. The claims are the answer as it is.
+// "client_id": a client may bear the name of a user. The claims are the answer as
+// it is. An answer that is odd, such as one with neither, refuses its token; what
+// is no answer at all, such as a page for people, is a fault.
 //
 // The methods may be called from several goroutines.
 type Introspection struct {
@@ -162,10 +163,15 @@ func (i *Introspection) Verify(ctx context.Context, token *Token) (policy.Identi
 		return policy.Identity{}, i.named(err)
 	}
 	verified, err := i.identityOf(said, token)
-	if err != nil && !errors.Is(err, policy.ErrUnknownToken) {
-		return policy.Identity{}, i.named(said.fault("%w", err))
+	switch {
+	case err == nil:
+		return verified, nil
+	case isEarly(err), isProvoked(err):
+		return policy.Identity{}, i.named(err)
+	case errors.Is(err, policy.ErrUnknownToken):
+		return policy.Identity{}, err
 	}
-	return verified, err
+	return policy.Identity{}, said.odd("%w", err)
 }
 
 // named says whose fault it is.
@@ -188,7 +194,7 @@ func (i *Introspection) Probe(ctx context.Context) error {
 		err = errors.New("a random token is said to be active")
 	}
 	if err != nil {
-		return i.named(said.fault("%w", err))
+		return i.named(fmt.Errorf("no answer about a random token: %s", err)) // no refusal //nolint:errorlint // so it must not be wrapped
 	}
 	return nil
 }
@@ -218,23 +224,27 @@ func (i *Introspection) ask(ctx context.Context, token *Token) (*answer, error) 
 	case err != nil:
 		return nil, err
 	case said.status == http.StatusUnauthorized || said.status == http.StatusForbidden:
-		return nil, said.fault("the answer has status %d, which is not about the token: Verdict's own clientID and secret, or its client certificate, are not accepted", said.status)
+		// Something before the server may answer so because of the token all the same.
+		return nil, said.noAnswer("the answer has status %d, which is not about the token: Verdict's own clientID and secret, or its client certificate, are not accepted", said.status)
 	case said.status != http.StatusOK:
 		return nil, said.unexpected()
 	}
 	// A signed answer (application/token-introspection+jwt, RFC 9701) was not
 	// asked for, and is not verified.
 	if kind, _, err := mime.ParseMediaType(said.header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return nil, said.fault("the answer is not of type application/json")
+		return nil, said.noAnswer("the answer is not of type application/json")
 	}
 	return said, nil
 }
 
 // isActive reads "active", the one member that every answer has.
 func isActive(said *answer) (bool, error) {
+	if err := said.checkLength(); err != nil {
+		return false, err
+	}
 	parsed, err := policy.ParseObject(said.body)
 	if err != nil {
-		return false, invalidJSON(err)
+		return false, said.unreadable(err)
 	}
 	defer parsed.Release()
 	active := parsed.Root().Get("active")

@@ -164,9 +164,16 @@ func isJWTMediaType(mediaType string) bool {
 }
 
 // refused is a definite no with a reason.
-func refused(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", policy.ErrUnknownToken, fmt.Errorf(format, args...))
-}
+func refused(format string, args ...any) error { return &refusal{fmt.Errorf(format, args...)} }
+
+// refusal is policy.ErrUnknownToken with a reason in its place.
+type refusal struct{ error }
+
+// Unwrap implements what errors.As looks for.
+func (r *refusal) Unwrap() error { return r.error }
+
+// Is implements what errors.Is looks for.
+func (r *refusal) Is(target error) bool { return target == policy.ErrUnknownToken } //nolint:errorlint // as errors.Is wants it
 
 // quoteShort is text of a token as it may be shown: not too long, and printable.
 func quoteShort(text string) string {

@@ -107,7 +107,7 @@ func (f *keyFetcher) get(ctx context.Context, from string) (content []byte, head
 		return nil, nil, errors.New("cannot be asked for")
 	}
 	request.Header.Set("Accept", "application/json, application/jwk-set+json")
-	response, err := f.client.Do(request)
+	response, _, err := send(f.client, request)
 	if err != nil {
 		return nil, nil, fetchFault(ctx, err)
 	}
@@ -131,9 +131,9 @@ func (f *keyFetcher) get(ctx context.Context, from string) (content []byte, head
 // fetchFault is why there is no answer, without what differs each time.
 func fetchFault(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return &unreachable{context.Cause(ctx)}
 	}
-	return causeOf(err)
+	return &unreachable{causeOf(err)}
 }
 
 // checkKeyURL says what is wrong with a URL that keys come from. It must not be

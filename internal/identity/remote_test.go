@@ -58,6 +58,16 @@ func isFault(t *testing.T, err error, want string) {
 	}
 }
 
+// isRefused fails unless the error is a definite no that says want and hides
+// secrets.
+func isRefused(t *testing.T, err error, want string) {
+	t.Helper()
+	hidesSecrets(t, err)
+	if !errors.Is(err, policy.ErrUnknownToken) || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want a refusal with %q", err, want)
+	}
+}
+
 // noGoroutinesLeft fails when the test leaves goroutines behind. It has to be
 // called before anything else that cleans up.
 func noGoroutinesLeft(t *testing.T) {
