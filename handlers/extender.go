@@ -123,6 +123,11 @@ func (h *handler) readExtenderCall(c *call, rules ...policy.SchedulingRule) (e e
 		return e, true, err
 	}
 	err = h.lookUp(&e, args.names, rules)
+	if h.Cluster != nil {
+		// Where it is not known whether an earlier call bound it, it is assumed.
+		uid, _ := e.pod.Root().Get("metadata").String("uid")
+		scheduling.LeaveOutAssumed(h.Cluster, uid, e.nodes)
+	}
 	if errors.Is(err, errNotReady) {
 		e.pod.Release()
 		writeStatus(c, http.StatusServiceUnavailable, err.Error())

@@ -14,17 +14,9 @@ import (
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
-const (
-	// assumedFor is how long a pod is assumed before the API server is asked
-	// about it.
-	assumedFor = 30 * time.Second
-	// askAgainAfter is when it is asked once more when it could not tell.
-	askAgainAfter = 5 * time.Second
-	// lookUpTimeout bounds one such question.
-	lookUpTimeout = 2 * time.Second
-	// betweenSweeps is how often it is seen who is due.
-	betweenSweeps = time.Second
-)
+// assumedFor is how long a pod is assumed before the API server is asked about
+// it, and how long a Binding whose answer was lost may take to arrive.
+const assumedFor = 30 * time.Second
 
 var errNoUID = errors.New("the pod has no metadata.uid")
 
@@ -33,8 +25,7 @@ func (s *State) LockNode(ctx context.Context, node string) (unlock func(), err e
 	return s.locks.lock(ctx, node)
 }
 
-// Assume implements scheduling.Cluster. A pod is assumed once only: while it is
-// not known what became of the first attempt to bind it there is no second.
+// Assume implements scheduling.Cluster.
 func (s *State) Assume(text []byte, node string, annotations map[string]string) (forget func(), err error) {
 	var pod corev1.Pod
 	if err := json.Unmarshal(text, &pod); err != nil {
@@ -52,12 +43,12 @@ func (s *State) Assume(text []byte, node string, annotations map[string]string) 
 
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if err := s.ledger.assume(state, node, s.options.Now().Add(assumedFor)); err != nil {
+	made, err := s.ledger.assume(state, node, annotations, s.options.Now().Add(assumedFor))
+	if err != nil {
 		return nil, err
 	}
-	made := s.ledger.assumed[state.UID]
 	s.changed()
-	return sync.OnceFunc(func() { s.forget(state.UID, made, &s.ledger.ended.Forgotten) }), nil
+	return sync.OnceFunc(func() { s.refused(made) }), nil
 }
 
 // AssumedPods counts pods that were sent to a node and not seen there yet.
@@ -69,63 +60,33 @@ func (s *State) AssumedPods() scheduling.AssumedStats {
 	return stats
 }
 
-// forget ends this assumption, and no later one of the same pod.
-func (s *State) forget(uid string, made *assumption, ended *uint64) bool {
+// refused ends an assumption whose Binding surely did not take place, and which
+// no earlier one can bring about any more.
+func (s *State) refused(made *assumption) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if s.ledger.assumed[uid] != made {
+	s.refusedLocked(made)
+}
+
+func (s *State) refusedLocked(made *assumption) {
+	if now := s.options.Now(); made.lost.After(now) {
+		made.tried = true
+		made.ask, made.until = now.Add(askAgainAfter), made.lost
+		return
+	}
+	s.forgetLocked(made, &s.ledger.ended.Forgotten)
+}
+
+func (s *State) forget(made *assumption, ended *uint64) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.forgetLocked(made, ended)
+}
+
+func (s *State) forgetLocked(made *assumption, ended *uint64) bool {
+	if !s.ledger.forget(made, ended) {
 		return false
 	}
-	s.ledger.forget(uid, ended)
 	s.changed()
 	return true
-}
-
-// expire ends assumptions that nothing came of, until ctx is done.
-func (s *State) expire(ctx context.Context) {
-	ticker := time.NewTicker(betweenSweeps)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			s.sweep(ctx)
-		}
-	}
-}
-
-// sweep asks about the assumed pods that are due. The watch may lag behind, as
-// after a restart of the API server: a pod that was bound keeps its room however
-// long that takes.
-func (s *State) sweep(ctx context.Context) {
-	now := s.options.Now()
-	due := map[string]*assumption{}
-	s.mutex.RLock()
-	for uid, assumed := range s.ledger.assumed {
-		if !assumed.expires.After(now) {
-			due[uid] = assumed
-		}
-	}
-	s.mutex.RUnlock()
-	for uid, assumed := range due {
-		pod := assumed.state
-		found, err := s.lookUp(ctx, pod.Namespace, pod.Name, uid)
-		switch {
-		case err != nil && !errors.Is(err, scheduling.ErrNoPod):
-			s.postpone(uid, assumed, askAgainAfter)
-		case err == nil && found.Spec.NodeName == assumed.node:
-			s.postpone(uid, assumed, assumedFor)
-		case s.forget(uid, assumed, &s.ledger.ended.Expired):
-			s.options.OnError(fmt.Errorf("pod %s/%s was assumed on node %s for %s and is not bound to it", pod.Namespace, pod.Name, assumed.node, assumedFor))
-		}
-	}
-}
-
-func (s *State) postpone(uid string, made *assumption, by time.Duration) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if s.ledger.assumed[uid] == made {
-		made.expires = s.options.Now().Add(by)
-	}
 }

@@ -4,24 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
-// PendingPod implements scheduling.Cluster. Of a pod that is assumed the API
-// server is asked: what an earlier call bound may not have been seen yet.
+// PendingPod implements scheduling.Cluster. Where the watch may not have told
+// everything the API server is asked: of a pod that is assumed, which an earlier
+// call may have bound, and of any while the watch is interrupted.
 func (s *State) PendingPod(ctx context.Context, namespace, name, uid string) (text []byte, bound string, err error) {
+	if err := s.awaitBinding(ctx, namespace, name, uid); err != nil {
+		return nil, "", err
+	}
+	feed := s.current.Load()
 	s.mutex.RLock()
 	record, assumed := s.ledger.pods[uid], s.ledger.assumed[uid] != nil
 	s.mutex.RUnlock()
-	if record != nil && record.name() == (podName{namespace, name}) {
+	if record != nil && record.name() == (podName{namespace, name}) && feed != nil && feed.watching.Load() {
 		if record.node != "" {
 			return nil, record.node, nil
 		}
@@ -33,9 +35,35 @@ func (s *State) PendingPod(ctx context.Context, namespace, name, uid string) (te
 	if err != nil {
 		return nil, "", err
 	}
+	if pod.Spec.NodeName == "" && hasEnded(pod) {
+		return nil, "", fmt.Errorf("pod %s/%s: %w: its phase is %s", namespace, name, scheduling.ErrPodEnded, pod.Status.Phase)
+	}
 	bound = pod.Spec.NodeName
 	text, err = podText(pod)
 	return text, bound, err
+}
+
+// awaitBinding waits until no Binding of the pod is under way.
+func (s *State) awaitBinding(ctx context.Context, namespace, name, uid string) error {
+	for {
+		var sending chan struct{}
+		var node string
+		s.mutex.RLock()
+		for _, assumed := range s.ledger.assumed[uid] {
+			if assumed.sending != nil {
+				sending, node = assumed.sending, assumed.node
+			}
+		}
+		s.mutex.RUnlock()
+		if sending == nil {
+			return nil
+		}
+		select {
+		case <-sending:
+		case <-ctx.Done():
+			return fmt.Errorf("pod %s/%s: waiting for the Binding to node %s that an earlier call created: %w", namespace, name, node, ctx.Err())
+		}
+	}
 }
 
 // lookUp asks the API server for the pod. An error that wraps
@@ -53,53 +81,6 @@ func (s *State) lookUp(ctx context.Context, namespace, name, uid string) (*corev
 		return nil, fmt.Errorf("pod %s/%s has UID %s, not %s: %w", namespace, name, pod.UID, uid, scheduling.ErrNoPod)
 	}
 	return pod, nil
-}
-
-// Bind implements scheduling.Cluster: it creates a v1 Binding, whose annotations
-// the API server adds to the pod in the same step. It ends the request by the
-// time that another replica may become the active one.
-func (s *State) Bind(ctx context.Context, namespace, name, uid, node string, annotations map[string]string) error {
-	if err := s.Active(); err != nil {
-		return err
-	}
-	request, cancel := ctx, context.CancelFunc(func() {})
-	if s.lease != nil {
-		request, cancel = context.WithTimeout(ctx, s.lease.left())
-	}
-	defer cancel()
-	err := s.clients.bind.Pods(namespace).Bind(request, &corev1.Binding{
-		// The UID is a precondition: another pod of that name is not bound.
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID(uid), Annotations: annotations},
-		Target:     corev1.ObjectReference{Kind: "Node", Name: node},
-	}, metav1.CreateOptions{})
-	if err == nil {
-		return nil
-	}
-	err = fmt.Errorf("binding pod %s/%s to node %s: %w", namespace, name, node, err)
-	if isDefinite(err) && !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
-		return err
-	}
-	// An earlier attempt may have done it, and so may this one.
-	pod, lookUpErr := s.lookUp(context.WithoutCancel(ctx), namespace, name, uid)
-	switch {
-	case lookUpErr == nil && pod.Spec.NodeName == node:
-		return nil
-	case errors.Is(lookUpErr, scheduling.ErrNoPod):
-		return err
-	case lookUpErr == nil && (pod.Spec.NodeName != "" || isDefinite(err)):
-		return err
-	}
-	return fmt.Errorf("%w: %w", scheduling.ErrBindUnknown, err)
-}
-
-// isDefinite tells whether the error says that the request changed nothing.
-func isDefinite(err error) bool {
-	var status apierrors.APIStatus
-	if errors.As(err, &status) {
-		code := status.Status().Code
-		return code >= http.StatusBadRequest && code < http.StatusInternalServerError && code != http.StatusRequestTimeout
-	}
-	return utilnet.IsConnectionRefused(err)
 }
 
 // Active implements scheduling.Cluster.
@@ -124,11 +105,11 @@ var errBindOff = errors.New("this verdict binds no pods: set scheduling.bind.ena
 var errTakingOver = errors.New("this replica has just become the one that binds: waiting to know what the one before it bound")
 
 // Resign makes way for another replica: it is no longer active at once, waits
-// until no node is locked or ctx is done, and gives the Lease back. Without an
+// until no node is locked and no Binding is under way, or ctx is done, and gives the Lease back. Without an
 // election it does nothing.
 func (s *State) Resign(ctx context.Context) {
 	if s.lease == nil {
 		return
 	}
-	s.lease.resign(ctx, s.locks.idle)
+	s.lease.resign(ctx, func() bool { return s.locks.idle() && s.sending.Load() == 0 })
 }

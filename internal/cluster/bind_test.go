@@ -110,7 +110,9 @@ func testState(t *testing.T, client *fake.Clientset, now func() time.Time) *Stat
 	s.nodes = nodes
 	s.clients = clients{watch: client.CoreV1(), bind: client.CoreV1(), leases: client.CoordinationV1()}
 	must(t, s.prepare())
-	s.current.Store(&podFeed{state: s, reads: everything})
+	feed := &podFeed{state: s, reads: everything}
+	feed.watching.Store(true)
+	s.current.Store(feed)
 	return s
 }
 

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -20,6 +19,10 @@ type podRecord struct {
 	// pending is the whole pod as JSON while it waits to be bound, where bind
 	// needs it.
 	pending []byte
+	// ended says that the pod has Succeeded or Failed: a feed keeps none of these.
+	ended bool
+	// at is when it came, by the clock of the State.
+	at time.Time
 }
 
 // GetObjectMeta implements metav1.ObjectMetaAccessor, by which informers know
@@ -36,24 +39,18 @@ func (r *podRecord) name() podName { return podName{r.state.Namespace, r.state.N
 // together. It does the sums as pods come and go. It is not safe for concurrent
 // use.
 type ledger struct {
-	pods    map[string]*podRecord   // by UID, as the API server has them
-	uids    map[podName]string      // of the same pods
-	assumed map[string]*assumption  // by UID; none of them is in pods with a node
-	nodes   map[string]*occupancy   // by name; those with pods
-	dirty   map[string]struct{}     // nodes that changed since they were last asked for
-	ended   scheduling.AssumedStats // how assumptions ended
+	pods    map[string]*podRecord    // by UID, as the API server has them
+	uids    map[podName]string       // of the same pods
+	assumed map[string][]*assumption // by UID; none of them is in pods with a node
+	nodes   map[string]*occupancy    // by name; those with pods
+	dirty   map[string]struct{}      // nodes that changed since they were last asked for
+	ended   scheduling.AssumedStats  // how assumptions ended
+	// asks says that the API server can be asked about single pods.
+	asks bool
 
 	requests    *interned[int64]
 	labels      *interned[string]
 	annotations *interned[string]
-}
-
-// assumption is a pod that was sent to a node and not seen there yet.
-type assumption struct {
-	state *policy.PodState
-	node  string
-	// expires is when the API server is asked about it.
-	expires time.Time
 }
 
 // occupancy is what is on one node.
@@ -64,7 +61,7 @@ type occupancy struct {
 
 func newLedger() *ledger {
 	return &ledger{
-		pods: map[string]*podRecord{}, uids: map[podName]string{}, assumed: map[string]*assumption{},
+		pods: map[string]*podRecord{}, uids: map[podName]string{}, assumed: map[string][]*assumption{},
 		nodes: map[string]*occupancy{}, dirty: map[string]struct{}{},
 		requests: newInterned[int64](), labels: newInterned[string](), annotations: newInterned[string](),
 	}
@@ -74,7 +71,7 @@ func newLedger() *ledger {
 func (l *ledger) put(record *podRecord) {
 	uid := record.state.UID
 	if other, ok := l.uids[record.name()]; ok && other != uid {
-		l.remove(record.name()) // another pod had the name
+		l.drop(other) // another pod had the name
 	}
 	old := l.pods[uid]
 	if old != nil && old.node == record.node && samePod(old.state, record.state) {
@@ -86,47 +83,67 @@ func (l *ledger) put(record *podRecord) {
 	record.state.Annotations = l.annotations.of(record.state.Annotations)
 	if old != nil {
 		l.displace(old.node, old.state)
-	}
-	if assumed := l.assumed[uid]; assumed != nil && record.node != "" {
-		ended := &l.ended.Forgotten // it was bound elsewhere
-		if record.node == assumed.node {
-			ended = &l.ended.Confirmed
+		if l.asks && old.node != "" && record.node == "" {
+			l.seenAs(old) // nothing unbinds a pod: this is older
 		}
-		l.forget(uid, ended)
+	}
+	if record.node != "" {
+		l.forgetAll(uid, record.node)
 	}
 	l.pods[uid], l.uids[record.name()] = record, uid
 	l.place(record.node, record.state)
 }
 
-// remove takes away the pod of that name.
-func (l *ledger) remove(name podName) {
-	uid, ok := l.uids[name]
-	if !ok {
-		return
-	}
-	record := l.pods[uid]
-	delete(l.uids, name)
-	delete(l.pods, uid)
-	l.displace(record.node, record.state)
-	l.forget(uid, &l.ended.Forgotten)
+// remove takes away the pod of that UID: it was deleted, or it has ended.
+func (l *ledger) remove(uid string) {
+	l.forgetAll(uid, "")
+	l.drop(uid)
 }
 
-// replace takes in what a list brought: all pods there are. Assumed pods that it
-// lacks stay: they may be newer than the list.
-func (l *ledger) replace(records []*podRecord) {
+// drop takes away the pod, and leaves what is assumed of it to be asked about:
+// what says that the pod is gone may be older than its being assumed.
+func (l *ledger) drop(uid string) {
+	for _, assumed := range l.assumed[uid] {
+		assumed.askNow()
+	}
+	record := l.pods[uid]
+	if record == nil {
+		return
+	}
+	delete(l.pods, uid)
+	if l.uids[record.name()] == uid {
+		delete(l.uids, record.name())
+	}
+	l.displace(record.node, record.state)
+}
+
+// replace takes in what a list brought: all pods there are that have not ended.
+// Assumed pods that it lacks stay until the API server is asked about them: they
+// may be newer than the list, or have ended unseen.
+//
+// The list of a new feed is older than what the feed before it brought after
+// since, when it was asked for; zero for the list of the same feed.
+func (l *ledger) replace(records []*podRecord, since time.Time) {
 	listed := make(map[string]struct{}, len(records))
 	for _, record := range records {
 		listed[record.state.UID] = struct{}{}
 		l.put(record)
 	}
 	for uid, record := range l.pods {
-		if _, ok := listed[uid]; !ok {
-			assumed := l.assumed[uid]
-			delete(l.assumed, uid)
-			l.remove(record.name())
-			if assumed != nil {
-				l.assumed[uid] = assumed
-			}
+		if _, ok := listed[uid]; ok {
+			continue
+		}
+		l.drop(uid)
+		if l.asks && record.node != "" && !since.IsZero() && record.at.After(since) {
+			l.seenAs(record)
+		}
+	}
+	for uid, of := range l.assumed {
+		if _, ok := listed[uid]; ok {
+			continue
+		}
+		for _, assumed := range of {
+			assumed.askNow()
 		}
 	}
 }
@@ -148,36 +165,13 @@ func (l *ledger) bound(uid string) string {
 	return ""
 }
 
-// assume counts a pod on a node before it is seen there.
-func (l *ledger) assume(state *policy.PodState, node string, expires time.Time) error {
-	if known := l.bound(state.UID); known != "" {
-		return fmt.Errorf("pod %s/%s is bound to node %s already", state.Namespace, state.Name, known)
-	}
-	if known := l.assumed[state.UID]; known != nil {
-		return fmt.Errorf("pod %s/%s is being bound to node %s already", state.Namespace, state.Name, known.node)
-	}
-	assumed := state.Assume()
-	l.assumed[state.UID] = &assumption{state: assumed, node: node, expires: expires}
-	l.place(node, assumed)
-	return nil
-}
-
-// forget ends the assumption of that pod, if there is one, and counts it.
-func (l *ledger) forget(uid string, ended *uint64) {
-	if assumed := l.assumed[uid]; assumed != nil {
-		delete(l.assumed, uid)
-		l.displace(assumed.node, assumed.state)
-		*ended++
-	}
-}
-
 // pod returns a pod that is on a node or assumed there.
 func (l *ledger) pod(uid string) (*policy.PodState, bool) {
 	if record := l.pods[uid]; record != nil && record.node != "" {
 		return record.state, true
 	}
-	if assumed := l.assumed[uid]; assumed != nil {
-		return assumed.state, true
+	if assumed := l.assumed[uid]; len(assumed) > 0 {
+		return assumed[0].state, true
 	}
 	return nil, false
 }

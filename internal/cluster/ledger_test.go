@@ -34,8 +34,10 @@ func fromScratch(l *ledger, node string) (requested map[string]int64, pods []*po
 	for _, record := range l.pods {
 		add(record.node, record.state)
 	}
-	for _, assumed := range l.assumed {
-		add(assumed.node, assumed.state)
+	for _, of := range l.assumed {
+		for _, assumed := range of {
+			add(assumed.node, assumed.state)
+		}
 	}
 	slices.SortFunc(pods, comparePods)
 	return requested, pods
@@ -83,14 +85,14 @@ func TestLedgerProperty(t *testing.T) {
 				record.node = nodes[random.IntN(len(nodes))]
 				l.put(record)
 			case 3:
-				l.remove(record.name())
+				l.remove(uid)
 			case 4, 5:
 				known, open := l.bound(uid), l.assumed[uid] == nil
-				if err := l.assume(record.state, nodes[random.IntN(len(nodes))], time.Time{}); (err == nil) != (known == "" && open) {
+				if _, err := l.assume(record.state, nodes[random.IntN(len(nodes))], nil, time.Time{}); (err == nil) != (known == "" && open) {
 					t.Fatalf("seed %d: assuming what is bound to %q, assumed %v: %v", seed, known, !open, err)
 				}
 			case 6: // forgotten or expired
-				l.forget(uid, &l.ended.Forgotten)
+				l.forgetAll(uid, "")
 			case 7: // listed again
 				assumed := maps.Clone(l.assumed)
 				var list []*podRecord
@@ -98,12 +100,12 @@ func TestLedgerProperty(t *testing.T) {
 					listed := podOn(append(nodes, "")[random.IntN(len(nodes)+1)], fmt.Sprint("pod-", n), fmt.Sprint("uid-", n, "-", random.IntN(2)), int64(random.IntN(3)))
 					list = append(list, listed)
 				}
-				l.replace(list)
+				l.replace(list, time.Time{})
 				if len(l.pods) != len(list) {
 					t.Fatalf("seed %d: %d pods after a list of %d", seed, len(l.pods), len(list))
 				}
 				for uid := range assumed {
-					if l.bound(uid) == "" && l.assumed[uid] == nil && l.pods[uid] == nil && !slices.ContainsFunc(list, func(r *podRecord) bool { return r.state.Name == assumed[uid].state.Name }) {
+					if l.bound(uid) == "" && l.assumed[uid] == nil {
 						t.Fatalf("seed %d: a list without it ended the assumption of %s", seed, uid)
 					}
 				}
@@ -112,7 +114,7 @@ func TestLedgerProperty(t *testing.T) {
 		}
 		l.clear()
 		for uid := range maps.Clone(l.assumed) {
-			l.forget(uid, &l.ended.Forgotten)
+			l.forgetAll(uid, "")
 		}
 		if len(l.nodes) != 0 || len(l.pods) != 0 || len(l.uids) != 0 {
 			t.Fatalf("seed %d: something stays: %v", seed, l.nodes)
@@ -136,13 +138,14 @@ func TestLedgerChangesOnlyTheNodesOfAPod(t *testing.T) {
 	expect("the same again")
 	l.put(podOn("", "q", "2", 1))
 	expect("pending")
-	must(t, l.assume(podOn("", "q", "2", 1).state, "b", time.Time{}))
+	_, err := l.assume(podOn("", "q", "2", 1).state, "b", nil, time.Time{})
+	must(t, err)
 	expect("assumed", "b")
 	l.put(podOn("c", "q", "2", 1))
 	expect("bound elsewhere", "b", "c")
 	l.put(podOn("c", "p", "3", 1))
 	expect("another pod of that name", "a", "c")
-	l.remove(podName{"default", "p"})
+	l.remove("3")
 	expect("removed", "c")
 }
 

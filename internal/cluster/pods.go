@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -31,6 +32,12 @@ var unendedPods = fields.AndSelectors(
 // decisions are made by.
 var podBackoff = wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 1, Steps: 5, Cap: 5 * time.Second}
 
+// hasEnded tells whether the pod takes no more room: the rule of the selector
+// above, for where pods come without it.
+func hasEnded(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+}
+
 // podFeed lists and watches the pods. It keeps of each what is read, and what is
 // read never changes: then another feed takes over, and what the old one brought
 // is served until the new one has listed all pods. It implements
@@ -42,6 +49,10 @@ type podFeed struct {
 	// is newer.
 	term time.Time
 	stop context.CancelFunc
+	// watching says that a watch is open.
+	watching atomic.Bool
+	// asked is when the newest list was asked for. It is the reflector's alone.
+	asked time.Time
 }
 
 // follow starts and stops feeds, and classifies nodes anew, as policies change,
@@ -127,15 +138,38 @@ func (f *podFeed) listWatch() *cache.ListWatch {
 				// to know what the one before bound.
 				options.ResourceVersion = ""
 			}
+			if options.Continue == "" {
+				f.asked = f.state.options.Now()
+			}
 			list, err := pods.List(ctx, options)
 			return list, f.noted(ctx, err)
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 			options.FieldSelector = unendedPods
+			if options.SendInitialEvents != nil && *options.SendInitialEvents {
+				f.asked = f.state.options.Now()
+			}
 			watching, err := pods.Watch(ctx, options)
+			if err == nil {
+				f.watching.Store(true)
+				watching = &openWatch{Interface: watching, feed: f}
+			}
 			return watching, f.noted(ctx, err)
 		},
 	}
+}
+
+// openWatch notes when the watch ends.
+type openWatch struct {
+	watch.Interface
+	feed *podFeed
+}
+
+// Stop implements watch.Interface. Reflectors call it for each watch, before
+// they begin another one.
+func (w *openWatch) Stop() {
+	w.feed.watching.Store(false)
+	w.Interface.Stop()
 }
 
 func (f *podFeed) noted(ctx context.Context, err error) error {
@@ -159,7 +193,7 @@ func (f *podFeed) record(object any) (*podRecord, error) {
 	case *podRecord:
 		return object, nil
 	case *corev1.Pod:
-		record := &podRecord{node: object.Spec.NodeName}
+		record := &podRecord{node: object.Spec.NodeName, at: f.state.options.Now(), ended: hasEnded(object)}
 		if record.node != "" {
 			record.state = podState(object, f.reads, f.state.annotations)
 			return record, nil
@@ -198,7 +232,13 @@ func (f *podFeed) Add(object any) error {
 	if err != nil {
 		return err
 	}
-	f.change(func(l *ledger) { l.put(record) })
+	f.change(func(l *ledger) {
+		if record.ended {
+			l.remove(record.state.UID)
+		} else {
+			l.put(record)
+		}
+	})
 	return nil
 }
 
@@ -211,11 +251,7 @@ func (f *podFeed) Delete(object any) error {
 	if err != nil {
 		return err
 	}
-	f.change(func(l *ledger) {
-		if l.uids[record.name()] == record.state.UID {
-			l.remove(record.name())
-		}
-	})
+	f.change(func(l *ledger) { l.remove(record.state.UID) })
 	return nil
 }
 
@@ -243,7 +279,9 @@ func (f *podFeed) Replace(objects []any, _ string) error {
 		if err != nil {
 			return err
 		}
-		records = append(records, record)
+		if !record.ended {
+			records = append(records, record)
+		}
 	}
 	s := f.state
 	s.mutex.Lock()
@@ -252,7 +290,11 @@ func (f *podFeed) Replace(objects []any, _ string) error {
 	if s.newest != f && old != f {
 		return nil // another one was started since
 	}
-	s.ledger.replace(records)
+	var since time.Time
+	if old != nil && old != f {
+		since = f.asked
+	}
+	s.ledger.replace(records, since)
 	if old == f {
 		s.changed()
 		return nil

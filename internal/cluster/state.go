@@ -66,6 +66,7 @@ type State struct {
 	podContact  *contact // of lists and watches of pods
 	locks       nodeLocks
 	lease       *lease        // nil without an election
+	sending     atomic.Int64  // Bindings under way
 	wake        chan struct{} // tells follow that something may be amiss with the feed
 
 	// mutex serialises changes, and guards what follows.
@@ -132,12 +133,14 @@ func newState(options StateOptions) *State {
 	if options.OnHolder == nil {
 		options.OnHolder = func(string) {}
 	}
+	ledger := newLedger()
+	ledger.asks = options.Bind
 	return &State{
 		options:     options,
 		annotations: newAnnotationList(options.PodAnnotations),
 		podContact:  &contact{now: options.Now},
 		wake:        make(chan struct{}, 1),
-		ledger:      newLedger(),
+		ledger:      ledger,
 		found:       map[string]foundNode{},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/verdict-dev/verdict/policy"
 )
@@ -27,41 +28,99 @@ type Bound struct {
 
 // Bind binds a pod to a node, unless the policy denies it. Decisions about one
 // node come one after the other, and each sees the pods of those before it in
-// the node's state: two pods never get the same device.
+// the node's state: two pods never get the same device. The Bindings themselves
+// wait for no other: a pod is assumed on its node before the next decision.
 //
 // The pod is bound when neither Bound.Deny nor the error says otherwise. When
-// the error wraps ErrBindUnknown it may be all the same.
+// the error wraps ErrBindUnknown it may be all the same. An error that wraps
+// policy.ErrTimeout says what there was no more time for.
 func Bind(ctx context.Context, profile policy.Profile, cluster Cluster, b Binding) (Bound, Sharing, error) {
+	needed := timeToBind(ctx)
+	var work Sharing
+	for {
+		bound, assumed, err := prepare(ctx, profile, cluster, b, needed, &work)
+		switch {
+		case errors.Is(err, ErrUnderWay):
+			// Another call came first; PendingPod waits for what comes of it.
+			if err := pause(ctx, betweenAttempts); err != nil {
+				return Bound{}, work, outOfTime("waiting for another call that binds pod %s/%s", b.Namespace, b.Name)
+			}
+			continue
+		case err != nil || assumed == nil:
+			return bound, work, err
+		}
+		return Bound{}, work, create(ctx, cluster, b, *assumed)
+	}
+}
+
+// betweenAttempts is how long a call lets another one for the same pod begin.
+const betweenAttempts = 5 * time.Millisecond
+
+// assumption is a pod that is assumed on its node and has to be bound.
+type assumption struct {
+	annotations map[string]string
+	forget      func()
+}
+
+// prepare decides about the pod and assumes it on the node, which is locked
+// meanwhile. Nothing is left to do where it returns neither an error nor an
+// assumption.
+func prepare(ctx context.Context, profile policy.Profile, cluster Cluster, b Binding, needed time.Duration, work *Sharing) (Bound, *assumption, error) {
 	if err := mayBind(cluster); err != nil {
-		return Bound{}, Sharing{}, err
+		return Bound{}, nil, err
+	}
+	text, on, err := cluster.PendingPod(ctx, b.Namespace, b.Name, b.UID)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return Bound{}, nil, outOfTime("before the pod was known: %w", err)
+	case err != nil:
+		return Bound{}, nil, err
+	case on == b.Node:
+		return Bound{Before: true}, nil, nil
+	case on != "":
+		return Bound{}, nil, fmt.Errorf("pod %s/%s is bound to another node, %s", b.Namespace, b.Name, on)
 	}
 	unlock, err := cluster.LockNode(ctx, b.Node)
 	if err != nil {
-		return Bound{}, Sharing{}, timeout(ctx, fmt.Errorf("waiting for other decisions about node %s: %w", b.Node, err))
+		return Bound{}, nil, outOfTime("waiting for other decisions about node %s", b.Node)
 	}
 	defer unlock()
 	// Others may have taken their time.
 	if err := mayBind(cluster); err != nil {
-		return Bound{}, Sharing{}, err
+		return Bound{}, nil, err
 	}
-	text, bound, err := cluster.PendingPod(ctx, b.Namespace, b.Name, b.UID)
-	switch {
-	case err != nil:
-		return Bound{}, Sharing{}, timeout(ctx, fmt.Errorf("pod %s/%s: %w", b.Namespace, b.Name, err))
-	case bound == b.Node:
-		return Bound{Before: true}, Sharing{}, nil
-	case bound != "":
-		return Bound{}, Sharing{}, fmt.Errorf("pod %s/%s is bound to another node, %s", b.Namespace, b.Name, bound)
+	if known, ok := cluster.PodByUID(b.UID); ok && !known.Assumed {
+		return Bound{}, nil, ErrUnderWay // it was bound since
 	}
 	node, err := find(cluster, b)
 	if err != nil {
-		return Bound{}, Sharing{}, err
+		return Bound{}, nil, err
 	}
-	denied, annotations, work, err := decideBinding(ctx, profile, text, node, b)
+	denied, annotations, err := decideBinding(ctx, profile, text, node, b, work)
 	if err != nil || len(denied) > 0 {
-		return Bound{Deny: denied}, work, err
+		return Bound{Deny: denied}, nil, err
 	}
-	return Bound{}, work, assumeAndBind(ctx, cluster, text, b, annotations)
+	if ctx.Err() != nil {
+		return Bound{}, nil, outOfTime("before the Binding of pod %s/%s, which was not begun", b.Namespace, b.Name)
+	}
+	if left, limited := timeLeft(ctx); limited && left < needed {
+		return Bound{}, nil, outOfTime("before the Binding of pod %s/%s, which was not begun: with less than %s left nobody might see what comes of it, and %s were left", b.Namespace, b.Name, needed, left)
+	}
+	forget, err := cluster.Assume(text, b.Node, annotations)
+	if err != nil {
+		return Bound{}, nil, fmt.Errorf("assuming pod %s/%s on node %s: %w", b.Namespace, b.Name, b.Node, err)
+	}
+	return Bound{}, &assumption{annotations: annotations, forget: forget}, nil
+}
+
+// create binds the pod, which is assumed, to the node. What was assumed is
+// forgotten where the pod was surely not bound.
+func create(ctx context.Context, cluster Cluster, b Binding, assumed assumption) error {
+	err := cluster.Bind(ctx, b.Namespace, b.Name, b.UID, b.Node, assumed.annotations)
+	if err != nil && !errors.Is(err, ErrBindUnknown) {
+		assumed.forget()
+	}
+	return err
 }
 
 func mayBind(cluster Cluster) error {
@@ -73,32 +132,28 @@ func mayBind(cluster Cluster) error {
 
 // find returns the node, in a state without the pod itself: a retry is decided
 // as the first call was.
-func find(cluster Nodes, b Binding) (*policy.Node, error) {
+func find(cluster Cluster, b Binding) (*policy.Node, error) {
 	var found [1]*policy.Node
 	cluster.Find([][]byte{[]byte(b.Node)}, found[:])
 	node := found[0]
 	if node == nil {
 		return nil, fmt.Errorf("node %s: %w", b.Node, ErrUnknownNode)
 	}
-	if state := node.State(); state != nil {
-		if reduced := state.Without(b.UID); reduced != state {
-			node = node.WithState(reduced)
-		}
-	}
-	return node, nil
+	LeaveOutAssumed(cluster, b.UID, found[:])
+	return found[0], nil
 }
 
 // decideBinding asks the policy whether the pod may be bound, and what
 // annotations it gets.
-func decideBinding(ctx context.Context, profile policy.Profile, text []byte, node *policy.Node, b Binding) (denied []string, annotations map[string]string, work Sharing, err error) {
+func decideBinding(ctx context.Context, profile policy.Profile, text []byte, node *policy.Node, b Binding, work *Sharing) (denied []string, annotations map[string]string, err error) {
 	document, err := policy.ParseObject(text)
 	if err != nil {
-		return nil, nil, work, fmt.Errorf("pod %s/%s: %w", b.Namespace, b.Name, err)
+		return nil, nil, fmt.Errorf("pod %s/%s: %w", b.Namespace, b.Name, err)
 	}
 	defer document.Release()
 	pod := document.Root()
 	if metadata := pod.Get("metadata"); !metadata.Is("uid", b.UID) {
-		return nil, nil, work, fmt.Errorf("pod %s/%s has another UID than %s: %w", b.Namespace, b.Name, b.UID, ErrNoPod)
+		return nil, nil, fmt.Errorf("pod %s/%s has another UID than %s: %w", b.Namespace, b.Name, b.UID, ErrNoPod)
 	}
 	ask := func(rule policy.SchedulingRule) (policy.Placed, error) {
 		placed, kept, err := place(ctx, profile.Placer(rule, pod), node)
@@ -107,42 +162,17 @@ func decideBinding(ctx context.Context, profile policy.Profile, text []byte, nod
 			one.Evaluations = 1
 		}
 		work.add(one)
-		return placed, timeout(ctx, err)
+		if err != nil && ctx.Err() != nil {
+			err = policy.ErrTimeout
+		}
+		return placed, err
 	}
 	placed, err := ask(policy.BindDeny)
 	if denied = placed.Reasons(); err != nil || len(denied) > 0 {
-		return denied, nil, work, err
+		return denied, nil, err
 	}
 	if placed, err = ask(policy.BindAnnotate); err != nil {
-		return nil, nil, work, err
+		return nil, nil, err
 	}
-	return nil, placed.Annotations(), work, nil
-}
-
-// assumeAndBind counts the pod as running on the node and binds it. What it
-// counted is forgotten where the pod was surely not bound.
-func assumeAndBind(ctx context.Context, cluster Cluster, text []byte, b Binding, annotations map[string]string) error {
-	if ctx.Err() != nil {
-		return policy.ErrTimeout
-	}
-	forget, err := cluster.Assume(text, b.Node, annotations)
-	if err != nil {
-		return fmt.Errorf("assuming pod %s/%s on node %s: %w", b.Namespace, b.Name, b.Node, err)
-	}
-	err = cluster.Bind(ctx, b.Namespace, b.Name, b.UID, b.Node, annotations)
-	switch {
-	case err == nil:
-		return nil
-	case !errors.Is(err, ErrBindUnknown):
-		forget()
-	}
-	return fmt.Errorf("binding pod %s/%s to node %s: %w", b.Namespace, b.Name, b.Node, err)
-}
-
-// timeout is policy.ErrTimeout where err came because there is no more time.
-func timeout(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
-		return policy.ErrTimeout
-	}
-	return err
+	return nil, placed.Annotations(), nil
 }

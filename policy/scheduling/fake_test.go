@@ -97,7 +97,7 @@ func (f *fakeCluster) Active() error { return f.inactive }
 func (f *fakeCluster) PodByUID(uid string) (*policy.PodState, bool) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
-	if pod, ok := f.pods[uid]; ok {
+	if pod, ok := f.pods[uid]; ok && pod.node+pod.assumed != "" {
 		return pod.state(), true
 	}
 	return nil, false
@@ -156,13 +156,16 @@ func (f *fakeCluster) Assume(text []byte, node string, annotations map[string]st
 	}, nil
 }
 
-func (f *fakeCluster) Bind(ctx context.Context, _, _, uid, node string, _ map[string]string) error {
+func (f *fakeCluster) Bind(ctx context.Context, namespace, name, uid, node string, _ map[string]string) error {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	pod := f.pods[uid]
 	f.binds++
 	if f.onBind != nil {
-		return f.onBind(pod)
+		if err := f.onBind(pod); err != nil {
+			return fmt.Errorf("binding pod %s/%s to node %s: %w", namespace, name, node, err)
+		}
+		return nil
 	}
 	if ctx.Err() != nil {
 		return errors.Join(ErrBindUnknown, ctx.Err())
