@@ -3,25 +3,27 @@ package handlers
 import (
 	"fmt"
 	"io"
+	"math/bits"
 	"mime"
 	"net/http"
 	"sync"
 	"time"
 )
 
-// What buffers are kept for the next call, in bytes: small ones with the call,
-// and large ones, of scheduler calls with whole nodes, by themselves. A call
-// takes a large one only when it has received smallBody.
 const (
-	maxPooledSmall = 64 << 10
-	smallBody      = 1 << 20
-	maxPooledLarge = 32 << 20
+	// firstBuffer is the size of a new buffer for bodies, in bytes: most are smaller.
+	firstBuffer = 4096
+	// maxPooled is the largest buffer that is kept for the next call, in bytes:
+	// beyond it are scheduler calls with whole nodes in large clusters.
+	maxPooled = 32 << 20
+	// maxPooledPart likewise for the parts of an answer.
+	maxPooledPart = 1 << 20
 )
 
-// firstBuffer is the size of a new buffer for bodies, in bytes: most are smaller.
-const firstBuffer = 4096
-
-var largeBuffers sync.Pool // of *[]byte
+// buffers are kept beside calls where they are not a call's own: *[]byte, by the
+// number of bits in their size, so that a call takes none that is much larger
+// than what it has received.
+var buffers [32]sync.Pool
 
 // readBody reads the whole body, JSON of at most bodyLimit bytes, within the
 // call's deadline. It is false when the answer has been written.
@@ -82,6 +84,7 @@ func (c *call) readAll(from io.Reader, length, limit int64) error {
 	}
 	c.buffer = c.buffer[:0]
 	if size := int64(cap(c.buffer)); size == 0 || size > c.endpoint.memory.own/2 {
+		keepBuffer(c.buffer)
 		c.buffer = make([]byte, 0, firstBuffer)
 	}
 	err := c.take(cap(c.buffer))
@@ -108,10 +111,8 @@ func (c *call) grow(most int64) error {
 	old := c.buffer
 	size := int(min(2*int64(cap(old)), most))
 	var larger []byte
-	if len(old) >= smallBody {
-		if kept, ok := largeBuffers.Get().(*[]byte); ok && cap(*kept) >= size {
-			larger = *kept
-		}
+	if kept, ok := buffersOf(size).Get().(*[]byte); ok && cap(*kept) >= size {
+		larger = *kept
 	}
 	if larger == nil {
 		larger = make([]byte, 0, size)
@@ -121,17 +122,19 @@ func (c *call) grow(most int64) error {
 	}
 	c.buffer = append(larger[:0], old...)
 	c.give(int64(cap(old)))
-	keepLarge(old)
+	keepBuffer(old)
 	return nil
 }
 
-// keepLarge keeps a large buffer for another call.
-func keepLarge(buffer []byte) {
-	if cap(buffer) > smallBody && cap(buffer) <= maxPooledLarge {
+// keepBuffer keeps a buffer that is no call's own for another call.
+func keepBuffer(buffer []byte) {
+	if cap(buffer) > firstBuffer && cap(buffer) <= maxPooled {
 		buffer = emptied(buffer)
-		largeBuffers.Put(&buffer)
+		buffersOf(cap(buffer)).Put(&buffer)
 	}
 }
+
+func buffersOf(size int) *sync.Pool { return &buffers[min(bits.Len(uint(size)), len(buffers)-1)] } //nolint:gosec // not negative
 
 // emptied is a buffer in which nothing of one request is found by the next.
 func emptied(buffer []byte) []byte {

@@ -115,13 +115,13 @@ func (e *endpoint) finish(c *call) {
 	}
 	empty := call{}
 	if !c.lost {
-		if cap(c.buffer) <= maxPooledSmall {
+		if int64(cap(c.buffer)) <= e.memory.own/2 {
 			empty.buffer = emptied(c.buffer)
 		} else {
-			keepLarge(c.buffer)
+			keepBuffer(c.buffer)
 		}
 		for i, part := range c.scratch {
-			if cap(part) <= smallBody {
+			if cap(part) <= maxPooledPart {
 				empty.scratch[i] = emptied(part)
 			}
 		}
