@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 )
 
 // endpoint is one path that Kubernetes posts to. Its steps come in this order,
@@ -109,6 +110,10 @@ func (e *endpoint) finish(c *call) {
 			c.code = http.StatusServiceUnavailable
 		}
 		e.Metrics.durationOf(e.point, e.verb, c.code).Observe(took)
+	}
+	if c.code == http.StatusRequestEntityTooLarge {
+		e.faults.Warn("a request is larger than server.limits allows, and was answered 413", zap.String("point", string(e.point)), zap.String("verb", e.verb),
+			zap.Int64("announcedBytes", c.request.ContentLength), zap.Int("readBytes", len(c.body)))
 	}
 	if c.shared > 0 {
 		e.memory.give(c.shared)

@@ -145,6 +145,7 @@ func New(o Options) http.Handler {
 		tokenDecisions:  o.Metrics.decisionsOf(Authentication, "review"),
 		sealer:          newSealer(),
 		faults:          o.Log.WithOptions(zap.WrapCore(fewASecond)),
+		refusals:        newRefusalLog(o.Log),
 		knownNodes:      newKnownNodes(o.Cache.Entries, o.Cache.Bytes/2, o.Metrics),
 	}
 	if o.Cluster != nil {
@@ -223,7 +224,8 @@ type handler struct {
 	knownNodes     *knownNodes
 	// faults logs what anybody with a made-up token can bring about: the first
 	// few of a kind in a second.
-	faults *zap.Logger
+	faults   *zap.Logger
+	refusals *refusalLog
 }
 
 func (h *handler) notFound(w http.ResponseWriter, _ *http.Request) {

@@ -270,7 +270,7 @@ func TestSubjectAccessReviewRefusesSpecs(t *testing.T) {
 	tests := []struct {
 		name, spec, message string
 	}{
-		{"nobody asks", `"nonResourceAttributes":{"path":"/","verb":"get"}`, "spec.user"},
+		{"a user that is a list, of nobody else", `"user":[],"nonResourceAttributes":{"path":"/","verb":"get"}`, "spec.user: must be a string"},
 		{"neither kind of attributes", `"user":"a"`, "spec.resourceAttributes"},
 		{"both kinds of attributes", aliceGetsPods + `,"nonResourceAttributes":{"path":"/","verb":"get"}`, "spec.resourceAttributes"},
 		{"user is a number", `"user":-1,"nonResourceAttributes":{"path":"/","verb":"get"}`, "spec.user: must be a string, not a number"},
@@ -295,4 +295,33 @@ func TestSubjectAccessReviewRefusesSpecs(t *testing.T) {
 		})
 	}
 	s.wantMetric(t, 0, "verdict_decisions_total")
+}
+
+// TestSubjectAccessReviewAboutNobody is what apiserver's own client tests send.
+func TestSubjectAccessReviewAboutNobody(t *testing.T) {
+	s := newService(t, []string{authorizationPackage + `allow contains "public" if input.spec.nonResourceAttributes.path == "/public"
+
+deny contains "nobody may get secrets" if {
+	not input.spec.user
+	input.spec.resourceAttributes.resource == "secrets"
+}
+`})
+	for name, who := range map[string]string{
+		"no member": "", "empty": `"user":"",`, "null": `"user":null,"groups":null,`, "no groups": `"groups":[],`, "with a uid": `"uid":"7",`, "with extra": `"extra":{"a":["b"]},`,
+	} {
+		for _, version := range []string{"v1", "v1beta1"} {
+			t.Run(name+" in "+version, func(t *testing.T) {
+				var review authorizationv1.SubjectAccessReview
+				s.ask(t, "/authorize", accessReview(version, who+`"nonResourceAttributes":{"path":"/public","verb":"get"}`), &review)
+				if !review.Status.Allowed || review.Status.Denied {
+					t.Errorf("got %+v, want it allowed", review.Status)
+				}
+				review = authorizationv1.SubjectAccessReview{}
+				s.ask(t, "/authorize", accessReview(version, who+`"nonResourceAttributes":{}`), &review)
+				if review.Status.Allowed || review.Status.Denied || review.Status.EvaluationError != "" {
+					t.Errorf("got %+v, want no opinion", review.Status)
+				}
+			})
+		}
+	}
 }

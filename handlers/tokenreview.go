@@ -142,35 +142,34 @@ const notReady = "notReady"
 // for anew each time: a flood of them shall not push out those of others.
 func (h *handler) authenticate(ctx context.Context, view *policy.View, review policy.Value, token string, audiences []string) (authenticationv1.TokenReviewStatus, string, policy.Expiry) {
 	identity, err := h.Verifier.Verify(ctx, token)
-	switch {
-	case errors.Is(err, policy.ErrUnknownToken):
-		// Anybody can make these, as many as they like.
-		h.Log.Debug("token refused: no source knows it", zap.Error(err))
-		return authenticationv1.TokenReviewStatus{}, "unknownToken", policy.AtOnce
-	case errors.Is(err, policy.ErrNotLoaded):
-		h.faults.Warn("token review refused: the identity sources are not ready", zap.Error(err))
-		return authenticationv1.TokenReviewStatus{}, notReady, policy.AtOnce
-	case err != nil:
-		h.faults.Error("an identity source could not verify a token", zap.Error(err))
-		return authenticationv1.TokenReviewStatus{Error: "an identity source could not be reached"}, "error", policy.AtOnce
+	if err != nil {
+		return h.unverified(err, secrets{token})
 	}
 	common, ok := h.negotiate(identity, audiences)
 	if !ok {
-		h.Log.Info("token refused: it is not good for the audiences asked for",
-			zap.String("source", identity.Source), zap.String("subject", identity.Subject),
-			zap.Strings("tokenAudiences", identity.Audiences), zap.Strings("asked", audiences),
-			zap.Strings("assumed", h.Audiences))
+		h.refusals.refused("token refused: it is not good for the audiences asked for", identity.Source, func() []zap.Field {
+			return []zap.Field{
+				zap.String("source", identity.Source), zap.String("subject", identity.Subject),
+				zap.Strings("tokenAudiences", identity.Audiences),
+				zap.Strings("asked", showsAudiences(audiences, h.Audiences, identity.Audiences)), zap.Strings("assumed", h.Audiences),
+			}
+		})
 		return authenticationv1.TokenReviewStatus{}, "audience", policy.AtOnce
 	}
 	decision, err := view.Authenticate(ctx, review, identity)
 	if err != nil {
-		h.failed(Authentication, "review", err)
+		h.failed(Authentication, "review", secretsOf(token, audiences, h.Audiences, identity.Audiences).hideError(err))
 		return authenticationv1.TokenReviewStatus{Error: authenticationFault(err)}, "error", policy.AtOnce
 	}
 	expires := min(decision.Expires, policy.ExpiryOf(identity.Expires), policy.ExpiryOf(identity.VerifiedUntil))
 	if decision.User == nil {
-		h.Log.Info("token refused by policy", zap.String("source", identity.Source),
-			zap.String("subject", identity.Subject), zap.Strings("reasons", decision.Reasons))
+		h.refusals.refused("token refused by policy", identity.Source, func() []zap.Field {
+			hidden := secretsOf(token, audiences, h.Audiences, identity.Audiences)
+			return []zap.Field{
+				zap.String("source", identity.Source), zap.String("subject", identity.Subject),
+				zap.Strings("reasons", hidden.hideAll(decision.Reasons)),
+			}
+		})
 		return authenticationv1.TokenReviewStatus{}, "denied", expires
 	}
 	status := authenticationv1.TokenReviewStatus{
@@ -189,6 +188,41 @@ func (h *handler) authenticate(ctx context.Context, view *policy.View, review po
 		}
 	}
 	return status, "authenticated", expires
+}
+
+// unverified returns the status of a token that no source verified, and says why
+// in the log.
+func (h *handler) unverified(err error, hidden secrets) (authenticationv1.TokenReviewStatus, string, policy.Expiry) {
+	var status authenticationv1.TokenReviewStatus
+	reason := func() []zap.Field { return []zap.Field{zap.String("reason", hidden.hide(err.Error()))} }
+	early, isEarly := errors.AsType[*policy.NotYetValidError](err)
+	switch {
+	case err == policy.ErrUnknownToken: //nolint:errorlint // one without a reason
+		h.refusals.refused("token refused: no source knows it", "", func() []zap.Field { return nil })
+		return status, "unknownToken", policy.AtOnce
+	case errors.Is(err, policy.ErrUnknownToken):
+		h.refusals.refused("token refused", err.Error(), reason)
+		return status, "unknownToken", policy.AtOnce
+	case isEarly:
+		h.refusals.refused("token refused: it is not valid yet", "", func() []zap.Field {
+			return append(reason(), zap.Time("from", early.From))
+		})
+		// An error, so that apiserver does not keep it until after that.
+		status.Error = "the token is not valid yet"
+		return status, "notYetValid", policy.AtOnce
+	case errors.Is(err, policy.ErrNotLoaded):
+		h.faults.Warn("token review refused: the identity sources are not ready", zap.Error(hidden.hideError(err)))
+		return status, notReady, policy.AtOnce
+	}
+	h.faults.Error("an identity source could not verify a token", zap.Error(hidden.hideError(err)))
+	status.Error = "an identity source could not verify the token; see verdict's log"
+	switch {
+	case errors.Is(err, policy.ErrUnreachable):
+		status.Error = "an identity source could not be reached"
+	case errors.Is(err, context.DeadlineExceeded):
+		status.Error = "no time left to verify the token"
+	}
+	return status, "error", policy.AtOnce
 }
 
 // negotiate returns the audiences that the token is good for among those asked

@@ -123,7 +123,11 @@ func TestTokenReviewOutcomes(t *testing.T) {
 	}{
 		{name: "unknown token", modules: []string{claimsPolicy}, fault: policy.ErrUnknownToken, outcome: "unknownToken"},
 		{name: "wrapped unknown token", modules: []string{claimsPolicy}, fault: errors.Join(errors.New("source people"), policy.ErrUnknownToken), outcome: "unknownToken"},
-		{name: "transient fault", modules: []string{claimsPolicy}, fault: errors.New("connection refused"), outcome: "error", wantErr: "could not be reached"},
+		{name: "transient fault", modules: []string{claimsPolicy}, fault: errors.Join(errors.New("connection refused"), policy.ErrUnreachable), outcome: "error", wantErr: "could not be reached"},
+		{name: "fault of what was reached", modules: []string{claimsPolicy}, fault: errors.New("status 500"), outcome: "error", wantErr: "could not verify the token"},
+		{name: "no time to verify", modules: []string{claimsPolicy}, fault: fmt.Errorf("verifying: %w", context.DeadlineExceeded), outcome: "error", wantErr: "no time left to verify"},
+		{name: "not yet valid", modules: []string{claimsPolicy}, fault: fmt.Errorf("a: %w", &policy.NotYetValidError{}), outcome: "notYetValid", wantErr: "the token is not valid yet"},
+		{name: "refused with a reason", modules: []string{claimsPolicy}, fault: fmt.Errorf("a: %w", policy.ErrUnknownToken), outcome: "unknownToken"},
 		{name: "policy error", modules: []string{whole + `user.username := upper(input.identity.claims.groups[0]) if to_number(input.identity.subject) > 0`}, outcome: "error", wantErr: "policy failed"},
 		{name: "policy error in deny", modules: []string{claimsPolicy, whole + `deny contains "odd" if to_number(input.identity.subject) > 0`}, outcome: "error", wantErr: "policy failed"},
 		{name: "conflict of two files", modules: []string{claimsPolicy, whole + `user.username := "mallory"`}, outcome: "error", wantErr: "policy failed"},
@@ -277,6 +281,15 @@ func TestTokenReviewNeverTellsTheToken(t *testing.T) {
 
 deny contains "odd" if to_number(json.marshal(input)) > 0
 `
+	const quoting = `package kubernetes.authentication
+
+deny contains sprintf("%s is unknown", [audience]) if some audience in input.spec.audiences
+`
+	failingWith := func(err error) func(*handlers.Options) {
+		return func(o *handlers.Options) {
+			o.Verifier = &verifier{verify: func(context.Context, string) (policy.Identity, error) { return policy.Identity{}, err }}
+		}
+	}
 	limited := aliceIdentity()
 	limited.Audiences = []string{"vault"}
 	panicking := func(o *handlers.Options) {
@@ -291,6 +304,13 @@ deny contains "odd" if to_number(json.marshal(input)) > 0
 		{"authenticated", []string{claimsPolicy}, knowing(secretToken, aliceIdentity()), tokenReviewBody(t, "v1", secretToken)},
 		{"unknown token", []string{claimsPolicy}, knowing("another", aliceIdentity()), tokenReviewBody(t, "v1", secretToken)},
 		{"audience", []string{claimsPolicy}, knowing(secretToken, limited), tokenReviewBody(t, "v1", secretToken, "api")},
+		{"misplaced as an audience", []string{claimsPolicy}, knowing(secretToken, limited), tokenReviewBody(t, "v1", secretToken, "https://kubernetes.default.svc", secretToken)},
+		{"misplaced as the audience of another", []string{claimsPolicy}, knowing("another", limited), tokenReviewBody(t, "v1", "another", secretToken)},
+		{"an audience that a policy quotes", []string{claimsPolicy, quoting}, knowing("another", aliceIdentity()), tokenReviewBody(t, "v1", "another", secretToken)},
+		{"an audience that a policy error quotes", []string{claimsPolicy, failing}, knowing("another", aliceIdentity()), tokenReviewBody(t, "v1", "another", secretToken)},
+		{"a fault that quotes it", []string{claimsPolicy}, failingWith(errors.New("POST https://a/?token=" + secretToken)), tokenReviewBody(t, "v1", secretToken)},
+		{"a refusal that quotes it", []string{claimsPolicy}, failingWith(fmt.Errorf("%s: %w", secretToken, policy.ErrUnknownToken)), tokenReviewBody(t, "v1", secretToken)},
+		{"too large", []string{claimsPolicy}, func(o *handlers.Options) { o.ReviewBytes = 100 }, tokenReviewBody(t, "v1", secretToken)},
 		{"policy error that quotes its input", []string{claimsPolicy, failing}, knowing(secretToken, aliceIdentity()), tokenReviewBody(t, "v1", secretToken)},
 		{"panic that quotes it", []string{claimsPolicy}, panicking, tokenReviewBody(t, "v1", secretToken)},
 		{"no revision", nil, knowing(secretToken, aliceIdentity()), tokenReviewBody(t, "v1", secretToken)},
