@@ -205,7 +205,7 @@ func (s *scanner) object(wanted []string, visit func(name string) error) error {
 		if seen[name] {
 			return fmt.Errorf("invalid JSON: duplicate name in object (/%s)", printable(written))
 		}
-		if err := s.call.take(listedMember + len(name)); err != nil {
+		if err := s.pause(len(seen), listedMember+len(name)); err != nil {
 			return err
 		}
 		seen[name] = true
@@ -252,7 +252,7 @@ func (s *scanner) nodes(known *knownNodes) ([]item, []*policy.Node, error) {
 		if s.peek() == 0 {
 			return nil, nil, s.wrong("")
 		}
-		if err := s.pause(len(items)); err != nil {
+		if err := s.pause(len(items), listedNode); err != nil {
 			return nil, nil, err
 		}
 		place, node, err := s.node(known)
@@ -276,14 +276,14 @@ func between(err error) string {
 	return "."
 }
 
-// pause takes what one more node in the list takes, and looks now and then
-// whether the caller still waits.
-func (s *scanner) pause(nodes int) error {
+// pause takes what one more of several parts takes, in bytes, and looks now and
+// then whether the caller still waits.
+func (s *scanner) pause(parts, bytes int) error {
 	const every = 16
-	if until := s.call.until(); until != nil && nodes%every == every-1 && until.Err() != nil {
-		return fmt.Errorf("reading %d nodes: %w", nodes, policy.ErrTimeout)
+	if until := s.call.until(); until != nil && parts%every == every-1 && until.Err() != nil {
+		return fmt.Errorf("reading part %d of a call: %w", parts+1, policy.ErrTimeout)
 	}
-	return s.call.take(listedNode)
+	return s.call.take(bytes)
 }
 
 // node goes past one node. One that came before, byte by byte, is not read again.

@@ -179,6 +179,7 @@ func TestIndexingEndsInTime(t *testing.T) {
 		"a pod":        {"/scheduler/filter", `{"Pod":{"x":` + list(`0`, many) + `},"NodeNames":[]}`},
 		"a node":       {"/scheduler/filter", `{"Pod":{},"Nodes":{"items":[{"metadata":{"name":"a"},"x":{` + keys(many) + `}}]}}`},
 		"names":        {"/scheduler/prioritize", `{"Pod":{},"NodeNames":` + list(`"a"`, many) + `}`},
+		"members":      {"/scheduler/filter", `{"Pod":{},"NodeNames":[],` + keys(many) + `}`},
 		"an unknown":   {"/scheduler/filter", `{"x":` + list(`[]`, many) + `}`},
 		"a preemption": {"/scheduler/preempt", `{"Pod":{"x":` + list(`{}`, many) + `}}`},
 	} {

@@ -9,8 +9,10 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"github.com/verdict-dev/verdict/internal/config"
+	"github.com/verdict-dev/verdict/internal/memlimit"
 )
 
 // serveFlags are what `verdict serve` takes beside the configuration.
@@ -41,6 +43,7 @@ requests to try.`,
 				return usageError{err}
 			}
 			defer func() { _ = log.Sync() }() // standard error can't be synced everywhere
+			log.Info("memory limit of the garbage collector", zap.String("limit", memlimit.Set()))
 
 			// The first signal drains; the second stops at once, also while draining.
 			signals := make(chan os.Signal, 2)
