@@ -188,7 +188,7 @@ func (w *policyWriter) read(b *body, path []string, depth int) string {
 	if len(path) > 0 {
 		last = path[len(path)-1]
 	}
-	switch w.r.IntN(40) {
+	switch w.r.IntN(46) {
 	case 0, 1:
 		w.use("alias")
 		v := w.variable(b, w.whole(b, head, depth))
@@ -463,6 +463,58 @@ func (w *policyWriter) read(b *body, path []string, depth int) string {
 		w.use("array built by a builtin")
 		v := w.variable(b, fmt.Sprintf("array.concat([%s], [%s])", w.read(b, head, depth), w.constant()))
 		return w.dotted(v+"[0]", rest)
+	case 40, 41:
+		if len(path) == 0 {
+			break
+		}
+		w.use("function of the name of a field")
+		pkg, name := w.somePackage(), w.name("f")
+		w.write(pkg, fmt.Sprintf("%s(x, name) := %s", name, pick(w.r, "x[name]", `object.get(x, name, "none")`, `object.get(x, [name], "none")`)))
+		if w.chance(3) {
+			outer := w.name("f")
+			w.write(pkg, fmt.Sprintf("%s(x, name) := data.%s.%s(x, name)", outer, pkg, name))
+			name = outer
+		}
+		key := strconv.Quote(last)
+		if w.chance(3) {
+			key = w.variable(b, key)
+		}
+		return fmt.Sprintf("%s(%s, %s)", w.ref(b, pkg, name), w.read(b, path[:len(path)-1], depth), key)
+	case 42:
+		w.use("several modifiers")
+		mock := w.name("f")
+		w.write("helpers", fmt.Sprintf("%s(x) := x", mock))
+		pkg, name := w.helper(func(b *body) string { return fmt.Sprintf("[data.helpers.%s(1), %s]", mock, w.read(b, head, depth)) })
+		v := w.name("v")
+		modifiers := []string{
+			fmt.Sprintf("with data.helpers.%s as %s", mock, w.constant()),
+			fmt.Sprintf("with %s as %s", w.dotted("input", w.someLeaf(text).path), w.constant()),
+			fmt.Sprintf("with data.static.limits.low as %d", w.r.IntN(4)),
+		}
+		w.r.Shuffle(len(modifiers), func(i, j int) { modifiers[i], modifiers[j] = modifiers[j], modifiers[i] })
+		b.add("%s := %s %s", v, w.ref(b, pkg, name), strings.Join(modifiers[:1+w.r.IntN(3)], " "))
+		return w.dotted(v+"[1]", rest)
+	case 43:
+		w.use("function mock by a local value")
+		mock := w.name("f")
+		w.write("helpers", fmt.Sprintf("%s(x) := x", mock))
+		pkg, name := w.helper(func(_ *body) string { return fmt.Sprintf("data.helpers.%s(1)", mock) })
+		value := w.variable(b, w.read(b, head, depth))
+		v := w.name("v")
+		b.add("%s := %s with data.helpers.%s as %s", v, w.ref(b, pkg, name), mock, value)
+		return w.dotted(v, rest)
+	case 44:
+		w.use("set made at run time")
+		v := w.name("v")
+		first, second := w.read(b, head, depth), w.read(b, w.someLeaf(text).path, depth)
+		b.add("%s := [x | some x in {%s, %s}][%d]", v, first, second, w.r.IntN(2))
+		return w.dotted(v, rest)
+	case 45:
+		w.use("data around what is replaced")
+		pkg, name := w.helper(func(_ *body) string { return "data.static.limits" })
+		v := w.name("v")
+		b.add(`%s := %s with data.static.limits.%s as {"low": %s}`, v, w.ref(b, pkg, name), pick(w.r, "low", "more"), w.read(b, head, depth))
+		return w.dotted(v+".low.low", rest)
 	case 39:
 		w.use("json round trip")
 		v := w.variable(b, fmt.Sprintf("json.unmarshal(json.marshal(%s))", w.read(b, head, depth)))

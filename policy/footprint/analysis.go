@@ -48,7 +48,7 @@ func analyse(compiler *ast.Compiler, entry ast.Ref) *analysis {
 			compiler: compiler,
 			mocked:   mocked,
 			mocks:    maps.Clone(mocked),
-			nodes:    map[*ast.TreeNode]*summary{},
+			nodes:    map[*ast.TreeNode]*instances{},
 			whole:    map[*ast.TreeNode]bool{},
 			reached:  map[*ast.Rule]bool{},
 			ttls:     map[*ast.Module]time.Duration{},
@@ -68,7 +68,7 @@ type analysis struct {
 	// mocked are the references that some reachable `with` replaces, as known
 	// before; mocks those found now, which include them.
 	mocked, mocks map[string]bool
-	nodes         map[*ast.TreeNode]*summary
+	nodes         map[*ast.TreeNode]*instances
 	// whole are the nodes at and below which everything has been reached.
 	whole map[*ast.TreeNode]bool
 	// reached are the rules and else branches, true for the former.
@@ -359,7 +359,7 @@ func (a *analysis) data(ref ast.Ref, of *summary, location *ast.Location) value 
 			return value{}
 		}
 		// A function named here replaces another, whose arguments count whole.
-		return a.follow(withoutParameters(a.reach(node).result), ref[i+1:], of, location)
+		return a.follow(withoutParameters(a.reach(node, nil).result), ref[i+1:], of, location)
 	}
 	// No rule is on the way or below: a base document.
 	return a.follow(placeAt(dataRoot), ref[1:], of, location)
@@ -372,7 +372,7 @@ func (a *analysis) subtree(node *ast.TreeNode, location *ast.Location) {
 	}
 	a.whole[node] = true
 	if len(node.Values) > 0 {
-		a.read(withoutParameters(a.reach(node).result), nil, location)
+		a.read(withoutParameters(a.reach(node, nil).result), nil, location)
 	}
 	for _, child := range node.Children {
 		a.subtree(child, location)
@@ -387,9 +387,16 @@ func withoutParameters(v value) value {
 	return value{places: slices.DeleteFunc(slices.Clone(v.places), func(p place) bool { return p.root >= 0 })}
 }
 
-// reach analyses the rules at node, once.
-func (a *analysis) reach(node *ast.TreeNode) *summary {
-	if s, ok := a.nodes[node]; ok {
+// reach analyses the rules at node, once for each of the constants that they are called
+// with. These are by parameter, nil for what is no constant.
+func (a *analysis) reach(node *ast.TreeNode, constants []*ast.Term) *summary {
+	of := a.nodes[node]
+	if of == nil {
+		of = newInstances(node)
+		a.nodes[node] = of
+	}
+	key, constants := of.choose(constants)
+	if s, ok := of.known[key]; ok {
 		if s.busy {
 			s.reentered = true
 			return &summary{params: wholeParameters(len(s.params))}
@@ -397,7 +404,7 @@ func (a *analysis) reach(node *ast.TreeNode) *summary {
 		return s
 	}
 	s := &summary{params: make([]parameter, len(node.Values[0].Head.Args)), busy: true}
-	a.nodes[node] = s
+	of.known[key] = s
 	complete, definitions := true, 0
 	for _, rule := range node.Values {
 		complete = complete && rule.Head.RuleKind() == ast.SingleValue && groundHead(rule.Head)
@@ -416,7 +423,7 @@ func (a *analysis) reach(node *ast.TreeNode) *summary {
 		for branch := rule; branch != nil; branch = branch.Else {
 			branches++
 			a.location = branch.Location
-			b := &body{a: a, of: s, rule: rule, active: node == a.active, classes: map[ast.Var]*class{}}
+			b := &body{a: a, of: s, rule: rule, active: node == a.active, constants: constants, classes: map[ast.Var]*class{}}
 			v := b.analyse(branch, complete)
 			if definitions > 1 || v.mixed {
 				// Definitions that both hold are compared.

@@ -12,6 +12,10 @@ type body struct {
 	of     *summary // of the rules at this place
 	rule   *ast.Rule
 	active bool // a rule of data.lib.time.active
+	// constants are what the arguments are known to be, nil for others.
+	constants []*ast.Term
+	// closures is how many bodies are around the one that is walked.
+	closures int
 
 	classes  map[ast.Var]*class
 	ordered  []*class
@@ -29,6 +33,8 @@ type class struct {
 	location   *ast.Location
 	busy, done bool
 	value      value
+	// constant is what the variable is known to be from here on, nil for nothing.
+	constant *ast.Term
 }
 
 // binding is what a variable is bound to: the value of a parameter, of a
@@ -85,7 +91,7 @@ func (b *body) analyse(branch *ast.Rule, complete bool) value {
 			b.whole(head.Value)
 		}
 	}
-	b.body(branch.Body)
+	b.exprs(branch.Body)
 
 	for _, c := range b.ordered {
 		b.settle(c)
@@ -113,6 +119,9 @@ func (b *body) parameters(branch *ast.Rule) {
 	}
 	for i, arg := range args {
 		b.bind(arg, binding{kind: parameterBinding, parameter: i, location: b.location})
+		if name, ok := variable(arg); ok && i < len(b.constants) {
+			b.class(name).constant = b.constants[i]
+		}
 	}
 }
 
@@ -135,7 +144,14 @@ func (b *body) settle(c *class) {
 	}
 }
 
+// body walks a body that is inside the branch's own.
 func (b *body) body(exprs ast.Body) {
+	b.closures++
+	b.exprs(exprs)
+	b.closures--
+}
+
+func (b *body) exprs(exprs ast.Body) {
 	for _, expr := range exprs {
 		b.expr(expr)
 	}
@@ -211,6 +227,7 @@ func (b *body) call(terms []*ast.Term) {
 		return
 	}
 	name := op.String()
+	terms = b.inserted(terms)
 	args := terms[1:]
 	if name == ast.Equality.Name && len(args) == 2 {
 		b.unify(args[0], args[1])
@@ -346,6 +363,7 @@ func (b *body) unify(x, y *ast.Term) {
 func (b *body) equate(name ast.Var, term *ast.Term) {
 	if ast.IsScalar(term.Value) {
 		// A scalar tells no two objects apart.
+		b.assign(name, term)
 		return
 	}
 	c := b.class(name)
@@ -373,6 +391,9 @@ func isRoot(name ast.Var) bool {
 }
 
 func (b *body) refTo(ref ast.Ref) binding {
+	if inserted := b.insertInto(ref); inserted != nil {
+		ref = inserted
+	}
 	return binding{kind: refBinding, ref: ref, location: b.location}
 }
 
@@ -468,6 +489,9 @@ func (b *body) join(x, y *class) {
 		return
 	}
 	y.parent = x
+	if x.constant == nil || y.constant == nil || !x.constant.Equal(y.constant) {
+		x.constant = nil // not all that they are called is known where they are equal
+	}
 	x.bindings = append(x.bindings, y.bindings...)
 	if y.whole && !x.whole {
 		x.whole, x.location = true, y.location
@@ -549,7 +573,7 @@ func (b *body) callValue(terms []*ast.Term) value {
 	if node == nil || b.a.mocked[op.String()] || node == b.a.active {
 		return value{}
 	}
-	result := b.a.reach(node).result
+	result := b.a.callee(node, terms).result
 	out := value{mixed: result.mixed}
 	for _, p := range result.places {
 		if p.root < 0 {
@@ -568,7 +592,7 @@ func (b *body) callValue(terms []*ast.Term) value {
 // pass counts what a function reads of its arguments.
 func (b *body) pass(c call) {
 	b.location = c.location
-	s := b.a.reach(c.node)
+	s := b.a.callee(c.node, c.terms)
 	for i := range s.params {
 		if i+1 >= len(c.terms) {
 			break

@@ -1,6 +1,7 @@
 package footprint
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -10,12 +11,14 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
+var policies = flag.Uint("policies", 800, "how many generated policies TestNeverTooSmallForRandomPolicies tries")
+
 // TestNeverTooSmallForRandomPolicies goes on from TestNeverTooSmall with
 // policies that nobody thought of. Most of them make little sense; those that
 // do not compile are left out.
 func TestNeverTooSmallForRandomPolicies(t *testing.T) {
 	compiled := 0
-	for seed := range uint64(800) {
+	for seed := range uint64(*policies) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		source := (&author{Rand: random}).policy()
 		module, err := ast.ParseModuleWithOpts("a.rego", source, ast.ParserOptions{RegoVersion: ast.RegoV1})
@@ -31,8 +34,8 @@ func TestNeverTooSmallForRandomPolicies(t *testing.T) {
 		entry := ast.MustParseRef(fmt.Sprintf("data.p.rule%d", random.IntN(lastRule+1)))
 		compareReads(t, source, compiler, entry, documents{random, []string{"a", "b"}}, 20)
 	}
-	if compiled < 100 {
-		t.Errorf("%d policies compiled", compiled)
+	if uint(compiled)*8 < *policies {
+		t.Errorf("%d of %d policies compiled", compiled, *policies)
 	}
 }
 
@@ -103,7 +106,9 @@ func (a *author) body(depth int) string {
 
 func (a *author) expr(depth int) string {
 	term := a.term(depth)
-	switch n := a.IntN(18); {
+	switch n := a.IntN(20); {
+	case n >= 18:
+		return a.variable() + a.one(" = ", " := ") + a.one(`"a"`, `"b"`)
 	case n < 6:
 		return a.variable() + " = " + term
 	case n < 8:
@@ -153,6 +158,8 @@ func (a *author) term(depth int) string {
 		return fmt.Sprintf(a.one("[%s]", `{"a": %s}`), a.term(depth-1))
 	case n < 5:
 		return fmt.Sprintf("object.get(%s, %s, %s)", a.term(depth-1), a.one(`"a"`, `["a", "b"]`, `"b"`, "[]"), a.one("{}", "1", `{"a": 1}`, a.term(depth-2)))
+	case n == 5 && a.functions > 0:
+		return fmt.Sprintf("f%d(%s, %s)", a.IntN(a.functions), a.term(depth-1), a.one(`"a"`, `"b"`, "input.b"))
 	case n < 8 && a.functions > 0:
 		return fmt.Sprintf("f%d(%s, %s)", a.IntN(a.functions), a.term(depth-1), a.term(depth-1))
 	case n == 8:
@@ -185,6 +192,9 @@ func (a *author) document() string {
 }
 
 func (a *author) path() string {
+	if len(a.variables) > 0 && a.IntN(5) == 0 {
+		return "[" + a.one(a.variables...) + "]" + a.one("", ".a", ".b")
+	}
 	return a.one("", ".a", ".b", ".a", ".b", ".a.b", ".a", ".b", "[_].a", ".b[_].a", ".a[_]", "[0].b")
 }
 
