@@ -27,6 +27,27 @@ names(claim) := {name |
 }
 
 # METADATA
+# title: Names in a claim, in their order
+# description: |
+#   The same names as a list, each as often as the claim has it: for a whole
+#   `user := {"groups": …}`, whose groups keep their order.
+# scope: document
+default list(_) := []
+
+list(claim) := [claim] if {
+	is_string(claim)
+	claim != ""
+}
+
+list(claim) := [name |
+	some name in claim
+	is_string(name)
+	name != ""
+] if {
+	is_array(claim)
+}
+
+# METADATA
 # title: Names with a prefix
 # description: |
 #   The names in a claim, each after the prefix, which keeps those of one source

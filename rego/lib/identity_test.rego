@@ -18,6 +18,21 @@ test_names if {
 	}
 }
 
+test_list if {
+	every case in [
+		{"claim": "dev", "want": ["dev"]},
+		{"claim": ["ops", "dev", "ops"], "want": ["ops", "dev", "ops"]},
+		{"claim": ["dev", "", 7, null, ["x"]], "want": ["dev"]},
+		{"claim": "", "want": []},
+		{"claim": [], "want": []},
+		{"claim": null, "want": []},
+		{"claim": 7, "want": []},
+		{"claim": {"dev": true}, "want": []},
+	] {
+		identity.list(case.claim) == case.want
+	}
+}
+
 test_prefixed if {
 	identity.prefixed("corp:", ["dev", "ops"]) == {"corp:dev", "corp:ops"}
 	identity.prefixed("corp:", "dev") == {"corp:dev"}

@@ -6,6 +6,8 @@
 #   and the users of the token file as the file has them.
 package kubernetes.authentication
 
+import data.lib.identity
+
 user.username := input.identity.claims.username if input.identity.type == "tokenFile"
 
 user.username := concat(":", ["oidc", input.identity.claims.email]) if {
@@ -15,7 +17,7 @@ user.username := concat(":", ["oidc", input.identity.claims.email]) if {
 
 user.groups contains concat(":", ["oidc", group]) if {
 	input.identity.source == "company"
-	some group in input.identity.claims.groups
+	some group in identity.names(input.identity.claims.groups)
 }
 
 user.username := concat(":", ["cluster-a", account.namespace, account.serviceaccount.name]) if {
