@@ -33,8 +33,8 @@ func (k *fileKeys) take(contents [][]byte) (changed bool, err error) {
 		return false, fmt.Errorf("JWK set file %s %w", k.path, err)
 	}
 	// Whoever wants no keys writes an empty list.
-	if len(set.keys) == 0 && set.unusable > 0 {
-		return false, fmt.Errorf("JWK set file %s: none of its %d keys can verify signatures", k.path, set.unusable)
+	if len(set.keys) == 0 && len(set.unusable) > 0 {
+		return false, fmt.Errorf("JWK set file %s: none of its %d keys can verify signatures: %s", k.path, len(set.unusable), describeUnusable(set.unusable))
 	}
 	set.asked = k.now()
 	changed = set.replace(k.set.Load())

@@ -25,8 +25,8 @@ func (n *keyNotes) status(set *keySet, err error) string {
 	line := n.issuer + ": no keys yet"
 	if set != nil {
 		line = fmt.Sprintf("%s: %d keys, read %s ago", n.issuer, len(set.keys), n.now().Sub(set.asked).Round(time.Second))
-		if set.unusable > 0 {
-			line += fmt.Sprintf(" (%d more cannot be used)", set.unusable)
+		if len(set.unusable) > 0 {
+			line += fmt.Sprintf(" (%d more cannot be used: %s)", len(set.unusable), describeUnusable(set.unusable))
 		}
 	}
 	if err != nil {

@@ -2,10 +2,6 @@ package identity
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
@@ -13,8 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/lestrrat-go/jwx/v3/jwk"
 
 	"github.com/verdict-dev/verdict/policy"
 )
@@ -35,9 +29,9 @@ const (
 // never changes.
 type keySet struct {
 	keys []verificationKey
-	// unusable counts those that cannot be used: for encryption, symmetric, weak,
-	// of a type that is not known, or no keys at all.
-	unusable int
+	// unusable are those that cannot be used: for encryption, symmetric, weak, of a
+	// type that is not known, or no keys at all.
+	unusable []unusableKey
 	// digest tells sets with other keys apart.
 	digest [sha256.Size]byte
 
@@ -78,9 +72,9 @@ func parseKeySet(content []byte) (*keySet, error) {
 	set := &keySet{}
 	var forms [][]byte
 	for _, text := range texts {
-		key, ok := parseVerificationKey(text)
-		if !ok {
-			set.unusable++
+		key, why := parseVerificationKey(text)
+		if why != "" {
+			set.unusable = append(set.unusable, unusableKey{id: key.id, why: why})
 			continue
 		}
 		set.keys = append(set.keys, key)
@@ -89,65 +83,6 @@ func parseKeySet(content []byte) (*keySet, error) {
 	slices.SortFunc(forms, bytes.Compare)
 	set.digest = sha256.Sum256(bytes.Join(forms, nil))
 	return set, nil
-}
-
-// parseVerificationKey returns the public key in a JWK, and false when it is not
-// one that signatures can be verified with.
-func parseVerificationKey(text []byte) (key verificationKey, ok bool) {
-	parsed, err := jwk.ParseKey(text)
-	if err != nil || !mayVerify(parsed) {
-		return verificationKey{}, false
-	}
-	// A symmetric key stays what it is, and is of no type that keyTypeOf knows.
-	public, err := jwk.PublicKeyOf(parsed)
-	if err != nil {
-		return verificationKey{}, false
-	}
-	if err := jwk.Export(public, &key.public); err != nil {
-		return verificationKey{}, false
-	}
-	if key.kind, ok = keyTypeOf(key.public); !ok {
-		return verificationKey{}, false
-	}
-	key.id, _ = parsed.KeyID()
-	if algorithm, ok := parsed.Algorithm(); ok {
-		key.algorithm = algorithm.String()
-	}
-	return key, true
-}
-
-// mayVerify reports whether the key is meant for signatures (RFC 7517 §4.2, §4.3).
-func mayVerify(key jwk.Key) bool {
-	if use, ok := key.KeyUsage(); ok && use != "" && use != jwk.ForSignature.String() {
-		return false
-	}
-	operations, ok := key.KeyOps()
-	return !ok || slices.Contains(operations, jwk.KeyOpVerify)
-}
-
-// keyTypeOf returns the type of a public key, and false for one that is not
-// usable.
-func keyTypeOf(public any) (keyType, bool) {
-	switch key := public.(type) {
-	case *rsa.PublicKey:
-		bits := key.N.BitLen()
-		return rsaKey, minRSABits <= bits && bits <= maxRSABits && key.E > 1
-	case *ecdsa.PublicKey:
-		if _, err := key.ECDH(); err != nil { // the point is not on the curve
-			return "", false
-		}
-		switch key.Curve {
-		case elliptic.P256():
-			return p256Key, true
-		case elliptic.P384():
-			return p384Key, true
-		case elliptic.P521():
-			return p521Key, true
-		}
-	case ed25519.PublicKey:
-		return ed25519Key, len(key) == ed25519.PublicKeySize
-	}
-	return "", false
 }
 
 // form is the key as bytes that are those of no other key.

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"math/big"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -70,12 +71,12 @@ func TestParseKeySet(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set := keySetOf(t, test.key, jwkOf("good", p256B()))
 			if test.want == "" {
-				if len(set.keys) != 1 || set.keys[0].id != "good" || set.unusable != 1 {
+				if len(set.keys) != 1 || set.keys[0].id != "good" || len(set.unusable) != 1 {
 					t.Errorf("got %+v, want the good one alone", set)
 				}
 				return
 			}
-			if len(set.keys) != 2 || set.keys[0].id != "a" || set.keys[0].kind != test.want || set.unusable != 0 {
+			if len(set.keys) != 2 || set.keys[0].id != "a" || set.keys[0].kind != test.want || len(set.unusable) != 0 {
 				t.Fatalf("got %+v, want a key of type %s", set, test.want)
 			}
 			if _, private := set.keys[0].public.(crypto.Signer); private {
@@ -149,5 +150,40 @@ func TestKeySetDigest(t *testing.T) {
 		if set.digest == same[0].digest {
 			t.Errorf("other set %d is not told from the first", i)
 		}
+	}
+}
+
+// TestUnusableKeysAreNamed has a key of each kind that cannot be used.
+func TestUnusableKeysAreNamed(t *testing.T) {
+	offCurve := jwkOf("off", p256A())
+	offCurve["y"] = jwkOf("b", p256B())["y"]
+	for want, key := range map[string]any{
+		`"enc" is not for signatures (use "enc")`:                                   jwkOf("enc", rsaA(), values{"use": "enc"}),
+		`"ops" is not for verifying (key_ops)`:                                      jwkOf("ops", rsaA(), values{"key_ops": []any{"sign"}}),
+		`"weak" has 1024 bits, not 2048 to 8192`:                                    jwkOf("weak", rsaSmall()),
+		`"one" has an exponent that makes any signature good`:                       jwkOf("one", rsaA(), values{"e": "AQ"}),
+		`"mac" is symmetric: who can verify with it can sign`:                       values{"kty": "oct", "kid": "mac", "k": b64(make([]byte, 64))},
+		`"pq" is of the type "AKP", which is not known`:                             values{"kty": "AKP", "kid": "pq", "alg": "ML-DSA-44", "pub": "AAAA"},
+		`"koblitz" is of the curve "secp256k1", which is not known`:                 jwkOf("koblitz", p256A(), values{"crv": "secp256k1"}),
+		`"x" is of the curve "X25519", which is not known`:                          jwkOf("x", ed25519A(), values{"crv": "X25519"}),
+		`"half" is no valid key of the type RSA`:                                    jwkOf("half", rsaA(), values{"n": nil}),
+		`"untyped" says no type (kty)`:                                              values{"kid": "untyped"},
+		`one without a kid says no type (kty)`:                                      values{"a": 1},
+		`one without a kid is no JWK`:                                               "a",
+		`"` + strings.Repeat("k", 64) + `"… is of the type "?", which is not known`: values{"kty": "?", "kid": strings.Repeat("k", 100)},
+	} {
+		set := keySetOf(t, key, jwkOf("good", p256B()))
+		if got := describeUnusable(set.unusable); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	set := keySetOf(t, offCurve, jwkOf("good", p256B()))
+	if got := describeUnusable(set.unusable); !strings.HasPrefix(got, `"off" is `) {
+		t.Errorf("got %s", got)
+	}
+	notes := keyNotes{issuer: "https://a.test", now: time.Now}
+	many := keySetOf(t, "a", "b", "c", "d", "e", "f", "g", jwkOf("good", p256B()))
+	if got := notes.status(many, nil); !strings.HasSuffix(got, "(7 more cannot be used: "+strings.Repeat("one without a kid is no JWK; ", 5)+"and 2 more)") {
+		t.Errorf("status %s", got)
 	}
 }

@@ -220,7 +220,7 @@ func (k *remoteKeys) ending(set *keySet, err error) {
 		k.due = set.asked.Add(set.lifetime * 8 / 10).Add(jitter(set.lifetime / 10))
 		if len(set.keys) == 0 {
 			// The issuer's word, but hardly its intention.
-			err = fmt.Errorf("identity source %s: keys of %s: none of its %d keys can verify signatures", k.notes.source, k.notes.issuer, set.unusable)
+			err = fmt.Errorf("identity source %s: keys of %s: none of its %d keys can verify signatures: %s", k.notes.source, k.notes.issuer, len(set.unusable), describeUnusable(set.unusable))
 		}
 	} else {
 		retry := min(firstRetry<<min(k.failures, 10), maxRetry)
