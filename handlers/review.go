@@ -44,13 +44,35 @@ func (v *versions) parse(c *call) (review, error) {
 }
 
 func (v *versions) check(r *review) error {
-	if !r.root.Is("kind", v.kind) {
-		kind, err := r.root.String("kind")
-		if err != nil {
-			return err
-		}
-		return fmt.Errorf("kind: must be %s, not %s", v.kind, printable(kind))
+	if err := v.checkKind(r); err != nil {
+		return err
 	}
+	if err := v.checkVersion(r); err != nil {
+		return err
+	}
+	var err error
+	if r.spec, err = r.root.Object("spec"); err != nil {
+		return err
+	}
+	if r.spec.Absent() {
+		return errors.New("spec: is missing")
+	}
+	return nil
+}
+
+func (v *versions) checkKind(r *review) error {
+	if r.root.Is("kind", v.kind) {
+		return nil
+	}
+	kind, err := r.root.String("kind")
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("kind: must be %s, not %s", v.kind, printable(kind))
+}
+
+// checkVersion sets the version of r.
+func (v *versions) checkVersion(r *review) error {
 	for _, known := range v.known {
 		if r.root.Is("apiVersion", known) {
 			r.apiVersion = known
@@ -62,13 +84,6 @@ func (v *versions) check(r *review) error {
 			return err
 		}
 		return fmt.Errorf("apiVersion: must be %s, not %s", strings.Join(v.known[:], " or "), printable(got))
-	}
-	var err error
-	if r.spec, err = r.root.Object("spec"); err != nil {
-		return err
-	}
-	if r.spec.Absent() {
-		return errors.New("spec: is missing")
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func splitTokenReview(r review) (token string, audiences []string, err error) {
 		return "", nil, fmt.Errorf("spec.%w", err)
 	}
 	if token == "" {
-		return "", nil, errors.New("spec.token: is missing")
+		return "", nil, errNoToken
 	}
 	if audiences, err = r.spec.Strings("audiences"); err != nil {
 		return "", nil, fmt.Errorf("spec.%w", err)
@@ -132,6 +132,8 @@ func splitTokenReview(r review) (token string, audiences []string, err error) {
 	r.root.Hide("status")
 	return token, audiences, nil
 }
+
+var errNoToken = errors.New("spec.token: is missing")
 
 // notReady is the outcome when a source that was not read for the first time
 // might know a token that no other does. It is answered with a 503.
@@ -145,7 +147,7 @@ func (h *handler) authenticate(ctx context.Context, view *policy.View, review po
 	if err != nil {
 		return h.unverified(err, secrets{token})
 	}
-	common, ok := h.negotiate(identity, audiences)
+	common, ok := negotiate(identity, audiences, h.Audiences)
 	if !ok {
 		h.refusals.refused("token refused: it is not good for the audiences asked for", identity.Source, func() []zap.Field {
 			return []zap.Field{
@@ -229,14 +231,15 @@ func (h *handler) unverified(err error, hidden secrets) (authenticationv1.TokenR
 // for, and false when there is none. A source that does not limit its tokens,
 // or was told which audiences to accept, stays silent about them, which
 // Kubernetes reads as "good for the API server's own"; any other token that is
-// limited is no good where no audience is named.
-func (h *handler) negotiate(identity policy.Identity, asked []string) ([]string, bool) {
+// limited is no good where no audience is named, and none of those assumed then
+// is its own.
+func negotiate(identity policy.Identity, asked, assumed []string) ([]string, bool) {
 	if len(identity.Audiences) == 0 || identity.AudiencesAccepted {
 		return nil, true
 	}
 	named := len(asked) > 0
 	if !named {
-		asked = h.Audiences
+		asked = assumed
 	}
 	var common []string
 	for _, audience := range asked {

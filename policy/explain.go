@@ -27,6 +27,9 @@ type Explained struct {
 type Explanation struct {
 	// Rule is the entry rule, such as kubernetes.authorization.allow.
 	Rule string
+	// About says what of the input the rule was asked about, where it is asked more
+	// than once or sees something else than others; "" elsewhere.
+	About string
 	// Defined says that a policy has the rule; the rest is zero where none has.
 	Defined bool
 	// Interpreted says why the rule is left to OPA's interpreter; "" when it is

@@ -61,6 +61,11 @@ func (p Profile) Defines(rules ...SchedulingRule) bool {
 	return slices.ContainsFunc(rules, func(which SchedulingRule) bool { return p.rule(which).evaluator != nil })
 }
 
+// DefinesAny reports whether a policy has any rule of the profile.
+func (p Profile) DefinesAny() bool {
+	return slices.ContainsFunc(p.view.rules[p.first:p.first+schedulingRules], func(r *rule) bool { return r.evaluator != nil })
+}
+
 // ReadsNode reports whether one of the rules may read input.node.
 func (p Profile) ReadsNode(rules ...SchedulingRule) bool {
 	return slices.ContainsFunc(rules, func(which SchedulingRule) bool { return p.rule(which).nodes.reads != nil })

@@ -56,7 +56,9 @@ func preemptionText(r *rand.Rand) string {
 			of+".quantities.free.memory == "+some(`"1"`, `"2"`), of+".requested.pods > "+n(4), pods(of+".pods"),
 		)
 	}
-	node := func() string { return some(`input.node.zone == "a"`, `input.node.zone == input.pod.zone`, `input.pod.size > `+n(3)) }
+	node := func() string {
+		return some(`input.node.zone == "a"`, `input.node.zone == input.pod.zone`, `input.pod.size > `+n(3))
+	}
 	shared := func() string { return some(amounts("input.state"), amounts("input.state"), node()) }
 	victims := func() string {
 		return some(

@@ -12,73 +12,180 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/verdict-dev/verdict/internal/cluster"
+	"github.com/verdict-dev/verdict/internal/config"
 	"github.com/verdict-dev/verdict/policy"
 )
 
+// explanation is what the flags of explain say.
+type explanation struct {
+	file, point, detail, profile, verb, identity string
+	directories                                  []string
+}
+
 func explainCommand() *cobra.Command {
-	var (
-		file        string
-		directories []string
-		point       string
-		detail      string
-	)
+	var x explanation
 	command := &cobra.Command{
 		Use:   "explain FILE",
 		Short: "Print what the policies say of one input, and why",
 		Long: `Ask the entry rules of one extension point about the JSON document in FILE, or
-on standard input for "-", which is what policies see as input: a
-SubjectAccessReview in its v1 form, {"pod": …, "node": …}, or a TokenReview with
-what a token proves at "identity". data.cluster is empty.
+on standard input for "-":
+
+  authorization   a SubjectAccessReview, v1 or v1beta1
+  authentication  a TokenReview, v1 or v1beta1, with what its token proves at
+                  "identity" or in --identity; else the sources of --config
+                  verify the token, which is printed nowhere
+  scheduling      what policies see, {"pod": …, "node": …, "state": …}, for
+                  preempt also "victims"; or the body of a scheduler's call with
+                  whole nodes
+
+data.cluster is empty.
 
 The explanation is OPA's interpreter's. Where a rule is compiled both are asked,
 and that they disagree is an error.`,
 		Args: oneArgument("the file with the input"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if !slices.Contains(policy.Details(), policy.Detail(detail)) {
-				return usageError{fmt.Errorf("--detail: must be one of %v", policy.Details())}
-			}
-			c, err := policyConfiguration(file, directories)
-			if err != nil {
-				return usageError{err}
-			}
-			text, err := readArgument(cmd, args[0])
-			if err != nil {
-				return usageError{err}
-			}
-			document, err := policy.ParseObject(text)
-			if err != nil {
-				return usageError{fmt.Errorf("%s: %w", args[0], err)}
-			}
-			defer document.Release()
-			if err := checkInput(point, document.Root()); err != nil {
-				return usageError{fmt.Errorf("%s: %w", args[0], err)}
-			}
-			revision, err := compilePolicies(cmd.Context(), c)
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), explainTimeout)
-			defer cancel()
-			explained, err := revision.View().Explain(ctx, point, document.Root())
-			switch {
-			case errors.Is(err, policy.ErrNoSuchPoint):
-				return usageError{fmt.Errorf("--point: %w", err)}
-			case err != nil:
-				return err
-			}
-			return writeExplanation(cmd.OutOrStdout(), explained, policy.Detail(detail))
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return x.run(cmd, args[0]) },
 	}
 	set := command.Flags()
-	set.StringVar(&file, "config", "", "configuration file, for its policies, entry rules and allowed hosts")
-	set.StringArrayVar(&directories, "policy", nil, "folder of .rego, data.json and data.yaml files, instead of the starter policies (repeatable)")
-	set.StringVar(&point, "point", "authorization", "who asks: authentication, authorization or scheduling")
-	set.StringVar(&detail, "detail", string(policy.DetailRules), "steps to print: rules that gave something, notes of trace(…), fails, or full")
+	set.StringVar(&x.file, "config", "", "configuration file, for its policies, entry rules, profiles, allowed hosts and identity sources")
+	set.StringArrayVar(&x.directories, "policy", nil, "folder of .rego, data.json and data.yaml files, instead of the starter policies (repeatable)")
+	set.StringVar(&x.point, "point", "authorization", "who asks: authentication, authorization or scheduling")
+	set.StringVar(&x.profile, "profile", "", "profile of scheduling whose rules are asked, instead of the default one")
+	set.StringVar(&x.verb, "verb", "", "what the scheduler asks: filter, prioritize, preempt or bind (default filter and prioritize)")
+	set.StringVar(&x.identity, "identity", "", "JSON file with what the token of a TokenReview proves: source, type, subject, claims, audiences, expires")
+	set.StringVar(&x.detail, "detail", string(policy.DetailRules), "steps to print: rules that gave something, notes of trace(…), fails, or full")
 	return command
 }
 
+// check completes the flags, some of which are of one point alone.
+func (x *explanation) check(pointSaid bool) error {
+	if !slices.Contains(policy.Details(), policy.Detail(x.detail)) {
+		return fmt.Errorf("--detail: must be one of %v", policy.Details())
+	}
+	if x.verb != "" && !slices.Contains(policy.Verbs(), policy.Verb(x.verb)) {
+		return fmt.Errorf("--verb: %w", policy.ErrNoSuchVerb)
+	}
+	for _, flag := range []struct{ name, value, point string }{
+		{"--profile", x.profile, "scheduling"}, {"--verb", x.verb, "scheduling"}, {"--identity", x.identity, "authentication"},
+	} {
+		if flag.value == "" {
+			continue
+		}
+		if pointSaid && x.point != flag.point {
+			return fmt.Errorf("%s: is for --point %s", flag.name, flag.point)
+		}
+		x.point, pointSaid = flag.point, true
+	}
+	if !slices.Contains([]string{"authentication", "authorization", "scheduling"}, x.point) {
+		return fmt.Errorf("--point: %w", policy.ErrNoSuchPoint)
+	}
+	return nil
+}
+
+func (x *explanation) run(cmd *cobra.Command, name string) error {
+	if err := x.check(cmd.Flags().Changed("point")); err != nil {
+		return usageError{err}
+	}
+	c, err := policyConfiguration(x.file, x.directories)
+	if err != nil {
+		return usageError{err}
+	}
+	if x.profile != "" && x.file == "" && !slices.Contains(c.Scheduling.Profiles, x.profile) {
+		c.Scheduling.Profiles = append(c.Scheduling.Profiles, x.profile) // no configuration says otherwise
+	}
+	identityText, err := readIdentity(x.identity)
+	if err != nil {
+		return usageError{err}
+	}
+	text, err := readArgument(cmd, name)
+	if err != nil {
+		return usageError{err}
+	}
+	if document, err := policy.ParseObject(text); err != nil {
+		return usageError{fmt.Errorf("%s: %w", name, err)}
+	} else {
+		document.Release()
+	}
+	revision, err := compilePolicies(cmd.Context(), c)
+	if err != nil {
+		return err
+	}
+	for _, warning := range revision.Warnings() {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", warning.String())
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), explainTimeout)
+	defer cancel()
+	err = x.explain(ctx, cmd.OutOrStdout(), revision.View(), c, text, identityText)
+	if usage, ok := errors.AsType[usageError](err); ok {
+		return usageError{fmt.Errorf("%s: %w", name, usage.error)}
+	}
+	return err
+}
+
+func (x *explanation) explain(ctx context.Context, w io.Writer, view *policy.View, c *config.Configuration, text, identityText []byte) error {
+	var explained policy.Explained
+	var err error
+	switch x.point {
+	case "scheduling":
+		return x.explainScheduling(ctx, w, view, c, text)
+	case "authentication":
+		if x.file == "" {
+			c = nil
+		}
+		explained, err = explainToken(ctx, view, text, identityText, c)
+	default:
+		explained, err = explainReview(ctx, view, text)
+	}
+	if err != nil {
+		return err
+	}
+	return writeExplanation(w, explained, policy.Detail(x.detail))
+}
+
+func (x *explanation) explainScheduling(ctx context.Context, w io.Writer, view *policy.View, c *config.Configuration, text []byte) error {
+	profile := view.DefaultProfile()
+	if x.profile != "" {
+		named, ok := view.Profile(x.profile)
+		switch {
+		case !ok:
+			return usageError{fmt.Errorf("--profile: there is no profile %q: add it to scheduling.profiles, which are %q", x.profile, c.Scheduling.Profiles)}
+		case !named.DefinesAny():
+			return usageError{fmt.Errorf("--profile: no policy has a rule of the profile %q: write some in package kubernetes.scheduler.%[1]s", x.profile)}
+		}
+		profile = named
+	}
+	placements, verb, err := readPlacements(text, policy.Verb(x.verb), cluster.PodStateReader(c.Scheduling.PodAnnotations))
+	if err != nil {
+		return usageError{err}
+	}
+	for i, placement := range placements {
+		explained, err := view.ExplainPlacement(ctx, profile, verb, placement.input)
+		if errors.Is(err, policy.ErrTimeout) {
+			return err
+		}
+		if err != nil {
+			return usageError{err}
+		}
+		if !slices.ContainsFunc(explained.Rules, func(rule policy.Explanation) bool { return rule.Defined }) {
+			explained.Outcome += ": no policy has a rule for this"
+		}
+		if placement.node != "" {
+			explained.Outcome = "node " + placement.node + ": " + explained.Outcome
+		}
+		if i > 0 {
+			if _, err := io.WriteString(w, "\n"); err != nil {
+				return err
+			}
+		}
+		if err := writeExplanation(w, explained, policy.Detail(x.detail)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // explainTimeout is how long the rules may take: longer than in a request, since
-// every step is told.
+// somebody waits for the explanation alone.
 const explainTimeout = time.Minute
 
 func readArgument(cmd *cobra.Command, name string) ([]byte, error) {
@@ -92,22 +199,6 @@ func readArgument(cmd *cobra.Command, name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// checkInput refuses what a policy never sees: other versions, and tokens.
-func checkInput(point string, input policy.Value) error {
-	want := map[string]string{"authorization": "authorization.k8s.io/v1", "authentication": "authentication.k8s.io/v1"}[point]
-	got, err := input.String("apiVersion")
-	if err != nil {
-		return err
-	}
-	if want != "" && got != "" && got != want {
-		return fmt.Errorf("apiVersion %s: policies see the %s form, write it so", got, want)
-	}
-	if point == "authentication" {
-		input.Get("spec").Hide("token")
-	}
-	return nil
-}
-
 var errDisagreement = errors.New("a compiled rule and OPA's interpreter disagree, which is a defect: please report it, and set policy.evaluator to interpreter meanwhile")
 
 func writeExplanation(w io.Writer, explained policy.Explained, detail policy.Detail) error {
@@ -116,7 +207,7 @@ func writeExplanation(w io.Writer, explained policy.Explained, detail policy.Det
 	disagree := false
 	for i := range explained.Rules {
 		rule := &explained.Rules[i]
-		fmt.Fprintf(&b, "\n%s\n", rule.Rule)
+		fmt.Fprintf(&b, "\n%s\n", strings.TrimSuffix(rule.Rule+" "+rule.About, " "))
 		if !rule.Defined {
 			b.WriteString("  no policy has this rule\n")
 			continue

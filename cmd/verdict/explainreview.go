@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/verdict-dev/verdict/handlers"
+	"github.com/verdict-dev/verdict/internal/config"
+	"github.com/verdict-dev/verdict/internal/identity"
+	"github.com/verdict-dev/verdict/policy"
+)
+
+// explainReview explains a SubjectAccessReview of either version.
+func explainReview(ctx context.Context, view *policy.View, text []byte) (policy.Explained, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return policy.Explained{}, usageError{err}
+	}
+	document, err := parseReview(members, "authorization.k8s.io/v1", "SubjectAccessReview")
+	if err != nil {
+		return policy.Explained{}, usageError{err}
+	}
+	if err := handlers.CapturedAccessReview(document.Root()); err != nil {
+		return policy.Explained{}, usageError{fmt.Errorf("%w; --point authorization takes a SubjectAccessReview", err)}
+	}
+	return view.Explain(ctx, "authorization", document.Root())
+}
+
+// errNoIdentity says how to tell what a token proves.
+var errNoIdentity = errors.New(`identity: is missing: rules are asked about what a token proves. Write it at "identity", give it in a file with --identity, or have the token verified by the sources of --config`)
+
+// errRefusedToken says what becomes of a token that proves nothing.
+var errRefusedToken = errors.New("not authenticated")
+
+// explainToken explains a TokenReview of either version. What its token proves is
+// the member identity, or what identityText says, or what the sources of the
+// configuration say of it: c is nil without one. The token goes nowhere else.
+func explainToken(ctx context.Context, view *policy.View, text, identityText []byte, c *config.Configuration) (policy.Explained, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return policy.Explained{}, usageError{err}
+	}
+	if identityText != nil {
+		if members["identity"] != nil {
+			return policy.Explained{}, usageError{errors.New("identity: is in the document and in --identity: give one")}
+		}
+		members["identity"] = identityText
+	}
+	if len(members["identity"]) > 0 && members["identity"][0] != '{' {
+		return policy.Explained{}, usageError{errors.New("identity: must be an object, such as {\"source\": …, \"type\": …, \"subject\": …, \"claims\": {…}}")}
+	}
+	review, token, audiences, err := readTokenReview(members)
+	if err != nil {
+		return policy.Explained{}, usageError{fmt.Errorf("%w; --point authentication takes a TokenReview", err)}
+	}
+	if members["identity"] == nil {
+		if token == "" || c == nil || len(c.Authentication.Sources) == 0 {
+			return policy.Explained{}, usageError{errNoIdentity}
+		}
+		proved, err := verifyToken(ctx, c, token)
+		if err == nil && !handlers.AcceptsAudiences(proved, audiences, c.Authentication.Audiences) {
+			err = fmt.Errorf("%w: source %s takes the token, which is for the audiences %q and not for those asked for", errRefusedToken, proved.Source, proved.Audiences)
+		}
+		if errors.Is(err, errRefusedToken) {
+			return policy.Explained{Outcome: err.Error()}, nil
+		}
+		if err != nil {
+			return policy.Explained{}, err
+		}
+		if members["identity"], err = proved.JSON(); err != nil {
+			return policy.Explained{}, err
+		}
+		if review, _, _, err = readTokenReview(members); err != nil {
+			return policy.Explained{}, err
+		}
+	}
+	return view.Explain(ctx, "authentication", review.Root())
+}
+
+// readTokenReview brings a review into the form in which policies see it.
+func readTokenReview(members map[string]json.RawMessage) (review *policy.JSON, token string, audiences []string, err error) {
+	if review, err = parseReview(members, "authentication.k8s.io/v1", "TokenReview"); err != nil {
+		return nil, "", nil, err
+	}
+	token, audiences, err = handlers.CapturedTokenReview(review.Root())
+	return review, token, audiences, err
+}
+
+// parseReview is the review with these members, of that version and kind where it
+// does not say.
+func parseReview(members map[string]json.RawMessage, version, kind string) (*policy.JSON, error) {
+	for name, value := range map[string]string{"apiVersion": version, "kind": kind} {
+		if members[name] == nil {
+			members[name] = json.RawMessage(`"` + value + `"`)
+		}
+	}
+	text, err := json.Marshal(members)
+	if err != nil {
+		return nil, err
+	}
+	return policy.ParseObject(text)
+}
+
+// sourcesTimeout is how long the sources of identities may take to be ready.
+const sourcesTimeout = 10 * time.Second
+
+// verifyToken asks the sources of the configuration, as serve does.
+func verifyToken(ctx context.Context, c *config.Configuration, token string) (policy.Identity, error) {
+	log := zap.NewNop()
+	made, err := newIdentities(ctx, c, log, newObserver(log, prometheus.NewRegistry()), identity.NewMetrics(nil))
+	if err != nil {
+		return policy.Identity{}, err
+	}
+	ctx, stop := context.WithTimeout(ctx, sourcesTimeout)
+	defer stop()
+	for _, run := range made.run {
+		go run(ctx)
+	}
+	chain := identity.NewChain(made.metrics, made.sources...)
+	chain.LimitTokens(int(c.Server.Limits.TokenBytes))
+	parsed := identity.ParseToken(token)
+	const pause = 50 * time.Millisecond
+	for chain.Ready() != nil && ctx.Err() == nil {
+		time.Sleep(pause)
+	}
+	proved, _, err := chain.Verify(ctx, parsed)
+	if errors.Is(err, policy.ErrUnknownToken) {
+		return proved, fmt.Errorf("%w: %w", errRefusedToken, err)
+	}
+	return proved, err
+}
+
+// readIdentity reads the file that says what a token proves; nil without one.
+func readIdentity(file string) ([]byte, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file) //nolint:gosec // the user names it
+	if err != nil {
+		return nil, fmt.Errorf("--identity: %w", err)
+	}
+	document, err := policy.ParseObject(text)
+	if err != nil {
+		return nil, fmt.Errorf("--identity: %s: %w", file, err)
+	}
+	document.Release()
+	return text, nil
+}

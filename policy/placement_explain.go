@@ -1,0 +1,261 @@
+package policy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Verb is what kube-scheduler asks an extender for.
+type Verb string
+
+// The verbs of a scheduler extender.
+const (
+	FilterVerb     Verb = "filter"
+	PrioritizeVerb Verb = "prioritize"
+	PreemptVerb    Verb = "preempt"
+	BindVerb       Verb = "bind"
+)
+
+// Verbs are all of them.
+func Verbs() []Verb { return []Verb{FilterVerb, PrioritizeVerb, PreemptVerb, BindVerb} }
+
+// PlacementInput holds the members of `input` of a pod on a node, as JSON. Nil
+// is a member that is absent.
+type PlacementInput struct {
+	Pod, Node, State json.RawMessage
+	// Victims are the pods to evict, for PreemptVerb. Each has the form of an item
+	// of input.state.pods.
+	Victims []json.RawMessage
+	// StateWithout is the state without the victims, for PreemptVerb. Nil means
+	// that it follows from State and Victims.
+	StateWithout json.RawMessage
+}
+
+// ErrNoSuchVerb says that kube-scheduler asks no extender that.
+var ErrNoSuchVerb = errors.New("must be filter, prioritize, preempt or bind")
+
+// ExplainPlacement asks the rules of a profile that the verb asks, in its order,
+// about one pod on one node; "" asks those of filter and prioritize. Preempt asks
+// reject in the state without the victims, and protect about each of them. An
+// error says what in the input cannot be; or it is ErrNoSuchVerb, or ErrTimeout.
+func (v *View) ExplainPlacement(ctx context.Context, profile Profile, verb Verb, input PlacementInput) (Explained, error) {
+	asked, err := profile.questions(verb, input)
+	if err != nil {
+		return Explained{}, err
+	}
+	out, _, err := apart(ctx, func(ctx context.Context) (Explained, error) { return v.explainPlacement(ctx, verb, asked) })
+	return out, err
+}
+
+// placementAsked is one rule that is asked about one input.
+type placementAsked struct {
+	rule  *rule
+	which SchedulingRule
+	input map[string]json.RawMessage
+	about string
+}
+
+func (p Profile) questions(verb Verb, input PlacementInput) ([]placementAsked, error) {
+	var state *NodeState
+	if input.State != nil {
+		var err error
+		if state, input.State, err = completed(input.State); err != nil {
+			return nil, err
+		}
+	}
+	now := map[string]json.RawMessage{podName: input.Pod, nodeName: input.Node, stateName: input.State}
+	ask := func(which ...SchedulingRule) []placementAsked {
+		var out []placementAsked
+		for _, each := range which {
+			out = append(out, placementAsked{rule: p.rule(each), which: each, input: now})
+		}
+		return out
+	}
+	if verb != PreemptVerb && (len(input.Victims) > 0 || input.StateWithout != nil) {
+		return nil, fmt.Errorf("%s: only preempt is about pods to evict", victimsName)
+	}
+	switch verb {
+	case "":
+		return ask(Unresolvable, Reject, Score), nil
+	case FilterVerb:
+		return ask(Unresolvable, Reject), nil
+	case PrioritizeVerb:
+		return ask(Score), nil
+	case BindVerb:
+		return ask(BindDeny, BindAnnotate), nil
+	case PreemptVerb:
+		return p.preemptQuestions(input, state, ask(Unresolvable))
+	}
+	return nil, ErrNoSuchVerb
+}
+
+// completed is a state, and it as policies see it: what is free follows from the
+// rest. A state that says that alone stays as it is, and gives nil.
+func completed(text json.RawMessage) (*NodeState, json.RawMessage, error) {
+	state, whole, err := parseNodeState(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s.%w", stateName, err)
+	}
+	if !whole {
+		return nil, text, nil
+	}
+	full, err := state.JSON()
+	return state, full, err
+}
+
+func (p Profile) preemptQuestions(input PlacementInput, state *NodeState, asked []placementAsked) ([]placementAsked, error) {
+	input.Victims = slices.Clone(input.Victims)
+	victims := make([]*PodState, len(input.Victims))
+	uids := make([]string, len(input.Victims))
+	for i, text := range input.Victims {
+		victim, err := parsePodState(text)
+		if err == nil && victim.UID == "" {
+			err = errors.New("uid: is missing, by which the victim is found among state.pods")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s[%d].%w", victimsName, i, err)
+		}
+		victims[i], uids[i] = victim, victim.UID
+		if input.Victims[i], err = victim.JSON(); err != nil {
+			return nil, fmt.Errorf("%s[%d]: %w", victimsName, i, err)
+		}
+	}
+	without, err := stateWithout(input, state, uids)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", stateWithoutName, err)
+	}
+	then := map[string]json.RawMessage{podName: input.Pod, nodeName: input.Node, stateName: without}
+	asked = append(asked, placementAsked{rule: p.rule(Reject), which: Reject, input: then, about: "in the state without the victims"})
+	list, err := json.Marshal(append([]json.RawMessage{}, input.Victims...))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", victimsName, err)
+	}
+	protect := func(about string, victim json.RawMessage) {
+		asked = append(asked, placementAsked{rule: p.rule(Protect), which: Protect, about: about, input: map[string]json.RawMessage{
+			podName: input.Pod, nodeName: input.Node, stateName: input.State,
+			stateWithoutName: without, victimsName: list, victimName: victim,
+		}})
+	}
+	switch {
+	case p.ReadsVictim():
+		for i, victim := range victims {
+			protect("of victim "+victim.Namespace+"/"+victim.Name, input.Victims[i])
+		}
+	case len(victims) == 0 && p.ReadsVictims():
+	default:
+		protect("", nil)
+	}
+	return asked, nil
+}
+
+// stateWithout is the state without the victims, which have those UIDs; nil where
+// there is no state.
+func stateWithout(input PlacementInput, state *NodeState, uids []string) (json.RawMessage, error) {
+	switch {
+	case input.StateWithout != nil:
+		_, full, err := completed(input.StateWithout)
+		return full, err
+	case state != nil:
+		return state.Without(uids...).JSON()
+	case input.State != nil:
+		return nil, errors.New("is missing: it follows from allocatable, requested and pods of state, and not from what is free; write the one or the others")
+	}
+	return nil, nil
+}
+
+func (v *View) explainPlacement(ctx context.Context, verb Verb, asked []placementAsked) (Explained, error) {
+	var out Explained
+	said := placementSaid{verb: verb}
+	for _, each := range asked {
+		members := map[string]json.RawMessage{}
+		for name, value := range each.input {
+			if value != nil {
+				members[name] = value
+			}
+		}
+		text, err := json.Marshal(members)
+		if err != nil {
+			return out, err
+		}
+		document, err := ParseObject(text)
+		if err != nil {
+			return out, err
+		}
+		x, value := v.explain(ctx, each.rule, document.Root())
+		document.Release()
+		x.About = each.about
+		out.Rules = append(out.Rules, x)
+		said.add(each.which, x, value)
+	}
+	out.Outcome = said.outcome()
+	return out, nil
+}
+
+// placementSaid is what the rules of a verb came to: the first that refuses
+// decides, as it does in a call.
+type placementSaid struct {
+	verb        Verb
+	refused     string
+	score       int64
+	annotations map[string]string
+}
+
+func (s *placementSaid) add(which SchedulingRule, x Explanation, value any) {
+	if s.refused == "" && x.Err != nil {
+		s.refused = "error"
+	}
+	switch value := value.(type) {
+	case int64:
+		s.score = value
+	case map[string]string:
+		s.annotations = value
+	case []string:
+		if s.refused == "" && len(value) > 0 {
+			s.refused = refusedBy(s.verb, which)
+		}
+	}
+}
+
+func refusedBy(verb Verb, which SchedulingRule) string {
+	switch {
+	case which == BindDeny:
+		return "not bound: denied"
+	case which == Protect:
+		return "nobody is evicted here: a victim is protected"
+	case verb == PreemptVerb && which == Reject:
+		return "nobody is evicted here: the node is rejected without the victims too"
+	case verb == PreemptVerb:
+		return "nobody is evicted here: no eviction cures what rejects the node"
+	case which == Unresolvable:
+		return "rejected, and no eviction cures it"
+	}
+	return "rejected"
+}
+
+func (s *placementSaid) outcome() string {
+	switch {
+	case s.refused != "":
+		return s.refused
+	case s.verb == PrioritizeVerb:
+		return fmt.Sprintf("score %d", s.score)
+	case s.verb == PreemptVerb:
+		return "the victims may be evicted"
+	case s.verb == FilterVerb:
+		return "accepted"
+	case s.verb == BindVerb:
+		var list []string
+		for name, value := range s.annotations {
+			list = append(list, name+"="+value)
+		}
+		slices.Sort(list)
+		if len(list) == 0 {
+			return "bound"
+		}
+		return "bound, with the annotations " + strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("accepted, score %d", s.score)
+}
