@@ -11,7 +11,12 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/verdict-dev/verdict/e2e/controlplane"
 )
@@ -24,11 +29,11 @@ type impersonationCase struct {
 	caller  string
 	subject string
 	// rules let the caller impersonate in this mode, whomever.
-	rules string
-	// trusted and others are flags of kubectl: as somebody whom the guard rails
-	// keep, and as somebody whom they do not. The latter is empty where the mode
-	// is for trusted ones alone.
-	trusted, others []string
+	rules []rbacv1.PolicyRule
+	// trusted is somebody whom the guard rails keep, and others somebody whom they
+	// do not, nil where the mode is for the trusted alone.
+	trusted rest.ImpersonationConfig
+	others  *rest.ImpersonationConfig
 }
 
 // TestImpersonation impersonates in every mode that kube-apiserver has, with
@@ -49,13 +54,13 @@ func TestImpersonation(t *testing.T) {
 		for _, c := range cases {
 			t.Run(c.mode, func(t *testing.T) {
 				if c.others != nil {
-					refused(t, c.caller, []string{"Forbidden"}, listAs(c.others)...)
+					soonForbidden(t, c.caller, "", *c.others)
 				}
 				letImpersonate(t, c)
 				if c.others != nil {
-					soonAllowed(t, c.caller, listAs(c.others))
+					soonAllowed(t, c.caller, *c.others)
 				}
-				soonRefused(t, c.caller, "users trusted with kube-system are impersonated by trusted groups alone", listAs(c.trusted))
+				soonForbidden(t, c.caller, "users trusted with kube-system are impersonated by trusted groups alone", c.trusted)
 			})
 		}
 	})
@@ -64,7 +69,7 @@ func TestImpersonation(t *testing.T) {
 		for _, c := range cases {
 			t.Run(c.mode, func(t *testing.T) {
 				letImpersonate(t, c)
-				soonAllowed(t, c.caller, listAs(c.trusted))
+				soonAllowed(t, c.caller, c.trusted)
 			})
 		}
 	})
@@ -75,10 +80,9 @@ func TestImpersonation(t *testing.T) {
 		for _, c := range cases {
 			t.Run(c.mode, func(t *testing.T) {
 				letImpersonate(t, c)
-				for _, flags := range [][]string{c.trusted, c.others} {
-					if flags != nil {
-						soonRefused(t, c.caller, "kubernetes.authorization.deny", listAs(flags))
-					}
+				soonForbidden(t, c.caller, "kubernetes.authorization.deny", c.trusted)
+				if c.others != nil {
+					soonForbidden(t, c.caller, "kubernetes.authorization.deny", *c.others)
 				}
 			})
 		}
@@ -97,9 +101,9 @@ func TestImpersonation(t *testing.T) {
 			}
 			t.Run(c.mode, func(t *testing.T) {
 				if c.others != nil {
-					allowed(t, c.caller, listAs(c.others)...)
+					soonAllowed(t, c.caller, *c.others)
 				}
-				refused(t, c.caller, []string{"Forbidden"}, listAs(c.trusted)...)
+				soonForbidden(t, c.caller, "", c.trusted)
 			})
 		}
 	})
@@ -111,32 +115,35 @@ const (
 	robot  = "--serviceaccount=payments:robot"
 )
 
-func listAs(flags []string) []string {
-	return append([]string{"get", "configmaps", "--namespace=search"}, flags...)
+// listAs lists config maps in one request, as somebody else.
+func listAs(t *testing.T, kubeconfig string, who rest.ImpersonationConfig) error {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	must(t, err)
+	config.Impersonate = who
+	client, err := kubernetes.NewForConfig(config)
+	must(t, err)
+	_, err = client.CoreV1().ConfigMaps("search").List(t.Context(), metav1.ListOptions{})
+	return err
 }
 
 // soonAllowed is allowed once RBAC has seen what was bound.
-func soonAllowed(t *testing.T, kubeconfig string, args []string) {
+func soonAllowed(t *testing.T, kubeconfig string, who rest.ImpersonationConfig) {
 	t.Helper()
-	eventually(t, 30*time.Second, func() error {
-		if result := kubectl(t, kubeconfig, args...); result.Exit != 0 {
-			return fmt.Errorf("kubectl %s: %s", strings.Join(args, " "), result)
-		}
-		return nil
-	})
+	eventually(t, 30*time.Second, func() error { return listAs(t, kubeconfig, who) })
 }
 
-// soonRefused is refused with a text, which needs RBAC to have seen what was
-// bound, and never allowed.
-func soonRefused(t *testing.T, kubeconfig, text string, args []string) {
+// soonForbidden is refused with a text, which needs RBAC to have seen what was
+// bound, and is never allowed.
+func soonForbidden(t *testing.T, kubeconfig, text string, who rest.ImpersonationConfig) {
 	t.Helper()
 	eventually(t, 30*time.Second, func() error {
-		result := kubectl(t, kubeconfig, args...)
-		if result.Exit == 0 {
-			t.Fatalf("kubectl %s succeeded: %s", strings.Join(args, " "), result)
+		err := listAs(t, kubeconfig, who)
+		if !apierrors.IsForbidden(err) {
+			t.Fatalf("as %+v: error %v, want Forbidden", who, err)
 		}
-		if !strings.Contains(result.Stderr, text) {
-			return fmt.Errorf("kubectl %s does not say %q: %s", strings.Join(args, " "), text, result)
+		if !strings.Contains(err.Error(), text) {
+			return fmt.Errorf("as %+v: %w, want one that says %q", who, err, text)
 		}
 		return nil
 	})
@@ -148,63 +155,67 @@ func impersonationCases(t *testing.T) []impersonationCase {
 	t.Helper()
 	caller, err := shared.CertificateKubeconfig("impersonator")
 	must(t, err)
-	constrained := func(mode, resources string) string {
-		return fmt.Sprintf(`[
-			{"apiGroups": ["authentication.k8s.io"], "resources": [%s], "verbs": ["impersonate:%s"]},
-			{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["impersonate-on:%s:list"]}]`, resources, mode, mode)
+	constrained := func(mode string, resources ...string) []rbacv1.PolicyRule {
+		return []rbacv1.PolicyRule{
+			{APIGroups: []string{"authentication.k8s.io"}, Resources: resources, Verbs: []string{"impersonate:" + mode}},
+			{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"impersonate-on:" + mode + ":list"}},
+		}
+	}
+	legacy := []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"users", "groups", "serviceaccounts"}, Verbs: []string{"impersonate"}},
 	}
 	return []impersonationCase{
 		{
 			mode: "associated-node", caller: boundToNode(t, "impersonation-node"), subject: robot,
-			rules:   constrained("associated-node", `"nodes"`),
-			trusted: []string{"--as=system:node:impersonation-node"},
+			rules:   constrained("associated-node", "nodes"),
+			trusted: rest.ImpersonationConfig{UserName: "system:node:impersonation-node"},
 		},
 		{
 			mode: "arbitrary-node", caller: caller, subject: person,
-			rules:   constrained("arbitrary-node", `"nodes"`),
-			trusted: []string{"--as=system:node:anywhere"},
+			rules:   constrained("arbitrary-node", "nodes"),
+			trusted: rest.ImpersonationConfig{UserName: "system:node:anywhere"},
 		},
 		{
 			mode: "serviceaccount", caller: caller, subject: person,
-			rules:   constrained("serviceaccount", `"serviceaccounts"`),
-			trusted: []string{"--as=system:serviceaccount:kube-system:generic-garbage-collector"},
-			others:  []string{"--as=system:serviceaccount:search:indexer"},
+			rules:   constrained("serviceaccount", "serviceaccounts"),
+			trusted: rest.ImpersonationConfig{UserName: "system:serviceaccount:kube-system:generic-garbage-collector"},
+			others:  &rest.ImpersonationConfig{UserName: "system:serviceaccount:search:indexer"},
 		},
 		{
 			mode: "user-info, a user", caller: caller, subject: person,
-			rules:   constrained("user-info", `"users"`),
-			trusted: []string{"--as=system:kube-controller-manager"},
-			others:  []string{"--as=dora"},
+			rules:   constrained("user-info", "users"),
+			trusted: rest.ImpersonationConfig{UserName: "system:kube-controller-manager"},
+			others:  &rest.ImpersonationConfig{UserName: "dora"},
 		},
 		{
 			mode: "user-info, groups", caller: caller, subject: person,
-			rules:   constrained("user-info", `"users", "groups"`),
-			trusted: []string{"--as=dora", "--as-group=staff", "--as-group=system:nodes"},
-			others:  []string{"--as=dora", "--as-group=staff"},
+			rules:   constrained("user-info", "users", "groups"),
+			trusted: rest.ImpersonationConfig{UserName: "dora", Groups: []string{"staff", "system:nodes"}},
+			others:  &rest.ImpersonationConfig{UserName: "dora", Groups: []string{"staff"}},
 		},
 		{
 			mode: "user-info, many groups", caller: caller, subject: person,
-			rules:   constrained("user-info", `"users", "groups"`),
-			trusted: []string{"--as=dora", "--as-group=a", "--as-group=b", "--as-group=c", "--as-group=system:nodes"},
-			others:  []string{"--as=dora", "--as-group=a", "--as-group=b", "--as-group=c", "--as-group=d"},
+			rules:   constrained("user-info", "users", "groups"),
+			trusted: rest.ImpersonationConfig{UserName: "dora", Groups: []string{"a", "b", "c", "system:nodes"}},
+			others:  &rest.ImpersonationConfig{UserName: "dora", Groups: []string{"a", "b", "c", "d"}},
 		},
 		{
 			mode: "user-info, uid and extra", caller: caller, subject: person,
-			rules:   constrained("user-info", `"users", "uids", "userextras/example.com/shift"`),
-			trusted: []string{"--as=system:kube-controller-manager", "--as-uid=1", "--as-user-extra=example.com/shift=early"},
-			others:  []string{"--as=dora", "--as-uid=1", "--as-user-extra=example.com/shift=early"},
+			rules:   constrained("user-info", "users", "uids", "userextras/example.com/shift"),
+			trusted: rest.ImpersonationConfig{UserName: "system:kube-controller-manager", UID: "1", Extra: map[string][]string{"example.com/shift": {"early"}}},
+			others:  &rest.ImpersonationConfig{UserName: "dora", UID: "1", Extra: map[string][]string{"example.com/shift": {"early"}}},
 		},
 		{
 			mode: "legacy", caller: caller, subject: person,
-			rules:   `[{"apiGroups": [""], "resources": ["users", "groups", "serviceaccounts"], "verbs": ["impersonate"]}]`,
-			trusted: []string{"--as=frank", "--as-group=system:masters"},
-			others:  []string{"--as=frank", "--as-group=staff"},
+			rules:   legacy,
+			trusted: rest.ImpersonationConfig{UserName: "frank", Groups: []string{"system:masters"}},
+			others:  &rest.ImpersonationConfig{UserName: "frank", Groups: []string{"staff"}},
 		},
 		{
 			mode: "legacy, a service account", caller: caller, subject: person,
-			rules:   `[{"apiGroups": [""], "resources": ["users", "groups", "serviceaccounts"], "verbs": ["impersonate"]}]`,
-			trusted: []string{"--as=system:serviceaccount:kube-system:token-cleaner"},
-			others:  []string{"--as=system:serviceaccount:search:crawler"},
+			rules:   legacy,
+			trusted: rest.ImpersonationConfig{UserName: "system:serviceaccount:kube-system:token-cleaner"},
+			others:  &rest.ImpersonationConfig{UserName: "system:serviceaccount:search:crawler"},
 		},
 	}
 }
@@ -239,9 +250,9 @@ func boundToNode(t *testing.T, name string) string {
 // letImpersonate has RBAC allow what the case needs, until the test ends.
 func letImpersonate(t *testing.T, c impersonationCase) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "role.json")
-	write(t, file, fmt.Sprintf(`{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "impersonate"}, "rules": %s}`, c.rules))
-	allowed(t, shared.AdminKubeconfig, "create", "--filename", file)
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "impersonate"}, Rules: c.rules}
+	_, err := admin(t).RbacV1().ClusterRoles().Create(t.Context(), role, createOptions)
+	must(t, err)
 	t.Cleanup(func() { deleteNow(t, "clusterrole", "impersonate") })
 	allowed(t, shared.AdminKubeconfig, "create", "clusterrolebinding", "impersonate", "--clusterrole=impersonate", c.subject)
 	t.Cleanup(func() { deleteNow(t, "clusterrolebinding", "impersonate") })
