@@ -70,6 +70,7 @@ func (c *carried) build(l *load, content Content, options Options) (*Revision, e
 		for _, mistake := range footprint.CheckAnnotations(next.own) {
 			found.at(mistake.Location, "%s", mistake.Message)
 		}
+		mergeAnnotations(parsed, &found)
 		defined = checkShapes(next.own, entries, &found)
 		next.names = namesIn(parsed, c.policies)
 	}
