@@ -1,6 +1,9 @@
 package evaluator
 
 import (
+	"slices"
+	"strconv"
+
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/ir"
 )
@@ -64,14 +67,71 @@ func elementKeys(blocks []*ir.Block, result ir.Local) []ir.Operand {
 // passOver is a statement that leaves the block when key is not the wanted one.
 func (l *lowering) passOver(key operand) statement {
 	wanted := l.function.wanted
-	return func(_ *machine, f frame) code {
+	return func(m *machine, f frame) code {
 		if w := f[wanted]; w != nil {
 			if k := key.in(f); k != nil && !k.Equal(w) {
+				if alike(k, w) {
+					return m.fail(errUnplanned)
+				}
 				return undefined
 			}
 		}
 		return next
 	}
+}
+
+// alike reports whether a and b differ only in that one is a number and the other the
+// string of its digits. Where the interpreter knows the key before it reads data, it
+// finds the one for the other; see foundByName.
+func alike(a, b *ast.Term) bool {
+	switch x := a.Value.(type) {
+	case ast.Number:
+		switch y := b.Value.(type) {
+		case ast.String:
+			return string(x) == string(y)
+		case ast.Number:
+			return x == y || x.Equal(y)
+		}
+		return false
+	case ast.String:
+		if y, ok := b.Value.(ast.Number); ok {
+			return string(x) == string(y)
+		}
+	case *ast.Array:
+		y, ok := b.Value.(*ast.Array)
+		if !ok || x.Len() != y.Len() {
+			return false
+		}
+		for i := range x.Len() {
+			if !alike(x.Elem(i), y.Elem(i)) {
+				return false
+			}
+		}
+		return true
+	}
+	return a.Equal(b)
+}
+
+// hasAlike reports whether composite holds something under a key that is alike.
+func hasAlike(composite, key *ast.Term) bool {
+	if composite == nil {
+		return false
+	}
+	switch k := key.Value.(type) {
+	case ast.Number:
+		return part(composite, ast.StringTerm(string(k))) != nil
+	case ast.String:
+		_, err := strconv.ParseFloat(string(k), 64)
+		return err == nil && part(composite, ast.NewTerm(ast.Number(string(k)))) != nil
+	case *ast.Array:
+		switch v := composite.Value.(type) {
+		case ast.Set:
+			return slices.ContainsFunc(v.Slice(), func(elem *ast.Term) bool { return alike(elem, key) })
+		case ast.Object:
+			return slices.ContainsFunc(v.Keys(), func(elem *ast.Term) bool { return alike(elem, key) })
+		}
+	}
+	return false
 }
 
 // filter remembers which variable is the key of the definition's element, so
@@ -159,7 +219,11 @@ func (fn *function) get(m *machine, caller frame, args []operand, key *ast.Term)
 	if c != next {
 		return nil, c
 	}
-	return elementOf(v, key), next
+	element := elementOf(v, key)
+	if element == nil && hasAlike(v, key) {
+		return nil, m.fail(errUnplanned)
+	}
+	return element, next
 }
 
 func elementOf(composite, key *ast.Term) *ast.Term {
