@@ -73,11 +73,11 @@ func modify(r *rand.Rand) string {
 		case 0, 1:
 			fmt.Fprintf(&out, " with %s as %s", pick(`input`, `input.n`, `input.s`, `input.obj`, `input.obj.a`, `input.list`, `input.obj.a.b`, `input.new.path`), value())
 		case 2, 3:
-			fmt.Fprintf(&out, " with %s as %s", pick(`data.base`, `data.base.obj`, `data.base.obj.a`, `data.base.list`, `data.base.list.x`, `data.base.a.b.c`, `data.base.new`, `data.q.name`, `data.q.items`, `data.q`, `data.p.one`, `data.p.parts`, `data.p.flag`, `data.new.path`), value())
+			fmt.Fprintf(&out, " with %s as %s", pick(`data.base`, `data.base.obj`, `data.base.obj.a`, `data.base.list`, `data.base.list.x`, `data.base.a.b.c`, `data.base.new`, `data.q.name`, `data.q.items`, `data.q`, `data.p.one`, `data.p.parts`, `data.p.flag`, `data.new.path`, `data`), value())
 		case 4:
 			fmt.Fprintf(&out, " with %s as %s", pick(`f`, `g`, `h`, `data.q.twice`, `upper`, `abs`, `count`), value())
 		default:
-			fmt.Fprintf(&out, " with %s", pick(`f as other`, `f as same`, `f as none`, `f as fails`, `g as same`, `h as third`, `data.q.twice as same`, `upper as lower`, `f as upper`, `f as ground`, `g as unsure`, `g as no`, `f as data.q.name`, `f as type_name`, `abs as same`, `f as f`, `g as f`))
+			fmt.Fprintf(&out, " with %s", pick(`f as other`, `f as same`, `f as none`, `f as fails`, `g as same`, `h as third`, `data.q.twice as same`, `upper as lower`, `f as upper`, `f as ground`, `g as unsure`, `g as no`, `f as data.q.name`, `f as type_name`, `abs as same`, `f as f`, `g as f`, `upper as "u" with data.q.twice as 3 with data.q as {"a": 1}`))
 		}
 	}
 	return out.String()

@@ -85,6 +85,51 @@ func (l *lowering) dataPath(keys []*ast.Term, target ir.Local) statement {
 	}
 }
 
+// openIn finds the variables of b from which a reference goes on, and nothing else is
+// read.
+func (l *lowering) openIn(b *ir.Block) map[ir.Local]bool {
+	goesOn := map[ir.Local]int{}
+	passes := map[ir.Local]ir.Local{}
+	var visit func(blocks []*ir.Block)
+	visit = func(blocks []*ir.Block) {
+		for _, b := range blocks {
+			for i, s := range b.Stmts {
+				switch s := s.(type) {
+				case *ir.DotStmt:
+					if v, ok := s.Source.Value.(ir.Local); ok && s.Key.Value != s.Source.Value {
+						goesOn[v]++
+					}
+				case *ir.ScanStmt:
+					goesOn[s.Source]++
+					visit([]*ir.Block{s.Block})
+				case *ir.AssignVarStmt:
+					// A reference whose rule is not there goes on after the block.
+					if v, ok := s.Source.Value.(ir.Local); ok && i+1 < len(b.Stmts) {
+						if leave, ok := b.Stmts[i+1].(*ir.BreakStmt); ok && leave.Index == 1 {
+							passes[v] = s.Target
+						}
+					}
+				case *ir.BlockStmt:
+					visit(s.Blocks)
+				case *ir.NotStmt:
+					visit([]*ir.Block{s.Block})
+				case *ir.WithStmt:
+					visit([]*ir.Block{s.Block})
+				}
+			}
+		}
+	}
+	visit([]*ir.Block{b})
+	out := map[ir.Local]bool{}
+	for v, n := range goesOn {
+		out[v] = n == l.uses[v]
+	}
+	for v, to := range passes {
+		out[v] = l.uses[v] == 1 && out[to]
+	}
+	return out
+}
+
 func namesOf(keys []*ast.Term) []string {
 	names := make([]string, len(keys))
 	for i, k := range keys {

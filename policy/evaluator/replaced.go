@@ -29,21 +29,39 @@ func replacements(compiler *ast.Compiler, rules []*ast.Rule) map[string][]ast.Re
 //   - A function that takes the place of another one calls the functions as they are.
 //     The plan has one version of each rule and function for the whole expression,
 //     though. The rules that replacements reach must not call what is replaced.
+//   - A function that lies in a document that is replaced is no function to the planner.
 //   - The value of a rule in the place of a function is not looked at where nothing is
 //     done with the result of the call: the interpreter takes it for true.
 func unsuitableReplacements(compiler *ast.Compiler, rules []*ast.Rule) error {
-	by := replacements(compiler, rules)
-	if len(by) == 0 {
-		return nil
-	}
-	replaced := map[string]bool{}
+	functions, documents := map[string]*ast.Term{}, map[string]*ast.Term{}
 	for _, rule := range rules {
 		walkExprs(rule, func(e *ast.Expr) {
 			for _, w := range e.With {
-				replaced[w.Target.Value.String()] = replaced[w.Target.Value.String()] || !isDocument(compiler, w.Target)
+				if isDocument(compiler, w.Target) {
+					documents[w.Target.Value.String()] = w.Target
+				} else {
+					functions[w.Target.Value.String()] = w.Target
+				}
 			}
 		})
 	}
+	if len(functions) == 0 {
+		return nil
+	}
+	for name, function := range functions {
+		for _, document := range documents {
+			ref, ok := function.Value.(ast.Ref)
+			if ok && ref.HasPrefix(document.Value.(ast.Ref)) {
+				return fmt.Errorf("%v: %v is replaced, and so is %s in it", document.Location, document, name)
+			}
+		}
+	}
+	return unsuitableValues(compiler, rules, functions)
+}
+
+// unsuitableValues looks at what takes the place of functions.
+func unsuitableValues(compiler *ast.Compiler, rules []*ast.Rule, replaced map[string]*ast.Term) error {
+	by := replacements(compiler, rules)
 	for name, values := range by {
 		for _, value := range values {
 			if !value.HasPrefix(ast.DefaultRootRef) {
@@ -58,7 +76,7 @@ func unsuitableReplacements(compiler *ast.Compiler, rules []*ast.Rule) error {
 			for _, rule := range reachable(compiler, value) {
 				var err error
 				walkExprs(rule, func(e *ast.Expr) {
-					if e.IsCall() && replaced[e.Operator().String()] {
+					if e.IsCall() && replaced[e.Operator().String()] != nil {
 						err = fmt.Errorf("%v: %v is called from %v, which takes the place of a function, and is replaced itself", e.Location, e.Operator(), value)
 					}
 				})
