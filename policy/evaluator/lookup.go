@@ -112,6 +112,73 @@ func alike(a, b *ast.Term) bool {
 	return a.Equal(b)
 }
 
+// partialDocuments finds the variables that hold what rules give which fill a set or an
+// object, or by a reference a part of it.
+func (l *lowering) partialDocuments(b *ir.Block) map[ir.Local]bool {
+	out := map[ir.Local]bool{}
+	walk([]*ir.Block{b}, func(s ir.Stmt) {
+		switch s := s.(type) {
+		case *ir.CallStmt:
+			out[s.Result] = out[s.Result] || isPartial(l.planned[s.Func])
+		case *ir.CallDynamicStmt:
+			out[s.Result] = true
+		case *ir.DotStmt:
+			if v, ok := s.Source.Value.(ir.Local); ok && out[v] {
+				out[s.Target] = true
+			}
+		case *ir.AssignVarStmt:
+			if v, ok := s.Source.Value.(ir.Local); ok && out[v] {
+				out[s.Target] = true
+			}
+		}
+	})
+	return out
+}
+
+// isPartial reports whether fn is planned from rules that fill a set or an object, which
+// it makes first.
+func isPartial(fn *ir.Func) bool {
+	if fn == nil || len(fn.Blocks) == 0 || len(fn.Blocks[0].Stmts) == 0 {
+		return false
+	}
+	switch s := fn.Blocks[0].Stmts[0].(type) {
+	case *ir.MakeObjectStmt:
+		return s.Target == fn.Return
+	case *ir.MakeSetStmt:
+		return s.Target == fn.Return
+	}
+	return false
+}
+
+// hasDigits reports whether a constant key may be alike to another one.
+func hasDigits(key *ast.Term) bool {
+	if s, ok := key.Value.(ast.String); ok {
+		_, err := strconv.ParseFloat(string(s), 64)
+		return err == nil
+	}
+	return true
+}
+
+// dotPartial looks into what a rule gives. The interpreter knows the key before it
+// evaluates the rule.
+func dotPartial(source, key operand, target int) statement {
+	return func(m *machine, f frame) code {
+		v, k := source.in(f), key.in(f)
+		if v == nil || k == nil {
+			return undefined
+		}
+		found := part(v, k)
+		if found == nil && hasAlike(v, k) {
+			return m.fail(errUnplanned)
+		}
+		f[target] = found
+		if found == nil {
+			return undefined
+		}
+		return next
+	}
+}
+
 // hasAlike reports whether composite holds something under a key that is alike.
 func hasAlike(composite, key *ast.Term) bool {
 	if composite == nil {

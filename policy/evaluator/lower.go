@@ -36,6 +36,8 @@ type lowering struct {
 	// open are the variables that hold a part of data and from which references go
 	// on: where a part of that is replaced, it need not be complete.
 	open map[ir.Local]bool
+	// partial are the variables that hold what partial rules give.
+	partial map[ir.Local]bool
 	// writes and uses count the statements of the block that set or read a variable.
 	writes, uses map[ir.Local]int
 	// value is where a definition puts its value, when the first of them ends
@@ -222,6 +224,7 @@ func (l *lowering) outermost(blocks []*ir.Block) []block {
 		l.freeKeys(b)
 		l.base = baseDocuments(b)
 		l.open = l.openIn(b)
+		l.partial = l.partialDocuments(b)
 		if wholeData(b) {
 			l.refuse("data is read as a whole")
 		}

@@ -174,7 +174,10 @@ func (l *lowering) dot(s *ir.DotStmt) statement {
 	l.program.wholeInput = l.program.wholeInput || s.Source.Value == ir.Input
 	source, key, target := l.operand(s.Source), l.operand(s.Key), int(s.Target)
 	if l.base[s.Source.Value.(ir.Local)] {
-		return dotBase(source, key, target, l.open[s.Target])
+		return dotBase(source, key, target, l.open[s.Target], l.partial[s.Source.Value.(ir.Local)])
+	}
+	if l.partial[s.Source.Value.(ir.Local)] && (key.value == nil || hasDigits(key.value)) {
+		return dotPartial(source, key, target)
 	}
 	if source.value == nil && key.value != nil {
 		from, name := source.slot, key.value
@@ -206,7 +209,7 @@ func (l *lowering) dot(s *ir.DotStmt) statement {
 }
 
 // dotBase looks into a base document.
-func dotBase(source, key operand, target int, open bool) statement {
+func dotBase(source, key operand, target int, open, partial bool) statement {
 	return func(m *machine, f frame) code {
 		v, k := source.in(f), key.in(f)
 		if v == nil || k == nil {
@@ -215,7 +218,11 @@ func dotBase(source, key operand, target int, open bool) statement {
 		if foundByName(v, k) {
 			return m.fail(errUnplanned)
 		}
-		if v = part(v, k); !open {
+		found := part(v, k)
+		if found == nil && partial && hasAlike(v, k) {
+			return m.fail(errUnplanned)
+		}
+		if v = found; !open {
 			v = complete(v)
 		}
 		f[target] = v
