@@ -12,7 +12,7 @@ import (
 	"github.com/verdict-dev/verdict/policy"
 )
 
-func jwksOf(t *testing.T, keys ...any) string {
+func jwksOf(t testing.TB, keys ...any) string {
 	t.Helper()
 	text, err := json.Marshal(values{"keys": keys})
 	must(t, err)

@@ -451,7 +451,7 @@ func BenchmarkTokenFileVerify(b *testing.B) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
