@@ -97,6 +97,8 @@ func TestWholeNodesAreRecognized(t *testing.T) {
 
 reject contains sprintf("%d free", [input.state.free.cpu]) if input.node.metadata.labels.pool == "a"
 
+reject contains sprintf("%d free in b", [input.state.free.cpu]) if input.node.metadata.labels.pool == "b"
+
 reject contains "not known" if not input.state.free.cpu
 
 score.cpu := input.state.free.cpu
@@ -110,7 +112,7 @@ score.cpu := input.state.free.cpu
 	body := wholeNodes(tenantPod, strings.Replace(known, "{", `{"later": 1,`, 1), node("changed", "pool", "b"), node("simulated", "pool", "a"))
 	var filtered extenderv1.ExtenderFilterResult
 	s.ask(t, "/scheduler/filter", body, &filtered)
-	for name, want := range map[string]string{"known": "7 free", "changed": "not known", "simulated": "not known"} {
+	for name, want := range map[string]string{"known": "7 free", "changed": "7 free in b", "simulated": "not known"} {
 		if got := filtered.FailedNodes[name]; got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}

@@ -25,8 +25,10 @@ type nodeObject struct {
 	name, uid string
 	// text is the JSON of the node: it takes a fraction of what its values
 	// would, and is read only when a rule sees the node for the first time.
-	text   []byte
-	object atomic.Pointer[Object]
+	text []byte
+	// allocatableAt is where status.allocatable is in text; empty for none.
+	allocatableAt span
+	object        atomic.Pointer[Object]
 	// classes remembers the class of the object for each rule.
 	classes classMemo
 }
@@ -98,7 +100,11 @@ func NewNode(text []byte) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metadata.%w", err)
 	}
-	return &Node{nodeObject: &nodeObject{name: name, uid: uid, text: text}}, nil
+	made := &nodeObject{name: name, uid: uid, text: text}
+	if allocatable := parsed.Root().Get("status").Get("allocatable"); allocatable.IsObject() {
+		made.allocatableAt = allocatable.node().raw
+	}
+	return &Node{nodeObject: made}, nil
 }
 
 // WithState is the same node with another state; nil for none. What rules that

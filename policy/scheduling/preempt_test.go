@@ -149,8 +149,11 @@ score.x := 1 if input.node.labels.rank
 			f := &fixed{known(test.cluster)}
 			nodes := []*policy.Node{node(t, "n", test.sent), node(t, "other", test.sent)}
 			Recognize(profile, f, nodes, policy.Unresolvable, policy.Reject)
-			if got := nodes[0].State() != nil; got != test.want || nodes[1].State() != nil {
+			if got := nodes[0] == f.node; got != test.want || nodes[1].State() != nil {
 				t.Errorf("recognized is %v and %v, want %v and false", got, nodes[1].State() != nil, test.want)
+			}
+			if state := nodes[0].State(); state == nil || state.Allocatable["cpu"] != 1 {
+				t.Errorf("the state is %+v, want the known one", state)
 			}
 		})
 	}

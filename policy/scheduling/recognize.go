@@ -2,10 +2,12 @@ package scheduling
 
 import "github.com/verdict-dev/verdict/policy"
 
-// Recognize puts the nodes of the cluster in the place of those in nodes that
-// came whole and are the same: of the same name and UID, and alike in everything
-// that the rules read of them. The others, such as nodes that the Cluster
-// Autoscaler thinks of, are left as they are: nothing is known of their state.
+// Recognize gives nodes that came whole the state of those in the cluster that
+// have the same name and UID. Where both are alike in everything that the rules
+// read of them the cluster's take their place; where not, the nodes are decided
+// as they came, and of what is allocatable the smaller amount counts. The others,
+// such as nodes that the Cluster Autoscaler thinks of, are left as they are:
+// nothing is known of their state.
 func Recognize(profile policy.Profile, cluster Nodes, nodes []*policy.Node, rules ...policy.SchedulingRule) {
 	names, known := make([][]byte, len(nodes)), make([]*policy.Node, len(nodes))
 	for i, node := range nodes {
@@ -13,8 +15,15 @@ func Recognize(profile policy.Profile, cluster Nodes, nodes []*policy.Node, rule
 	}
 	cluster.Find(names, known)
 	for i, sent := range nodes {
-		if node := known[i]; node != nil && node.UID() == sent.UID() && profile.Alike(node, sent, rules...) {
+		node := known[i]
+		if node == nil || node.UID() != sent.UID() {
+			continue
+		}
+		switch {
+		case node.SameAllocatable(sent) && profile.Alike(node, sent, rules...):
 			nodes[i] = node
+		case node.State() != nil:
+			nodes[i] = sent.Lesser(node)
 		}
 	}
 }

@@ -1,0 +1,117 @@
+package policy
+
+import (
+	"bytes"
+	"math"
+
+	"github.com/go-json-experiment/json/jsontext"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// SameAllocatable reports whether both nodes say the same of what is allocatable,
+// in the same words.
+func (n *Node) SameAllocatable(other *Node) bool {
+	return bytes.Equal(n.allocatable(), other.allocatable())
+}
+
+// Lesser is the node as it came in a scheduler's call, in the state of known: what
+// the watch says of the node of the same name and UID. Either may be the newer.
+// Where they differ in what is allocatable the smaller amount counts, in the
+// state as in the object; what only one of them has is not there.
+func (n *Node) Lesser(known *Node) *Node {
+	if known.state == nil || n.SameAllocatable(known) {
+		return n.WithState(known.state)
+	}
+	sent, released := parsedAllocatable(n)
+	defer released()
+	held, released := parsedAllocatable(known)
+	defer released()
+
+	state := *known.state
+	if state.Allocatable != nil {
+		out := make(map[string]int64, len(state.Allocatable))
+		for name, amount := range state.Allocatable {
+			out[name] = min(amount, amountOf(name, sent.Get(name)))
+		}
+		state.Allocatable = out
+	}
+	object := n.nodeObject
+	if n.allocatableAt.end > 0 {
+		text := append([]byte(nil), n.text[:n.allocatableAt.start]...)
+		text = appendLesser(text, sent, held)
+		text = append(text, n.text[n.allocatableAt.end:]...)
+		object = &nodeObject{name: n.name, uid: n.uid, text: text}
+	}
+	return &Node{nodeObject: object, state: &state}
+}
+
+// allocatable is status.allocatable as JSON, empty for none.
+func (n *nodeObject) allocatable() []byte {
+	return n.text[n.allocatableAt.start:n.allocatableAt.end]
+}
+
+// parsedAllocatable is the v1 ResourceList, absent where there is none. It is
+// good until released is called.
+func parsedAllocatable(n *Node) (list Value, released func()) {
+	document, err := ParseObject(n.allocatable())
+	if err != nil {
+		return Value{}, func() {}
+	}
+	return document.Root(), document.Release
+}
+
+// appendLesser appends, as a ResourceList, the smaller quantity of each resource
+// that both lists have.
+func appendLesser(text []byte, a, b Value) []byte {
+	text = append(text, '{')
+	comma := false
+	a.each(func(name []byte, value Value) bool {
+		other := b.Get(string(name))
+		if other.Absent() {
+			return true
+		}
+		smaller := quantityOf(value)
+		if q := quantityOf(other); q.Cmp(smaller) < 0 {
+			smaller = q
+		}
+		if comma {
+			text = append(text, ',')
+		}
+		comma = true
+		text, _ = jsontext.AppendQuote(text, name) // which is valid UTF-8, as all of the document
+		text = append(text, ':')
+		text, _ = jsontext.AppendQuote(text, smaller.String())
+		return true
+	})
+	return append(text, '}')
+}
+
+// quantityOf is a resource.Quantity, 0 for what is none.
+func quantityOf(value Value) resource.Quantity {
+	if value.Absent() {
+		return resource.Quantity{}
+	}
+	text, ok := value.Text()
+	if !ok {
+		text = string(value.Raw()) // a number
+	}
+	quantity, err := resource.ParseQuantity(text)
+	if err != nil {
+		return resource.Quantity{}
+	}
+	return quantity
+}
+
+// amountOf is a quantity as NodeState has it: in milli-CPU for cpu, else in
+// units.
+func amountOf(name string, value Value) int64 {
+	quantity := quantityOf(value)
+	switch {
+	case name != string(corev1.ResourceCPU):
+		return quantity.Value()
+	case quantity.Value() > math.MaxInt64/1000:
+		return math.MaxInt64
+	}
+	return quantity.MilliValue()
+}
