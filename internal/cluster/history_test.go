@@ -224,14 +224,14 @@ func (h *history) step() {
 			return p
 		})
 	case 14:
-		h.server.cut(h.random.IntN(2) == 0, h.random.IntN(2) == 0)
+		h.server.cut(h.random.IntN(2) == 0)
 	case 15: // a policy that reads something else
 		reads := [...]policy.StateReads{everything, {State: true, Requested: true, Pods: true, Annotations: true}}[h.random.IntN(2)]
 		h.reads.Store(&reads)
 		h.state.Reload()
 	}
 	if h.random.IntN(8) == 0 {
-		h.server.up()
+		h.server.up(h.random.IntN(2) == 0)
 	}
 }
 
@@ -283,7 +283,7 @@ func TestStateConvergesToTheAPIServer(t *testing.T) {
 					time.Sleep(time.Duration(h.random.IntN(800)) * time.Millisecond)
 				}
 				h.server.setFault(nil)
-				h.server.up()
+				h.server.up(false)
 				h.binds.Wait()
 				h.server.limbo.Wait()
 				// Until those that are bound and not seen have been asked about.
@@ -312,7 +312,7 @@ func TestAPodThatEndsUnseen(t *testing.T) {
 				h := newHistory(t, 0)
 				h.server.create(pod("p", "", "1"))
 				time.Sleep(5 * time.Second)
-				h.server.cut(true, true)
+				h.server.cut(true)
 				ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 				defer cancel()
 				bound, _, err := scheduling.Bind(ctx, h.profile, h.state, scheduling.Binding{Namespace: "default", Name: "p", UID: "uid-p", Node: "a"})
@@ -320,7 +320,7 @@ func TestAPodThatEndsUnseen(t *testing.T) {
 					t.Fatal(bound, err)
 				}
 				h.server.edit("p", func(p *corev1.Pod) *corev1.Pod { p.Status.Phase = phase; return p })
-				h.server.up()
+				h.server.up(true)
 				time.Sleep(podBackoff.Cap + 3*betweenSweeps)
 				if difference := h.difference(); difference != "" {
 					t.Error(difference)
@@ -339,7 +339,7 @@ func TestAnEndedPodIsNotBound(t *testing.T) {
 				h.server.create(pod("p", "", "1"))
 				time.Sleep(5 * time.Second)
 				if interrupt {
-					h.server.cut(true, true)
+					h.server.cut(true)
 					time.Sleep(time.Second)
 				}
 				h.server.edit("p", func(p *corev1.Pod) *corev1.Pod { p.Status.Phase = corev1.PodFailed; return p })

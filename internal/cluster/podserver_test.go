@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"maps"
 	"math/rand/v2"
@@ -129,26 +128,27 @@ func (s *podServer) create(pod *corev1.Pod) {
 	}
 }
 
-// cut ends all watches, with down as well what would begin them anew; compact
-// forgets what happened before.
-func (s *podServer) cut(down, compact bool) {
+// cut ends all watches, and with down what would begin them anew.
+func (s *podServer) cut(down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.down = down
-	if compact {
-		s.oldest = s.version
-		s.log = nil
-	}
 	for w := range s.watchers {
 		delete(s.watchers, w)
 		close(w.events)
 	}
 }
 
-func (s *podServer) up() {
+// up lets lists and watches begin anew; with compact no watch can begin at what
+// happened before.
+func (s *podServer) up(compact bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.down = false
+	if compact {
+		s.oldest = s.version
+		s.log = nil
+	}
 }
 
 func (s *podServer) setFault(f func(binding bool) fault) {
@@ -328,24 +328,23 @@ func (s *podServer) liveLocked() map[string][]*corev1.Pod {
 	return out
 }
 
-// anyFault is what may go wrong with a request.
+// anyFault is what may go wrong with a request. At times everything does: then
+// no second attempt makes up for the first.
 func anyFault(random *rand.Rand) func(binding bool) fault {
+	var storm time.Time // until when
 	return func(binding bool) fault {
 		if !binding {
 			return [...]fault{{}, {}, {}, {}, {delay: 300 * time.Millisecond}, {delay: 3 * time.Second}, {code: 500}, {lost: true}}[random.IntN(8)]
+		}
+		if random.IntN(15) == 0 {
+			storm = time.Now().Add(6 * time.Second)
+		}
+		if time.Now().Before(storm) {
+			return fault{late: time.Duration(random.IntN(20)) * time.Second}
 		}
 		return [...]fault{
 			{}, {}, {}, {}, {}, {delay: 300 * time.Millisecond}, {delay: 5 * time.Second}, {delay: 12 * time.Second},
 			{code: 403}, {code: 409}, {code: 500}, {lost: true}, {lost: true}, {late: 2 * time.Second}, {late: 15 * time.Second}, {odd: 504},
 		}[random.IntN(16)]
 	}
-}
-
-// decodeText is for messages: what an object says.
-func decodeText(object any) string {
-	text, err := json.Marshal(object)
-	if err != nil {
-		return err.Error()
-	}
-	return string(text)
 }
