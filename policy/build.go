@@ -129,9 +129,9 @@ func (c *carried) build(l *load, content Content, options Options) (*Revision, e
 func (p *policies) prepare(l *load, options Options, defined map[string]bool, before *policies) error {
 	// Without a limit it would grow with every pattern that comes from an input.
 	limit := maxCompiledPatterns
-	values := cache.NewInterQueryValueCache(context.WithoutCancel(l.ctx), &cache.Config{
+	values := evaluator.WithFolders(cache.NewInterQueryValueCache(context.WithoutCancel(l.ctx), &cache.Config{
 		InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &limit},
-	})
+	}), options.AllowedFolders)
 	for index, e := range options.Entries.table() {
 		if !defined[e.path] {
 			p.rules = append(p.rules, undefinedRule(index, e))

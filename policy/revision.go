@@ -25,6 +25,9 @@ type Options struct {
 	Entries Entries
 	// AllowedHosts are those http.send and its like may reach. Empty means none.
 	AllowedHosts []string
+	// AllowedFolders are absolute paths of those whose files, and what is below
+	// them, policies may read. Empty means none.
+	AllowedFolders []string
 	// AllowedSystemNames are the users and groups with a system: prefix that an
 	// authentication policy may give out, AllowedExtraKeys the keys of extra for
 	// which IsKubernetesKey holds. One that ends in "*" is a prefix, of something
@@ -151,7 +154,7 @@ func contentID(content Content, options Options) string {
 		write(lines...)
 	}
 	write(fmt.Sprintf("%+v", options.Entries))
-	for _, list := range [][]string{options.AllowedHosts, options.AllowedSystemNames, options.AllowedExtraKeys} {
+	for _, list := range [][]string{options.AllowedHosts, options.AllowedFolders, options.AllowedSystemNames, options.AllowedExtraKeys} {
 		// The length keeps a name from moving between lists unseen.
 		write(strconv.Itoa(len(list)))
 		write(slices.Sorted(slices.Values(list))...)

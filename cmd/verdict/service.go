@@ -240,6 +240,7 @@ func policyOptions(c *config.Configuration) policy.Options {
 		LoadTimeout:        c.Policy.LoadTimeout,
 		Library:            builtin.Library(),
 		AllowedHosts:       c.Policy.AllowedHosts,
+		AllowedFolders:     c.Policy.AllowedFolders,
 		AllowedSystemNames: c.Authentication.AllowedSystemNames,
 		AllowedExtraKeys:   c.Authentication.AllowedExtraKeys,
 		Entries: policy.Entries{

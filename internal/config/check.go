@@ -185,6 +185,10 @@ func (c *checker) policy() {
 	oneOf(c, "policy.evaluator", section.Evaluator, PolicyEvaluatorAuto, PolicyEvaluatorInterpreter)
 	c.positive("policy.loadTimeout", section.LoadTimeout)
 	c.names("policy.allowedHosts", section.AllowedHosts)
+	c.names("policy.allowedFolders", section.AllowedFolders)
+	for i := range section.AllowedFolders {
+		c.dir(item("policy.allowedFolders", i), &section.AllowedFolders[i])
+	}
 	for i, host := range section.AllowedHosts {
 		path := item("policy.allowedHosts", i)
 		if host == "" || c.undecoded[path] {

@@ -129,6 +129,9 @@ type Policy struct {
 	// AllowedHosts are the hosts, without port, that http.send and the other
 	// builtins that use the network may reach.
 	AllowedHosts []string `yaml:"allowedHosts"`
+	// AllowedFolders are those whose files policies may read: schemas that others
+	// refer to, and certificates and keys for http.send.
+	AllowedFolders []string `yaml:"allowedFolders"`
 	// Evaluator is what runs the rules.
 	Evaluator PolicyEvaluator `yaml:"evaluator"`
 	// LoadTimeout bounds how long a change of policies is parsed and compiled.

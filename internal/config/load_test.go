@@ -53,6 +53,7 @@ shutdown: {drain: 0s, grace: 0}
 policy:
   directories: [policies, `+absolute+`]
   allowedHosts: [registry.example.com, 10.0.0.1]
+  allowedFolders: [policies, `+absolute+`]
   evaluator: interpreter
   loadTimeout: 90s
 authentication:
@@ -107,10 +108,11 @@ log: {level: debug, format: json}
 		},
 		Operations: Operations{Address: ":0"},
 		Policy: Policy{
-			Evaluator:    PolicyEvaluatorInterpreter,
-			LoadTimeout:  90 * time.Second,
-			Directories:  []string{filepath.Join(dir, "policies"), absolute},
-			AllowedHosts: []string{"registry.example.com", "10.0.0.1"},
+			Evaluator:      PolicyEvaluatorInterpreter,
+			LoadTimeout:    90 * time.Second,
+			Directories:    []string{filepath.Join(dir, "policies"), absolute},
+			AllowedHosts:   []string{"registry.example.com", "10.0.0.1"},
+			AllowedFolders: []string{filepath.Join(dir, "policies"), absolute},
 		},
 		Authentication: Authentication{
 			Sources:            []IdentitySource{{Name: "local", TokenFile: &TokenFile{Path: filepath.Join(dir, "tokens.yaml"), Format: TokenFileYAML}}},
