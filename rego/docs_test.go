@@ -51,7 +51,7 @@ func TestPolicyExamples(t *testing.T) {
 	for page, want := range map[string][]string{
 		"../docs/policies.md":                     {"support", "boolean", "scheduling"},
 		"../docs/identity.md":                     {"jwt", "clusters", "github"},
-		"../docs/authentication-configuration.md": {"migrated"},
+		"../docs/authentication-configuration.md": {"imported"},
 		"../docs/connect-scheduler.md":            {"useful"},
 		"../docs/scheduling/tenants.md":           {"tenants", "first"},
 		"../docs/scheduling/share-gpus.md":        {"gpushare"},
