@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -20,12 +21,14 @@ var documented = map[string]string{
 	`echo '{"spec": {"user": "alice", "groups": ["team-payments"], "resourceAttributes": {"verb": "list", "resource": "leases", "namespace": "payments"}}}' | go run ./cmd/verdict explain --detail fails -`:                                                                                                                                                     "run",
 	`echo '{"pod": {"metadata": {"name": "web"}}, "node": {"metadata": {"labels": {"verdict.dev/cordoned": "true"}}}}' | go run ./cmd/verdict explain --point scheduling -`:                                                                                                                                                                                      "run",
 	`echo '{"pod": {"metadata": {"name": "web"}}, "node": {"metadata": {"labels": {"verdict.dev/cordoned": "true"}}}, "state": {"allocatable": {"cpu": 8000}, "requested": {"cpu": 8000}, "pods": [{"name": "batch", "namespace": "jobs", "uid": "1", "requests": {"cpu": 8000}}]}, "victims": [{"uid": "1"}]}' | go run ./cmd/verdict explain --verb preempt -`: "run",
-	"go run ./cmd/verdict inspect":                       "run",
-	"go run ./cmd/verdict config default":                "run",
-	"go run ./cmd/verdict config default > verdict.yaml": "run",
-	"go run ./cmd/verdict config check verdict.yaml":     "run",
-	"cp -R rego/starter my-policies":                     "run",
-	"make test":                                          "this very run",
+	"go run ./cmd/verdict inspect":                                                                   "run",
+	"go run ./cmd/verdict config default":                                                            "run",
+	"go run ./cmd/verdict config default > verdict.yaml":                                             "run",
+	"go run ./cmd/verdict config check verdict.yaml":                                                 "run",
+	"cp -R rego/starter my-policies":                                                                 "run",
+	"go run ./cmd/verdict import authentication-configuration authentication.yaml --output imported": "run",
+	"go run ./cmd/verdict config check imported/verdict.yaml":                                        "run",
+	"make test": "this very run",
 }
 
 // TestDocumentedCommands runs every command of the README and of docs/ that
@@ -52,6 +55,11 @@ func TestDocumentedCommands(t *testing.T) {
 				return
 			}
 			workspace := workspace(t, root)
+			for name, text := range shownFiles(t, page) {
+				if !strings.Contains(name, "/") {
+					write(t, filepath.Join(workspace, name), text)
+				}
+			}
 			for _, command := range commands(t, page) {
 				if mixedPages[filepath.Base(page)] && !strings.HasPrefix(command, "go run ./cmd/verdict ") {
 					t.Logf("run by e2e: %s", command)
@@ -106,6 +114,17 @@ func commands(t *testing.T, page string) []string {
 		}
 	}
 	return out
+}
+
+// shownFiles are the blocks of the page that begin with # file:, by that name.
+func shownFiles(t *testing.T, page string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	fence := regexp.MustCompile("(?ms)^```\\w+\n# file: (\\S+)\n(.*?)^```$")
+	for _, block := range fence.FindAllStringSubmatch(readString(t, page), -1) {
+		files[block[1]] = block[2]
+	}
+	return files
 }
 
 // workspace is a folder in which the documented commands find what they name,

@@ -55,7 +55,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see '%s --help'", err, cmd.CommandPath())}
 	})
-	root.AddCommand(serveCommand(), inspectCommand(), explainCommand(), configCommand(), tokenCommand(), versionCommand())
+	root.AddCommand(serveCommand(), inspectCommand(), explainCommand(), configCommand(), importCommand(), tokenCommand(), versionCommand())
 	return root
 }
 

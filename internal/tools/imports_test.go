@@ -23,6 +23,7 @@ func TestImportDirections(t *testing.T) {
 	const (
 		clientGo = "k8s.io/client-go/kubernetes"
 		opa      = "github.com/open-policy-agent/opa/v1/rego"
+		celGo    = "github.com/google/cel-go/cel"
 		topdown  = "github.com/open-policy-agent/opa/v1/topdown"
 	)
 	tests := []struct {
@@ -64,6 +65,14 @@ func TestImportDirections(t *testing.T) {
 		{"internal/cluster", "a.go", module + "/cmd/verdict", true},
 		{"internal/cluster", "a_test.go", module + "/handlers", true},
 		{"internal/identity", "a.go", "math/rand", true},
+		{"internal/identity", "a.go", celGo, true},
+		{"internal/identity", "a_test.go", celGo, true},
+		{"internal/config", "a.go", module + "/internal/importer", true},
+		{"internal/importer/celrego", "a.go", celGo, false},
+		{"internal/importer", "a.go", module + "/internal/importer/celrego", false},
+		{"policy", "a.go", celGo, true},
+		{"cmd/verdict", "a.go", celGo, true},
+		{"cmd/verdict", "a.go", module + "/internal/importer", false},
 		{"internal/identity", "a.go", "math/rand/v2", false},
 
 		{"rego", "a.go", module + "/policy", false},
