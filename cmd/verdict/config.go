@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -25,8 +26,12 @@ func configCommand() *cobra.Command {
 		},
 	}, &cobra.Command{
 		Use:   "check FILE",
-		Short: "Check a configuration file, and report every mistake in it",
-		Args:  oneArgument("the configuration file"),
+		Short: "Check a configuration file and its policies, and report every mistake in them",
+		Long: `Check a configuration file and report every mistake in it, then read the
+identity sources' files and compile the policies as serve does. Warnings are on
+standard error: of the policies, and of identity sources to whose tokens no rule
+can give a username.`,
+		Args: oneArgument("the configuration file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := config.Load(args[0])
 			if err == nil {
@@ -38,9 +43,37 @@ func configCommand() *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
+			warnings, err := checkPolicies(cmd.Context(), c)
+			if err != nil {
+				return usageError{err}
+			}
+			for _, warning := range warnings {
+				if _, err := fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+warning); err != nil {
+					return err
+				}
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", args[0])
 			return err
 		},
 	})
 	return command
+}
+
+// checkPolicies compiles the policies as serve does, and says what looks wrong with
+// them and with the configuration together.
+func checkPolicies(ctx context.Context, c *config.Configuration) ([]string, error) {
+	revision, err := compilePolicies(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("policies:\n%w", err)
+	}
+	var warnings []string
+	for _, problem := range revision.Warnings() {
+		warnings = append(warnings, problem.String())
+	}
+	for at, source := range c.Authentication.Sources {
+		if kind := kindOfSource(source); !revision.CanName(ctx, source.Name, kind) {
+			warnings = append(warnings, fmt.Sprintf("authentication.sources[%d]: %s", at, revision.NameProblem(source.Name, kind)))
+		}
+	}
+	return warnings, nil
 }

@@ -32,6 +32,9 @@ func NewInterpreter(compiler *ast.Compiler, ref ast.Ref, values cache.InterQuery
 
 const resultVar = "result"
 
+// Compiler has the rules that the interpreter evaluates. It is only read.
+func (i *Interpreter) Compiler() *ast.Compiler { return i.compiler }
+
 // Evaluate implements Evaluator.
 func (i *Interpreter) Evaluate(ctx context.Context, query Query) (Result, error) {
 	return i.evaluate(ctx, query, nil)
