@@ -11,10 +11,11 @@ import (
 // PodRequests returns what the pod counts for on its node, as kube-scheduler
 // counts it (NodeInfo.AddPod): containers, init containers, sidecars, overhead,
 // requests of the pod as a whole, and what a resize in place has come to. In
-// milli-CPU for cpu, else in units. The feature gates are those that are on by
-// default in Kubernetes 1.37.
+// milli-CPU for cpu, else in units. Requests that are not written follow from
+// limits, as in the API server. The feature gates are those that are on by default
+// in Kubernetes 1.37.
 func PodRequests(pod *corev1.Pod) map[string]int64 {
-	return amounts(resource.PodRequests(pod, resource.PodResourcesOptions{
+	return amounts(resource.PodRequests(withDefaultRequests(pod), resource.PodResourcesOptions{
 		UseStatusResources: true,
 		InPlacePodLevelResourcesVerticalScalingEnabled: true,
 	}), false)

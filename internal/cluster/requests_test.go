@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"maps"
+	"reflect"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +19,10 @@ func resources(pairs ...string) corev1.ResourceList {
 
 func requesting(name string, pairs ...string) corev1.Container {
 	return corev1.Container{Name: name, Resources: corev1.ResourceRequirements{Requests: resources(pairs...)}}
+}
+
+func limited(name string, pairs ...string) corev1.Container {
+	return corev1.Container{Name: name, Resources: corev1.ResourceRequirements{Limits: resources(pairs...)}}
 }
 
 // The loadtest module compares with kube-scheduler itself, on many pods.
@@ -75,6 +80,33 @@ func TestPodRequests(t *testing.T) {
 			}}},
 			map[string]int64{"hugepages-2Mi": 4 << 20},
 		},
+		"requests follow limits": {
+			corev1.Pod{Spec: corev1.PodSpec{
+				InitContainers: []corev1.Container{limited("i", "cpu", "3")},
+				Containers:     []corev1.Container{limited("a", "cpu", "1", "nvidia.com/gpu", "2"), requesting("b", "memory", "1Ki")},
+			}},
+			map[string]int64{"cpu": 3000, "nvidia.com/gpu": 2, "memory": 1024},
+		},
+		"what is requested goes before limits": {
+			corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Resources: corev1.ResourceRequirements{
+				Requests: resources("cpu", "1", "memory", "0"), Limits: resources("cpu", "2", "memory", "1Gi", "ephemeral-storage", "1Ki"),
+			}}}}},
+			map[string]int64{"cpu": 1000, "memory": 0, "ephemeral-storage": 1024},
+		},
+		"limits of the pod, where no container requests any": {
+			corev1.Pod{Spec: corev1.PodSpec{
+				Resources:  &corev1.ResourceRequirements{Limits: resources("cpu", "8", "memory", "1Gi", "hugepages-2Mi", "4Mi")},
+				Containers: []corev1.Container{requesting("a", "cpu", "1")},
+			}},
+			map[string]int64{"cpu": 1000, "memory": 1 << 30, "hugepages-2Mi": 4 << 20},
+		},
+		"limits of containers go before those of the pod": {
+			corev1.Pod{Spec: corev1.PodSpec{
+				Resources:  &corev1.ResourceRequirements{Limits: resources("cpu", "8")},
+				Containers: []corev1.Container{limited("a", "cpu", "2")},
+			}},
+			map[string]int64{"cpu": 2000},
+		},
 		"fractions are rounded up": {
 			corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{requesting("a", "cpu", "100u", "memory", "500m")}}},
 			map[string]int64{"cpu": 1, "memory": 1},
@@ -82,8 +114,12 @@ func TestPodRequests(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			before := test.pod.DeepCopy()
 			if got := PodRequests(&test.pod); !maps.Equal(got, test.want) {
 				t.Errorf("got %v, want %v", got, test.want)
+			}
+			if !reflect.DeepEqual(before, &test.pod) {
+				t.Error("the pod was changed")
 			}
 		})
 	}

@@ -11,6 +11,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	fwk "k8s.io/kube-scheduler/framework"
+	podutil "k8s.io/kubernetes/pkg/api/pod"
+	core "k8s.io/kubernetes/pkg/apis/core"
+	apiserver "k8s.io/kubernetes/pkg/apis/core/v1"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/verdict-dev/verdict/internal/cluster"
@@ -42,6 +45,49 @@ func TestRequestsAreThoseOfTheScheduler(t *testing.T) {
 		if want := amounts(info.Requested, false); !equal(ours, want) {
 			t.Fatalf("%d pods request: we count %v, the scheduler %v", podsPerNode, ours, want)
 		}
+	}
+}
+
+// What a pod requests that nobody has defaulted, with limits in the place of some
+// requests, is what the scheduler counts once kube-apiserver has defaulted it.
+func TestRequestsFollowLimitsAsInTheAPIServer(t *testing.T) {
+	g := podGenerator{rand.New(rand.NewPCG(3, 4))}
+	differ := 0
+	for n := range 20_000 {
+		pod := g.pod(fmt.Sprint(n))
+		pod.Status = corev1.PodStatus{} // it was never created
+		for _, containers := range [][]corev1.Container{pod.Spec.Containers, pod.Spec.InitContainers} {
+			for i := range containers {
+				containers[i].Resources.Limits = g.resources()
+			}
+		}
+		if g.IntN(3) == 0 {
+			pod.Spec.Resources = &corev1.ResourceRequirements{Limits: g.resources()}
+			if g.IntN(2) == 0 {
+				pod.Spec.Resources.Requests = g.resources()
+			}
+		}
+		made := pod.DeepCopy()
+		apiserver.SetDefaults_Pod(made)
+		var created core.Pod
+		if err := apiserver.Convert_v1_Pod_To_core_Pod(made, &created, nil); err != nil {
+			t.Fatal(err)
+		}
+		podutil.DefaultPodLevelResources(&created)
+		var stored corev1.Pod
+		if err := apiserver.Convert_core_Pod_To_v1_Pod(&created, &stored, nil); err != nil {
+			t.Fatal(err)
+		}
+		want := amounts(framework.NewNodeInfo(&stored).Requested, false)
+		if got := cluster.PodRequests(pod); !equal(got, want) {
+			t.Fatalf("pod %+v\nas it is stored %+v\nrequests: we count %v, the scheduler %v", pod.Spec, stored.Spec.Resources, got, want)
+		}
+		if !equal(want, amounts(framework.NewNodeInfo(pod).Requested, false)) {
+			differ++
+		}
+	}
+	if differ < 1000 {
+		t.Errorf("defaults change the count of %d pods alone", differ)
 	}
 }
 

@@ -13,24 +13,47 @@ import data.lib.quantities
 #   The amount of the resource that the v1 Pod requests, as kube-scheduler counts
 #   it: what its containers and sidecars request together, or one of its other
 #   init containers with the sidecars before it, whichever is more; or what the
-#   pod as a whole requests; and its overhead. Milli-CPUs for cpu, else bytes or
-#   pieces, rounded up. 0 without a request; a quantity that is none counts as 0.
+#   pod as a whole requests; and its overhead. What is limited and not requested
+#   is requested, as in the API server. Milli-CPUs for cpu, else bytes or pieces,
+#   rounded up. 0 without either; a quantity that is none counts as 0.
 of(pod, resource) := _units(resource, _requested(pod, resource) + _overhead(pod, resource))
 
 _units(resource, amount) := ceil(amount * 1000) if resource == "cpu"
 
 _units(resource, amount) := ceil(amount) if resource != "cpu"
 
-_requested(pod, resource) := _request(pod.spec, resource) if _for_the_pod(pod, resource)
+_requested(pod, resource) := quantities.parse(_for_the_pod(pod, resource))
 
 _requested(pod, resource) := max(array.concat([_running(pod, resource)], _starting(pod, resource))) if {
 	not _for_the_pod(pod, resource)
 }
 
 # Kubernetes knows requests of a pod as a whole for these alone.
-_for_the_pod(pod, resource) if {
+_for_the_pod(pod, resource) := pod.spec.resources.requests[resource] if {
 	quantities.valid(pod.spec.resources.requests[resource])
-	regex.match(`^(cpu|memory|hugepages-.*)$`, resource)
+	_of_pods(resource)
+}
+
+_for_the_pod(pod, resource) := pod.spec.resources.limits[resource] if {
+	quantities.valid(pod.spec.resources.limits[resource])
+	_of_pods(resource)
+	not _written(pod.spec.resources, resource)
+	not _in_containers(pod, resource)
+}
+
+_of_pods(resource) if regex.match(`^(cpu|memory|hugepages-.*)$`, resource)
+
+# Containers that request cpu or memory keep a limit of the pod from being a request.
+_in_containers(pod, resource) if {
+	resource in {"cpu", "memory"}
+	some container in pod.spec.containers
+	_wanted(container.resources, resource)
+}
+
+_in_containers(pod, resource) if {
+	resource in {"cpu", "memory"}
+	some container in pod.spec.initContainers
+	_wanted(container.resources, resource)
 }
 
 _running(pod, resource) := sum(array.concat(
@@ -56,7 +79,13 @@ _sidecar(container) if container.restartPolicy == "Always"
 
 default _request(_, _) := 0
 
-_request(container, resource) := quantities.parse(container.resources.requests[resource])
+_request(container, resource) := quantities.parse(_wanted(container.resources, resource))
+
+_wanted(resources, resource) := resources.requests[resource]
+
+_wanted(resources, resource) := resources.limits[resource] if not _written(resources, resource)
+
+_written(resources, resource) if resource in object.keys(resources.requests)
 
 default _overhead(_, _) := 0
 

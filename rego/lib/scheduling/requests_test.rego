@@ -52,3 +52,28 @@ test_odd_pods_request_nothing if {
 		requests.of(pod, "memory") == 0
 	}
 }
+
+_limited(requested, limit) := {"resources": {"requests": requested, "limits": {"memory": limit}}}
+
+test_requests_follow_limits if {
+	requests.of({"spec": {"containers": [_limited({}, "2"), {"resources": {"limits": {"memory": "3"}}}]}}, "memory") == 5
+	requests.of({"spec": {"initContainers": [_limited({"cpu": "1"}, "7")], "containers": [_container("1")]}}, "memory") == 7
+}
+
+test_what_is_requested_goes_before_limits if {
+	requests.of({"spec": {"containers": [_limited({"memory": "1"}, "2")]}}, "memory") == 1
+	requests.of({"spec": {"containers": [_limited({"memory": "0"}, "2")]}}, "memory") == 0
+	requests.of({"spec": {"containers": [_limited({"memory": false}, "2")]}}, "memory") == 0
+}
+
+test_limits_of_the_pod_as_a_whole if {
+	whole := {"limits": {"memory": "9", "hugepages-2Mi": "4", "example.com/gpu": "1"}}
+	requests.of({"spec": {"resources": whole, "containers": [{}]}}, "memory") == 9
+	requests.of({"spec": {"resources": whole, "containers": [{}]}}, "example.com/gpu") == 0
+	requests.of({"spec": {"resources": whole, "containers": [_container("2")]}}, "memory") == 2
+	requests.of({"spec": {"resources": whole, "containers": [], "initContainers": [_limited({}, "3")]}}, "memory") == 3
+	huge := {"resources": {"requests": {"hugepages-2Mi": "2"}}}
+	requests.of({"spec": {"resources": whole, "containers": [huge]}}, "hugepages-2Mi") == 4
+	written := object.union(whole, {"requests": {"memory": "5"}})
+	requests.of({"spec": {"resources": written, "containers": [{}]}}, "memory") == 5
+}
