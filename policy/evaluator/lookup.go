@@ -94,9 +94,13 @@ func alike(a, b *ast.Term) bool {
 		}
 		return false
 	case ast.String:
-		if y, ok := b.Value.(ast.Number); ok {
+		switch y := b.Value.(type) {
+		case ast.String:
+			return x == y
+		case ast.Number:
 			return string(x) == string(y)
 		}
+		return false
 	case *ast.Array:
 		y, ok := b.Value.(*ast.Array)
 		if !ok || x.Len() != y.Len() {

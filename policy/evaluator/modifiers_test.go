@@ -100,7 +100,11 @@ func modifierPolicy(r *rand.Rand) string {
 		fmt.Fprintf(&b, "\ninner contains seen\n")
 	}
 	v := pick("v := input.n", "some v in input.list", "v := data.base.obj", "some v in {input.s, input.n}", `some v in [1, "a"]`)
-	switch r.IntN(6) {
+	switch r.IntN(8) {
+	case 6:
+		fmt.Fprintf(&b, "\nr if { v := input.s; every e in [1, \"a\", input.n] { %s%s } }\n", pick("f(e) == 1", "not flag", "g(e)", "not chosen == e", "h(e, 1)"), modify(r))
+	case 7:
+		fmt.Fprintf(&b, "\nr := {k: l | some k, v in input.obj; l := [x | some x in [y | y := seen%s]]} if { v := 1; count(parts) >= 0%s }\n", modify(r), modify(r))
 	case 0:
 		fmt.Fprintf(&b, "\nr := [x | %s; x := seen%s]\n", v, modify(r))
 	case 1:
