@@ -165,3 +165,31 @@ r if { allowed %s }
 		})
 	}
 }
+
+// Functions are replaced by values that are known where the modifier is.
+func TestFunctionsReplacedByLocalValues(t *testing.T) {
+	for _, rules := range []string{
+		"r := [x | some v in input.list; x := t with f as v]\n\nt := [f(1), u]\n\nu := f(2)",
+		"r := [x | some v in input.list; x := t with f as [v, input.n]]\n\nt := f(1)[0]",
+		"r := [x | some v in input.list; x := t with f as {\"k\": v} with input.n as v]\n\nt := [f(1).k, input.n]",
+		"r := [x | some v in input.list; some w in [1, 2]; x := t with f as v with g as w]\n\nt := [f(1), g(1), u]\n\nu := h(f(1))\n\nh(x) := [x, g(x)]",
+		"r := [x | some v in input.list; x := t with f as v]\n\nt := [f(1), x] if x := u with g as f(2)\n\nu := [f(3), g(4)]",
+		"r contains v if { some v in input.list; t with f as v }\n\nt if f(1)",
+		"r contains v if { some v in input.list; not t with f as v }\n\nt if f(1)",
+		"r := count([x | some v in numbers.range(1, 100); x := t with f as v])\n\nt := u\n\nu := w + w\n\nw := f(1)",
+		"r := [x | some v in input.list; x := t with upper as v]\n\nt := upper(\"a\")",
+		"r := x if { v := input.none; x := t with f as v }\n\nt := f(1)",
+	} {
+		t.Run(rules, func(t *testing.T) {
+			i, c, err := compileBoth(t, "package p\n\n"+rules+"\n\nf(x) := x\n\ng(x) := x\n", `{}`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, input := range []string{`{"list": [1, 1.0, "a", false, {"b": [1]}, null, 1], "n": 7}`, `{"list": [true, true, 2], "n": 0}`} {
+				if !agree(t, i, c, ast.MustParseTerm(input).Value) {
+					t.Error("the program gave no answer")
+				}
+			}
+		})
+	}
+}
