@@ -55,7 +55,7 @@ func (l *layer) members() []*ast.Term {
 	if under, ok := l.Object.(*layer); ok {
 		out = under.members()
 	} else {
-		out = slices.Clone(l.Object.Keys())
+		out = slices.Clone(l.Keys())
 	}
 	if l.Object.Get(l.key) == nil {
 		out = append(out, l.key)

@@ -68,9 +68,9 @@ type literalCheck struct {
 	sets        []ast.Var       // that can be iterated as lists
 }
 
-func (c *literalCheck) refuse(at *ast.Location, format string, args ...any) {
+func (c *literalCheck) refuse(at *ast.Location, why string) {
 	if c.err == nil {
-		c.err = fmt.Errorf("%v: %s", at, fmt.Sprintf(format, args...))
+		c.err = fmt.Errorf("%v: %s", at, why)
 	}
 }
 

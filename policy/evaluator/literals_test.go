@@ -32,9 +32,9 @@ func TestLiteralsMadeAtRunTime(t *testing.T) {
 		{"the first that holds", `r if { some x in {input.a, input.b}; to_number(x) > 0 }`, false},
 		{"every", `r if every x in {input.a, input.b} { to_number(x) > 1 }`, false},
 		{"every with a key", `r if every k, x in {input.a, input.b} { to_number(x) > 1; k == x }`, true},
-		{"below a not", `r if not has
+		{"below a not", `has if { some x in {input.a, input.b}; to_number(x) > 1 }
 
-has if { some x in {input.a, input.b}; to_number(x) > 1 }`, false},
+r if not has`, false},
 		{"parts of elements", `r := [x.c | some x in {input.a, input.b}]`, false},
 		{"in a set in a set", `r := [y | some x in {{input.a, input.b}, {input.b}}; some y in x]`, true},
 		{"in an array", `r := [y | some x in [{input.a, input.b}, {input.b}]; some y in x]`, true},
@@ -49,7 +49,7 @@ has if { some x in {input.a, input.b}; to_number(x) > 1 }`, false},
 		{"handed to a function", "r := f({input.a, input.b})\n\nf(s) := [x | some x in s]", true},
 		{"handed to a function that counts", "r := f({input.a, input.b})\n\nf(s) := count(s)", false},
 		{"handed to a function that fills a set", "r := f({input.a, input.b})\n\nf(s) := {x | some x in s}", false},
-		{"handed on", "r := f({input.a, input.b})\n\nf(s) := g(s)\n\ng(s) := [x | some x in s]", true},
+		{"handed on", "r := f({input.a, input.b})\n\ng(s) := [x | some x in s]\n\nf(y) := g(y)", true},
 		{"handed to a function that takes another's place", "r := x if x := t with g as f\n\nt := g({input.a, input.b})\n\ng(s) := s\n\nf(s) := [x | some x in s]", true},
 		{"as input", "r := x if x := t with input as {input.a, input.b}\n\nt := [x | some x in input]", false},
 		{"of a comprehension", "r := [x | some x in {y | some y in [input.a, input.b]}]", false},

@@ -121,13 +121,23 @@ func modifierPolicy(r *rand.Rand) string {
 	return b.String()
 }
 
+// anew is v made anew of its text. The interpreter changes an object inside the input
+// where a modifier has a path of several names, and what it lies in keeps the hash that
+// it had: a set may hold two of the same then.
+func anew(v ast.Value) ast.Value {
+	if v == nil {
+		return nil
+	}
+	return ast.MustParseTerm(v.String()).Value
+}
+
 // TestRandomModifiers compares the evaluators on rules that look at many things while
 // modifiers hold, which are put together at random.
 func TestRandomModifiers(t *testing.T) {
 	data := ast.MustParseTerm(otherData).Value.(ast.Object)
 	before := data.String()
 	other := ast.MustParseModule(otherPackage)
-	made, refused, answered, errs, rerun := 0, map[string]int{}, 0, 0, 0
+	made, refused, answered, errs, rerun, faults := 0, map[string]int{}, 0, 0, 0, 0
 	for n := *seed; made < *policies; n++ {
 		r := rand.New(rand.NewPCG(n, 11))
 		source := modifierPolicy(r)
@@ -164,6 +174,8 @@ func TestRandomModifiers(t *testing.T) {
 				errs++
 			case wantErr != nil:
 				t.Fatalf("policy %d: got %v, want error %v\ninput %v\n%s", n, got, wantErr, input, source)
+			case !equalValues(got, want) && equalValues(got, anew(want)):
+				faults++
 			case !equalValues(got, want):
 				t.Fatalf("policy %d:\n got %v\nwant %v\ninput %v\n%s", n, got, want, input, source)
 			default:
@@ -178,7 +190,7 @@ func TestRandomModifiers(t *testing.T) {
 	for _, n := range refused {
 		left += n
 	}
-	t.Logf("%d policies, %d answers, %d errors, %d errors of the program alone, %d policies left to the interpreter: %v", made, answered, errs, rerun, left, refused)
+	t.Logf("%d policies, %d answers, %d errors, %d errors of the program alone, %d faults of the interpreter, %d policies left to it: %v", made, answered, errs, rerun, faults, left, refused)
 	if left*2 > made {
 		t.Errorf("%d of %d policies were left to the interpreter", left, made)
 	}

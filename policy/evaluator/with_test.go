@@ -176,7 +176,7 @@ func TestFunctionsReplacedByLocalValues(t *testing.T) {
 		"r := [x | some v in input.list; x := t with f as v]\n\nt := [f(1), x] if x := u with g as f(2)\n\nu := [f(3), g(4)]",
 		"r contains v if { some v in input.list; t with f as v }\n\nt if f(1)",
 		"r contains v if { some v in input.list; not t with f as v }\n\nt if f(1)",
-		"r := count([x | some v in numbers.range(1, 100); x := t with f as v])\n\nt := u\n\nu := w + w\n\nw := f(1)",
+		"r := count([x | some v in numbers.range(1, 100); x := t with f as v])\n\nw := f(1)\n\nu := w + w\n\nt := u",
 		"r := [x | some v in input.list; x := t with upper as v]\n\nt := upper(\"a\")",
 		"r := x if { v := input.none; x := t with f as v }\n\nt := f(1)",
 	} {

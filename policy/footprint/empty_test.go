@@ -26,7 +26,7 @@ func TestEmptyPackages(t *testing.T) {
 		{"another package", `r := data.lib.a`, []string{"package lib\na := 1", "package other"}, nil},
 		{"in a call", `r := count(data.lib)`, []string{"package lib"}, []string{"data.lib"}},
 		{"twice", `r := [data.lib, data.lib]`, []string{"package lib", "package lib"}, []string{"data.lib"}},
-		{"in another rule", "r := s\ns := data.lib", []string{"package lib"}, []string{"data.lib"}},
+		{"in another rule", "s := data.lib\nr := s", []string{"package lib"}, []string{"data.lib"}},
 		{"in an else", "r := 1 if input.a else := data.lib", []string{"package lib"}, []string{"data.lib"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
