@@ -7,6 +7,15 @@ import (
 	"go.uber.org/zap"
 )
 
+// Untrusted answers requests on connections that end because the authority of
+// their caller's certificate was taken out of the client CA bundle.
+func Untrusted() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+		writeStatus(w, http.StatusForbidden, "the authority of your certificate is no longer in server.tls.clientCAFile")
+	})
+}
+
 // admit lets those through whose certificate names are listed for the point. A
 // client CA alone is not enough: the cluster's own vouches for every kubelet.
 // It is false when the answer has been written.

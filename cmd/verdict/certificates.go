@@ -2,18 +2,37 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http"
 	"time"
 
+	"github.com/verdict-dev/verdict/handlers"
 	"github.com/verdict-dev/verdict/internal/certs"
 )
 
-// certificates returns the webhook listener's TLS configuration, and keeps its
-// files under watch; nil with plain HTTP. Without files of the user's own it
-// makes the development certificate.
-func (s *service) certificates(ctx context.Context) (*tls.Config, error) {
+// webhookServer serves the webhook listener: an *http.Server, or with TLS a
+// *certs.Server.
+type webhookServer interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
+}
+
+// newWebhookServer is over what files certificates returned; nil for plain HTTP.
+func (s *service) newWebhookServer(files *certs.Reloader, newServer func() *http.Server) webhookServer {
+	if files == nil {
+		return newServer()
+	}
+	return files.NewServer(certs.ServerOptions{
+		New: newServer, Untrusted: handlers.Untrusted(), HandshakeTimeout: s.config.Server.Timeouts.ReadHeader,
+	})
+}
+
+// certificates returns the webhook listener's files, and keeps them under watch;
+// nil with plain HTTP. Without files of the user's own it makes the development
+// certificate.
+func (s *service) certificates(ctx context.Context) (*certs.Reloader, error) {
 	server := s.config.Server
 	if server.PlainHTTP {
 		return nil, nil
@@ -38,7 +57,7 @@ func (s *service) certificates(ctx context.Context) (*tls.Config, error) {
 		return nil, err
 	}
 	s.background.Go(func() { reloader.Run(ctx) })
-	return reloader.TLSConfig(), nil
+	return reloader, nil
 }
 
 // developmentHosts is the host listened on, where it is one a caller can name.

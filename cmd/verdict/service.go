@@ -46,7 +46,8 @@ type service struct {
 	nodesChanged  wakeup
 	bindReadiness *http.Server // nil without scheduling.bind.readinessAddress
 
-	webhooks, operations            *http.Server
+	webhooks                        webhookServer
+	operations                      *http.Server
 	webhookListen, operationsListen net.Listener
 
 	caFile  string   // the development CA; "" with a certificate of the user's own
@@ -86,7 +87,7 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 	if err != nil {
 		return err
 	}
-	tlsConfig, err := s.certificates(ctx)
+	files, err := s.certificates(ctx)
 	if err != nil {
 		return err
 	}
@@ -139,17 +140,19 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 	}
 	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
 	s.endRequests = endRequests
-	s.webhooks = &http.Server{
-		BaseContext:       func(net.Listener) context.Context { return requests },
-		Handler:           handlers.New(options),
-		TLSConfig:         tlsConfig,
-		ReadHeaderTimeout: c.Server.Timeouts.ReadHeader,
-		ReadTimeout:       c.Server.Timeouts.Read,
-		WriteTimeout:      c.Server.Timeouts.Write,
-		IdleTimeout:       c.Server.Timeouts.Idle,
-		MaxHeaderBytes:    int(c.Server.Limits.HeaderBytes),
-		ErrorLog:          errorLog,
-	}
+	webhooks := handlers.New(options)
+	s.webhooks = s.newWebhookServer(files, func() *http.Server {
+		return &http.Server{
+			BaseContext:       func(net.Listener) context.Context { return requests },
+			Handler:           webhooks,
+			ReadHeaderTimeout: c.Server.Timeouts.ReadHeader,
+			ReadTimeout:       c.Server.Timeouts.Read,
+			WriteTimeout:      c.Server.Timeouts.Write,
+			IdleTimeout:       c.Server.Timeouts.Idle,
+			MaxHeaderBytes:    int(c.Server.Limits.HeaderBytes),
+			ErrorLog:          errorLog,
+		}
+	})
 	s.operations = &http.Server{
 		Handler: handlers.NewOperations(handlers.OperationsOptions{
 			Checks:  append(s.checks(), clusterChecks...),
@@ -404,11 +407,7 @@ func (s *service) run(ctx context.Context, signals <-chan os.Signal) error {
 	defer servers.Wait()
 	servers.Go(func() { failed <- s.operations.Serve(s.operationsListen) })
 	servers.Go(func() {
-		if s.config.Server.PlainHTTP {
-			failed <- s.webhooks.Serve(s.webhookListen)
-			return
-		}
-		failed <- s.webhooks.ServeTLS(s.webhookListen, "", "")
+		failed <- s.webhooks.Serve(s.webhookListen)
 	})
 	defer func() {
 		_ = s.webhooks.Close()

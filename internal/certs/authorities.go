@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -15,7 +16,12 @@ var blockBegin = regexp.MustCompile(`(?m)^-----BEGIN `)
 // ParseAuthorities reads a PEM bundle of authorities. x509.CertPool.AppendCertsFromPEM skips
 // what it cannot read, so that half of a bundle would pass for the whole.
 func ParseAuthorities(content []byte) (*x509.CertPool, error) {
-	pool := x509.NewCertPool()
+	pool, _, err := parseAuthorities(content)
+	return pool, err
+}
+
+func parseAuthorities(content []byte) (*x509.CertPool, authorities, error) {
+	pool, all := x509.NewCertPool(), authorities{}
 	found := 0
 	for rest := content; ; {
 		var block *pem.Block
@@ -24,20 +30,21 @@ func ParseAuthorities(content []byte) (*x509.CertPool, error) {
 			break
 		}
 		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("found a PEM block %q: a bundle of authorities holds certificates only", block.Type)
+			return nil, nil, fmt.Errorf("found a PEM block %q: a bundle of authorities holds certificates only", block.Type)
 		}
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("certificate %d: %w", found+1, err)
+			return nil, nil, fmt.Errorf("certificate %d: %w", found+1, err)
 		}
 		pool.AddCert(certificate)
+		all[sha256.Sum256(certificate.Raw)] = true
 		found++
 	}
 	if begun := len(blockBegin.FindAll(content, -1)); begun != found {
-		return nil, fmt.Errorf("only %d of %d PEM blocks can be read", found, begun)
+		return nil, nil, fmt.Errorf("only %d of %d PEM blocks can be read", found, begun)
 	}
 	if found == 0 {
-		return nil, errors.New("holds no PEM certificate")
+		return nil, nil, errors.New("holds no PEM certificate")
 	}
-	return pool, nil
+	return pool, all, nil
 }

@@ -55,7 +55,7 @@ type Options struct {
 //
 // The certificate with its key and the client CA bundle are replaced
 // independently, so that a bad bundle does not hold up a renewal. Connections
-// keep what they were made with.
+// keep what they were made with, but those of a Server whose authority is gone.
 type Reloader struct {
 	files   Files
 	observe func(error)
@@ -64,6 +64,10 @@ type Reloader struct {
 
 	// current is what new connections use. It is replaced, never changed.
 	current atomic.Pointer[tls.Config]
+	// vouching is who vouches for callers by current; nil without a client CA.
+	vouching atomic.Pointer[authorities]
+	// trustChanged is told when that changes; nil without a Server.
+	trustChanged atomic.Pointer[func(authorities)]
 
 	// What follows belongs to NewReloader, then to Run.
 
@@ -76,6 +80,7 @@ type Reloader struct {
 // content is the bytes of Files.
 type content struct {
 	cert, key, clientCA []byte
+	authorities         authorities // in clientCA
 }
 
 // NewReloader reads the files a first time; it is an error when they cannot be
@@ -219,8 +224,22 @@ func (r *Reloader) load() (changed bool, err error) {
 	if changed && (err == nil || !first) {
 		r.loaded = loaded
 		r.current.Store(config)
+		if clientCAChanged {
+			r.vouching.Store(&loaded.authorities)
+			if tell := r.trustChanged.Load(); tell != nil {
+				(*tell)(loaded.authorities)
+			}
+		}
 	}
 	return changed, err
+}
+
+// trusted is who vouches for callers now; nil without a client CA.
+func (r *Reloader) trusted() authorities {
+	if now := r.vouching.Load(); now != nil {
+		return *now
+	}
+	return nil
 }
 
 // loadPair puts the certificate into config when it is new and good.
@@ -257,12 +276,12 @@ func (r *Reloader) loadClientCA(config *tls.Config, loaded *content) (changed bo
 	if bytes.Equal(bundle, loaded.clientCA) && config.ClientCAs != nil {
 		return false, nil
 	}
-	pool, err := ParseAuthorities(bundle)
+	pool, all, err := parseAuthorities(bundle)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", r.files.ClientCA, err)
 	}
 	config.ClientCAs = pool
-	loaded.clientCA = bundle
+	loaded.clientCA, loaded.authorities = bundle, all
 	return true, nil
 }
 
