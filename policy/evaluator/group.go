@@ -23,7 +23,7 @@ func indexed(compiler *ast.Compiler, ref ast.Ref) (map[place]bool, error) {
 	out, seen := map[place]bool{}, map[place]*ast.Term{}
 	var err error
 	for _, rule := range reachable(compiler, ref) {
-		ast.WalkTerms(rule, func(t *ast.Term) bool {
+		ast.WalkTerms(alone(rule), func(t *ast.Term) bool {
 			if !ast.IsComprehension(t.Value) {
 				return false
 			}

@@ -91,9 +91,7 @@ func (p *preparation) concerns(rule *ast.Rule) bool {
 
 // walkExprs visits the expressions of one branch of a rule.
 func walkExprs(branch *ast.Rule, visit func(*ast.Expr)) {
-	one := *branch
-	one.Else = nil
-	ast.WalkExprs(&one, func(e *ast.Expr) bool {
+	ast.WalkExprs(alone(branch), func(e *ast.Expr) bool {
 		visit(e)
 		return false
 	})

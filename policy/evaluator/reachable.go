@@ -32,6 +32,14 @@ func reachable(compiler *ast.Compiler, ref ast.Ref) []*ast.Rule {
 	return out
 }
 
+// alone is the branch without the else branches after it, which reachable has, too: to
+// walk those with each branch takes time by the square of their number.
+func alone(branch *ast.Rule) *ast.Rule {
+	one := *branch
+	one.Else = nil
+	return &one
+}
+
 func isFunction(compiler *ast.Compiler, t *ast.Term) bool {
 	ref, ok := t.Value.(ast.Ref)
 	return ok && compiler.GetArity(ref) > 0
@@ -42,7 +50,7 @@ func isFunction(compiler *ast.Compiler, t *ast.Term) bool {
 func unsuitable(compiler *ast.Compiler, rules []*ast.Rule) error {
 	for _, rule := range rules {
 		var err error
-		ast.WalkExprs(rule, func(e *ast.Expr) bool {
+		ast.WalkExprs(alone(rule), func(e *ast.Expr) bool {
 			if term, ok := e.Terms.(*ast.Term); ok && err == nil {
 				ast.WalkClosures(term, func(any) bool {
 					// A term that is no more than evaluated is planned as
