@@ -98,6 +98,7 @@ func (c *carried) build(l *load, content Content, options Options) (*Revision, e
 		if err := next.prepare(l, options, defined, c.policies); err != nil {
 			return nil, err
 		}
+		next.warnings = append(next.warnings, hiddenAnnotations(next.rules, next.own, options.PodAnnotations)...)
 		c.policies = next
 	} else if errs := ast.CheckPathConflicts(next.compiler, conflicts); len(errs) > 0 {
 		found.opa("", errs)

@@ -49,6 +49,10 @@ type Options struct {
 	// is loaded; SetCluster tells of later changes. A nil function or the zero
 	// Object is no data.
 	Cluster map[string]func() Object
+	// PodAnnotations are the annotations of pods on nodes that rules of scheduling
+	// find there: names, and prefixes that end in "/". Rules that read others are
+	// warned of, unless it is nil.
+	PodAnnotations []string
 	// InterpreterOnly leaves every rule to OPA's interpreter.
 	InterpreterOnly bool
 

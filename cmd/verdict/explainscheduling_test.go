@@ -131,3 +131,20 @@ func TestExplainProfilesOfAConfiguration(t *testing.T) {
 		t.Errorf("the warning of the profile is not printed: %s", stderr)
 	}
 }
+
+// TestConfigCheckWarnsOfWhatSchedulingLacks: a profile that nobody asks, and an
+// annotation that no pod ever has.
+func TestConfigCheckWarnsOfWhatSchedulingLacks(t *testing.T) {
+	dir := explainedPolicy(t)
+	write(t, filepath.Join(dir, "devices.rego"), "package kubernetes.scheduling\n\ndeny contains \"taken\" if input.state.pods[_].annotations[\"example.com/gpu\"] == \"0\"\n")
+	file := filepath.Join(t.TempDir(), "verdict.yaml")
+	for lists, want := range map[string]bool{"": true, "\nscheduling:\n  profiles: [gpus]\n  podAnnotations: [example.com/gpu]": false} {
+		write(t, file, "apiVersion: verdict.dev/v1alpha1\nkind: Configuration\npolicy:\n  directories: ["+dir+"]"+lists+"\n")
+		stdout, stderr, _ := runVerdict(t, "config", "check", file)
+		for _, warning := range []string{`add "gpus" to scheduling.profiles`, "kubernetes.scheduling.deny reads the annotation example.com/gpu of pods on nodes, which scheduling.podAnnotations leaves out"} {
+			if strings.Contains(stdout+stderr, warning) != want {
+				t.Errorf("with %q: want %v that it warns %q:\n%s%s", lists, want, warning, stdout, stderr)
+			}
+		}
+	}
+}

@@ -239,6 +239,7 @@ func policyOptions(c *config.Configuration) policy.Options {
 		Cache:              cache,
 		MaxEvaluations:     c.Server.MaxInFlight,
 		EvaluationTimeout:  max(c.Server.Timeouts.Decision, c.Scheduling.Timeout),
+		PodAnnotations:     append([]string{}, c.Scheduling.PodAnnotations...),
 		InterpreterOnly:    c.Policy.Evaluator == config.PolicyEvaluatorInterpreter,
 		LoadTimeout:        c.Policy.LoadTimeout,
 		Library:            builtin.Library(),
