@@ -63,6 +63,9 @@ func TestWebhookAuthorizer(t *testing.T) {
 				{"deny", func(r *authorizer.AttributesRecord) { r.Resource = "secrets" }, authorizer.DecisionDeny, "secrets of payments are sealed"},
 				{"no opinion", func(r *authorizer.AttributesRecord) { r.Resource = "services" }, authorizer.DecisionNoOpinion, ""},
 				{"no group, no opinion", func(r *authorizer.AttributesRecord) { r.User = &user.DefaultInfo{Name: "erin"} }, authorizer.DecisionNoOpinion, ""},
+				{"nobody, of whom no rule speaks", func(r *authorizer.AttributesRecord) { r.User = nil }, authorizer.DecisionNoOpinion, ""},
+				{"an empty user", func(r *authorizer.AttributesRecord) { r.User = &user.DefaultInfo{} }, authorizer.DecisionNoOpinion, ""},
+				{"nothing at all", func(r *authorizer.AttributesRecord) { *r = authorizer.AttributesRecord{} }, authorizer.DecisionNoOpinion, ""},
 				{"uid and extra", func(r *authorizer.AttributesRecord) {
 					r.Verb, r.Namespace = "delete", "search"
 					r.User = &user.DefaultInfo{Name: "alice", UID: "u-alice", Extra: map[string][]string{"example.com/on-call": {"primary"}}}

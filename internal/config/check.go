@@ -217,6 +217,7 @@ func (c *checker) authentication() {
 
 // systemNames checks names and prefixes of names.
 func (c *checker) systemNames(names []string) {
+	const masters = "masters"
 	c.names("authentication.allowedSystemNames", names)
 	for i, name := range names {
 		path := item("authentication.allowedSystemNames", i)
@@ -231,7 +232,7 @@ func (c *checker) systemNames(names []string) {
 			c.add(path, "%s would let a policy give out every name of Kubernetes' own, system:masters among them: list names, or a longer prefix such as system:serviceaccounts:*", quote(name))
 		case strings.Contains(rest, "*"):
 			c.add(path, "%s has a * that is not at the end, where alone it stands for any text", quote(name))
-		case isPrefix && strings.HasPrefix("masters", rest):
+		case isPrefix && rest == masters[:min(len(rest), len(masters))]:
 			c.add(path, "%s would let a policy give out system:masters, whom no authorizer is asked about: list names, or a longer prefix", quote(name))
 		}
 	}

@@ -128,7 +128,7 @@ func send(client *http.Client, request *http.Request) (response *http.Response, 
 		GotConn:              func(connection httptrace.GotConnInfo) { kept.Store(connection.Reused) },
 		GotFirstResponseByte: func() { first.Store(true) },
 	})
-	response, err = client.Do(request.WithContext(ctx)) //nolint:bodyclose // the caller does
+	response, err = client.Do(request.WithContext(ctx))
 	if breaksHTTP2(err) {
 		return nil, true, err
 	}
@@ -159,7 +159,7 @@ type unreachable struct{ error }
 func (u *unreachable) Unwrap() error { return u.error }
 
 // Is implements what errors.Is looks for.
-func (u *unreachable) Is(target error) bool { return target == policy.ErrUnreachable } //nolint:errorlint // as errors.Is wants it
+func (u *unreachable) Is(target error) bool { return target == policy.ErrUnreachable }
 
 func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }

@@ -194,7 +194,8 @@ func (i *Introspection) Probe(ctx context.Context) error {
 		err = errors.New("a random token is said to be active")
 	}
 	if err != nil {
-		return i.named(fmt.Errorf("no answer about a random token: %s", err)) // no refusal //nolint:errorlint // so it must not be wrapped
+		// It is no refusal of the token, whatever it is.
+		return i.named(errors.New("no answer about a random token: " + err.Error()))
 	}
 	return nil
 }

@@ -326,7 +326,7 @@ func (j *JWT) Verify(ctx context.Context, token *Token) (policy.Identity, error)
 	}
 	// After the signature: whoever forges a token is not told to come back.
 	switch {
-	case t.odd != nil:
+	case t.isOdd():
 		return policy.Identity{}, refused("it is signed, and its claims are odd: %w", t.odd)
 	case now.Before(accepted.from):
 		return policy.Identity{}, fmt.Errorf("identity source %s: %w", j.name, &policy.NotYetValidError{From: accepted.from, Fixed: true})

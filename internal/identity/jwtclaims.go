@@ -46,7 +46,7 @@ func requiredClaims(claims map[string]string) []requiredClaim {
 // accept returns what the claims say when they are as they have to be at now, or
 // will be later. Of odd claims nothing is said.
 func (r *claimRules) accept(t *unverifiedJWT, now time.Time) (acceptedClaims, error) {
-	if t.odd != nil {
+	if t.isOdd() {
 		return acceptedClaims{}, nil
 	}
 	out, err := r.acceptTimes(t, now)

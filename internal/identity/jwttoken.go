@@ -83,6 +83,9 @@ func parseJWT(text string) *unverifiedJWT {
 	return t
 }
 
+// isOdd reports whether the claims are JSON that is not accepted.
+func (t *unverifiedJWT) isOdd() bool { return t.odd != nil }
+
 // parseClaims returns false when text is no set of claims with an issuer, or
 // none, in it.
 func (t *unverifiedJWT) parseClaims(text []byte) bool {
@@ -173,7 +176,7 @@ type refusal struct{ error }
 func (r *refusal) Unwrap() error { return r.error }
 
 // Is implements what errors.Is looks for.
-func (r *refusal) Is(target error) bool { return target == policy.ErrUnknownToken } //nolint:errorlint // as errors.Is wants it
+func (r *refusal) Is(target error) bool { return target == policy.ErrUnknownToken }
 
 // quoteShort is text of a token as it may be shown: not too long, and printable.
 func quoteShort(text string) string {

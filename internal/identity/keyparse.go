@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -145,6 +146,8 @@ func keyTypeOf(public any) (kind keyType, why string) {
 			return "", "has not the length of its type"
 		}
 		return ed25519Key, ""
+	case *ecdh.PublicKey:
+		return "", "is for agreeing on keys, not for signatures"
 	case []byte:
 		return "", "is symmetric: who can verify with it can sign"
 	}

@@ -165,7 +165,7 @@ func TestUnusableKeysAreNamed(t *testing.T) {
 		`"mac" is symmetric: who can verify with it can sign`:                       values{"kty": "oct", "kid": "mac", "k": b64(make([]byte, 64))},
 		`"pq" is of the type "AKP", which is not known`:                             values{"kty": "AKP", "kid": "pq", "alg": "ML-DSA-44", "pub": "AAAA"},
 		`"koblitz" is of the curve "secp256k1", which is not known`:                 jwkOf("koblitz", p256A(), values{"crv": "secp256k1"}),
-		`"x" is of the curve "X25519", which is not known`:                          jwkOf("x", ed25519A(), values{"crv": "X25519"}),
+		`"x" is for agreeing on keys, not for signatures`:                           jwkOf("x", ed25519A(), values{"crv": "X25519"}),
 		`"half" is no valid key of the type RSA`:                                    jwkOf("half", rsaA(), values{"n": nil}),
 		`"untyped" says no type (kty)`:                                              values{"kid": "untyped"},
 		`one without a kid says no type (kty)`:                                      values{"a": 1},

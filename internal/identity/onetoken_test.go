@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-
 	"fmt"
 	"io"
 	"net"
@@ -251,12 +250,12 @@ func TestHostsThatFailOpenTheCircuit(t *testing.T) {
 		}
 		fails["status 500 that breaks off"] = func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
-			w.WriteHeader(500)
+			w.WriteHeader(http.StatusInternalServerError)
 			_ = http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
 		}
 		if a.throttles {
-			fails["status 429"] = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }
+			fails["status 429"] = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }
 		}
 		for name, fail := range fails {
 			t.Run(kind+": "+name, func(t *testing.T) {
@@ -264,7 +263,7 @@ func TestHostsThatFailOpenTheCircuit(t *testing.T) {
 				if name == "does not answer" {
 					timeout = 50 * time.Millisecond
 				}
-				opens(t, a.source(t, tlsServer(t, fail), timeout))
+				_ = opens(t, a.source(t, tlsServer(t, fail), timeout))
 			})
 		}
 		t.Run(kind+": gone", func(t *testing.T) {

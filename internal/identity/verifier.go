@@ -208,8 +208,7 @@ func (v *Verifier) verify(ctx context.Context, token *Token, digest [sha256.Size
 	// Read before anybody is asked: what is kept then holds no longer.
 	generations := v.chain.generations()
 	verified, source, err := v.chain.Verify(ctx, token)
-	switch {
-	case err != nil:
+	if err != nil {
 		if until := v.rejectedUntil(err, began); until.After(began) {
 			v.rejected.Set(key, rejection{err: err, generation: sumOf(generations), until: until})
 		}
