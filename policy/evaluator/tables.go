@@ -18,19 +18,36 @@ import (
 func trim(fn *ir.Func, strings []*ast.Term) map[*ir.Block]map[ir.Local]*ast.Term {
 	out := map[*ir.Block]map[ir.Local]*ast.Term{}
 	for _, b := range fn.Blocks {
-		if _, _, ok := definition(b); ok {
-			tellApart(b, firstOwn(fn))
-		}
+		first := firstOwn(fn)
+		chain := elseChain(b)
+		tellApart(chain, first)
 		found := constants(b, fn.Return, strings)
-		out[b] = found
 		parts := partsOf(b, found)
-		if len(parts.unused) == 0 {
-			continue
+		if len(parts.unused) > 0 {
+			parts.takeOut([]*ir.Block{b})
+			found = renumber(b, found, first)
 		}
-		parts.takeOut([]*ir.Block{b})
-		out[b] = renumber(b, found, firstOwn(fn))
+		if _, after := numbering(b, first, first); chain != nil && after-first > manyVariables {
+			found = overlap(chain, found, first)
+		}
+		out[b] = found
 	}
 	return out
+}
+
+// manyVariables is how many the branches of an else chain may have together. Beyond
+// that, they share them.
+const manyVariables = 128
+
+// elseChain are the branches of the definition in b, nil where it has one.
+func elseChain(b *ir.Block) []*ir.Block {
+	if _, _, ok := definition(b); !ok {
+		return nil
+	}
+	if chain, ok := b.Stmts[0].(*ir.BlockStmt); ok {
+		return chain.Blocks
+	}
+	return nil
 }
 
 // firstOwn is the first variable that a block of fn has for itself. Before it are the
@@ -121,15 +138,35 @@ func (p *parts) takeOut(blocks []*ir.Block) {
 
 // tellApart gives the variables of each branch of an else chain numbers of their own:
 // the plan numbers them anew.
-func tellApart(b *ir.Block, first ir.Local) {
-	chain, ok := b.Stmts[0].(*ir.BlockStmt)
-	if !ok {
-		return
-	}
+func tellApart(chain []*ir.Block, first ir.Local) {
 	next := first
-	for _, branch := range chain.Blocks {
+	for _, branch := range chain {
 		next = renumberFrom(branch, first, next)
 	}
+}
+
+// overlap has the branches share their variables again, but for those of constants that
+// have parts, which are not in the plan any more.
+func overlap(chain []*ir.Block, constants map[ir.Local]*ast.Term, first ir.Local) map[ir.Local]*ast.Term {
+	out, fixed, next := map[ir.Local]*ast.Term{}, map[ir.Local]ir.Local{}, first
+	for _, v := range slices.Sorted(maps.Keys(constants)) {
+		if v < first {
+			out[v] = constants[v]
+			continue
+		}
+		if ast.IsScalar(constants[v].Value) {
+			continue
+		}
+		out[next], fixed[v] = constants[v], next
+		next++
+	}
+	for _, branch := range chain {
+		number, _ := numbering(branch, first, next)
+		// Constants leave gaps, which is no matter.
+		maps.Copy(number, fixed)
+		walk([]*ir.Block{branch}, func(s ir.Stmt) { rename(s, number) })
+	}
+	return out
 }
 
 // renumber gives the variables of b from first on numbers without gaps, since a call

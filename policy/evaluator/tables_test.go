@@ -1,6 +1,7 @@
 package evaluator
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -43,4 +44,42 @@ func TestConstantsAreMadeOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The branches of a long else chain share their room.
+func TestLongElseChain(t *testing.T) {
+	var rules strings.Builder
+	rules.WriteString("r := 0 if input.a == 0")
+	const branches = 600
+	for i := range branches {
+		fmt.Fprintf(&rules, " else := x if { some y in input.list; x := [%d, y, {\"k\": [%d, y]}, [%d, {\"a\": null}]]; input.a == %d }", i, i, i, i+1)
+	}
+	i, c, err := compileBoth(t, "package p\n\n"+rules.String(), `{}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range []int{0, 1, 7, branches, branches + 1} {
+		if !agree(t, i, c, ast.MustParseTerm(fmt.Sprintf(`{"a": %d, "list": ["x"]}`, a)).Value) {
+			t.Errorf("no answer for %d", a)
+		}
+	}
+	if f := c.program.size(); f > 3*branches {
+		t.Errorf("a call makes room for %d variables", f)
+	}
+}
+
+// size is that of the largest frame of a call.
+func (p *program) size() int {
+	out := 0
+	var visit func(n *pathNode)
+	visit = func(n *pathNode) {
+		if n.function != nil {
+			out = max(out, n.function.size)
+		}
+		for _, child := range n.children {
+			visit(child)
+		}
+	}
+	visit(p.dynamic)
+	return out
 }
