@@ -1,11 +1,11 @@
 package importer
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -67,14 +67,8 @@ func scalar(text string) string {
 	return quoted(text)
 }
 
-// quoted is the text as JSON writes it, which YAML reads too.
-func quoted(text string) string {
-	written, err := json.Marshal(text)
-	if err != nil {
-		return `""`
-	}
-	return string(written)
-}
+// quoted is the text between quotes, in ASCII: every escape of Go is one of YAML.
+func quoted(text string) string { return strconv.QuoteToASCII(text) }
 
 func list(texts []string) string {
 	var items []string

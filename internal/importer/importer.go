@@ -71,6 +71,9 @@ func AuthenticationConfiguration(from string, text []byte, disallowed ...string)
 			return nil, fmt.Errorf("%s: %w", file.Name, err)
 		}
 	}
+	if err := compiled(result.Files); err != nil {
+		return nil, fmt.Errorf("the policies do not compile, which is a fault of verdict import: %w", err)
+	}
 	return result, nil
 }
 
@@ -106,12 +109,23 @@ func (w *writer) source(i int, of *authconfig.Authenticator, name string) {
 	if s.authorities != "" && !strings.HasSuffix(s.authorities, "\n") {
 		s.authorities += "\n"
 	}
+	w.spaces(s.path.Child("issuer", "url"), of.Issuer.URL)
+	for i, audience := range of.Issuer.Audiences {
+		w.spaces(s.path.Child("issuer", "audiences").Index(i), audience)
+	}
 	if egress := of.Issuer.EgressSelectorType; egress != "" {
 		w.warn(s.path.Child("issuer", "egressSelectorType"), "%s is the API server's own way to the issuer: Verdict connects by itself, through connection.proxyURL where that is set", egress)
 	}
 	w.nameSystemNames(s)
 	s.rego = w.policy(s)
 	w.sources = append(w.sources, s)
+}
+
+// spaces refuses what Verdict's configuration takes for a slip of the pen.
+func (w *writer) spaces(at *field.Path, text string) {
+	if strings.TrimSpace(text) != text {
+		w.problems = append(w.problems, field.Invalid(at, text, "begins or ends with a space, which Verdict takes for a mistake"))
+	}
 }
 
 func (w *writer) anonymous(anonymous *authconfig.Anonymous) {

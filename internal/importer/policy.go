@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/format"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/verdict-dev/verdict/internal/importer/celrego"
+	builtin "github.com/verdict-dev/verdict/rego"
 )
 
 // policy is the package of one source: the user that its claims are, and why a
@@ -26,7 +28,7 @@ func (w *writer) policy(s *source) string {
 	p.exact()
 
 	var out strings.Builder
-	fmt.Fprintf(&out, "# METADATA\n# title: Tokens of %s\n# description: |\n#   Written by verdict import from %s of %s.\npackage issuers.%s\n\n", oneLine(s.of.Issuer.URL), s.path, oneLine(w.from), s.identifier)
+	fmt.Fprintf(&out, "%spackage issuers.%s\n\n", metadata("Tokens of "+s.path.String(), fmt.Sprintf("%s\nWritten by verdict import from %s.", s.of.Issuer.URL, oneLine(w.from))), s.identifier)
 	if p.cel {
 		out.WriteString("import data.lib.cel\n")
 	}
@@ -245,6 +247,35 @@ func (w *writer) entry() string {
 
 // formatted is the text as opa fmt writes it.
 func formatted(file File) (string, error) {
-	text, err := format.Source(file.Name, []byte(file.Text))
+	text, err := format.SourceWithOpts(file.Name, []byte(file.Text), format.Opts{RegoVersion: ast.RegoV1})
 	return string(text), err
+}
+
+// compiled reports what is wrong with the policies, as they stand beside the library.
+func compiled(files []File) error {
+	modules := map[string]*ast.Module{}
+	add := func(name, text string) error {
+		module, err := ast.ParseModuleWithOpts(name, text, ast.ParserOptions{ProcessAnnotation: true, RegoVersion: ast.RegoV1})
+		if err == nil {
+			modules[name] = module
+		}
+		return err
+	}
+	for _, module := range builtin.Library().Modules {
+		if err := add(module.Path, string(module.Source)); err != nil {
+			return err
+		}
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file.Name, ".rego") {
+			if err := add(file.Name, file.Text); err != nil {
+				return err
+			}
+		}
+	}
+	compiler := ast.NewCompiler().WithStrict(true)
+	if compiler.Compile(modules); compiler.Failed() {
+		return compiler.Errors
+	}
+	return nil
 }
