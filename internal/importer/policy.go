@@ -97,6 +97,9 @@ func (p *policyWriter) translated(title string, at *field.Path, translate func(*
 		p.problems = append(p.problems, field.Invalid(at, source, problem.Error()))
 		return false
 	}
+	if rules.Never {
+		p.warn(at, "has no value that kube-apiserver takes, whatever the token: it refuses them all, and so do the policies")
+	}
 	p.add(title, fmt.Sprintf("%s:\n%s", at, source), rules.Text)
 	for _, claim := range rules.Claims {
 		p.claims[claim] = true

@@ -77,7 +77,7 @@ func (t *translator) arithmetic(e ast.Expr, operator string, a, b value) value {
 	switch shared {
 	case list:
 		x, y = t.only(e, x, list), t.only(e, y, list)
-		return value{body: append(slices.Clone(x.body), y.body...), term: "array.concat(" + x.term + ", " + y.term + ")", kind: &kind{types: list, element: join(x.kind.element, y.kind.element)}}
+		return value{body: append(slices.Clone(x.body), y.body...), term: "array.concat(" + x.term + ", " + y.term + ")", kind: concatenated(x.kind, y.kind)}
 	case integer:
 		x, y = t.only(e, x, integer), t.only(e, y, integer)
 		return value{body: append(slices.Clone(x.body), y.body...), term: t.lib("int_"+arithmeticNames[operator], x.term, y.term), kind: scalar(integer)}
@@ -90,8 +90,24 @@ func (t *translator) arithmetic(e ast.Expr, operator string, a, b value) value {
 	}
 	return value{
 		body: append(slices.Clone(x.body), y.body...), term: t.lib("add", x.term, y.term),
-		kind: &kind{types: shared, element: join(x.kind.element, y.kind.element)},
+		kind: concatenatedAs(shared, x.kind, y.kind),
 	}
+}
+
+// concatenated is the kind of two lists, one after the other. One that is empty gives
+// the other as it is.
+func concatenated(x, y *kind) *kind {
+	out := &kind{types: list, element: join(x.element, y.element), filled: x.filled || y.filled}
+	if x.native != notNative && !y.filled || y.native != notNative && !x.filled {
+		out.native = perhapsNative
+	}
+	return out
+}
+
+func concatenatedAs(types typeSet, x, y *kind) *kind {
+	out := concatenated(x, y)
+	out.types = types
+	return out
 }
 
 var arithmeticNames = map[string]string{

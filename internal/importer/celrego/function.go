@@ -19,6 +19,8 @@ var (
 	aText    = scalar(text)
 	aNumber  = scalar(integer)
 	aBoolean = scalar(boolean)
+
+	nativeTexts = &kind{types: list, element: aText, native: isNative}
 )
 
 // signatures are the functions whose arguments have one type each. Several are told
@@ -29,12 +31,12 @@ var signatures = map[string][]signature{
 	"contains":    {{[]typeSet{text, text}, "contains", aBoolean, true}},
 	"matches":     {{[]typeSet{text, text}, "cel.matches", aBoolean, false}},
 	"find":        {{[]typeSet{text, text}, "cel.find", aText, false}},
-	"findAll":     {{[]typeSet{text, text}, "cel.find_all", listOf(aText), false}, {[]typeSet{text, text, integer}, "cel.find_some", listOf(aText), false}},
+	"findAll":     {{[]typeSet{text, text}, "cel.find_all", nativeTexts, false}, {[]typeSet{text, text, integer}, "cel.find_some", nativeTexts, false}},
 	"lowerAscii":  {{[]typeSet{text}, "cel.lower_ascii", aText, false}},
 	"upperAscii":  {{[]typeSet{text}, "cel.upper_ascii", aText, false}},
 	"trim":        {{[]typeSet{text}, "trim_space", aText, false}},
 	"charAt":      {{[]typeSet{text, integer}, "cel.char_at", aText, false}},
-	"split":       {{[]typeSet{text, text}, "split", listOf(aText), false}, {[]typeSet{text, text, integer}, "cel.split_some", listOf(aText), false}},
+	"split":       {{[]typeSet{text, text}, "split", nativeTexts, false}, {[]typeSet{text, text, integer}, "cel.split_some", nativeTexts, false}},
 	"replace":     {{[]typeSet{text, text, text}, "cel.replaced", aText, false}, {[]typeSet{text, text, text, integer}, "cel.replace_some", aText, false}},
 	"substring":   {{[]typeSet{text, integer}, "cel.substring_from", aText, false}, {[]typeSet{text, integer, integer}, "cel.between", aText, false}},
 	"indexOf":     {{[]typeSet{text, text}, "cel.index_of", aNumber, false}, {[]typeSet{text, text, integer}, "cel.index_of_from", aNumber, false}},
@@ -73,6 +75,11 @@ func (t *translator) values(args []ast.Expr, s *scope) []value {
 // apply calls a function once its arguments are of the types that it takes.
 func (t *translator) apply(e ast.Expr, known signature, values []value, args []ast.Expr) value {
 	out := value{kind: known.result, predicate: known.predicate}
+	if separator, ok := constant(args[len(args)-1]); known.rego == "split" && ok && separator != "" {
+		filled := *nativeTexts
+		filled.filled = true
+		out.kind = &filled
+	}
 	var terms []string
 	for i, v := range values {
 		v = t.only(e, v, known.arguments[i])

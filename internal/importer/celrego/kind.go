@@ -36,6 +36,11 @@ type kind struct {
 	element *kind
 	// keys are the types of an object's keys.
 	keys typeSet
+	// native says whether a list is one of Go's strings inside cel-go, as split and
+	// findAll give it; kube-apiserver takes no such list for groups or extra values.
+	native native
+	// filled says that a list is never empty.
+	filled bool
 	// escapes says whether the keys of objects are given in Kubernetes' escaped form.
 	escapes escaping
 }
@@ -49,6 +54,15 @@ const (
 	verbatim escaping = iota
 	escaped
 	mixed
+)
+
+// native says whether something is so.
+type native uint8
+
+const (
+	notNative native = iota
+	perhapsNative
+	isNative
 )
 
 // The kinds of what a token can hold: JSON, of which every number is a double.
@@ -97,7 +111,15 @@ func join(a, b *kind) *kind {
 	case a.recursive() && b.recursive():
 		return jsonMixed
 	}
-	out := &kind{types: a.types | b.types, keys: a.keys | b.keys, escapes: a.escapes}
+	out := &kind{types: a.types | b.types, keys: a.keys | b.keys, escapes: a.escapes, native: a.native, filled: a.filled && b.filled}
+	switch {
+	case a.types&list == 0:
+		out.native, out.filled = b.native, b.filled
+	case b.types&list == 0:
+		out.filled = a.filled
+	case a.native != b.native:
+		out.native = perhapsNative
+	}
 	switch {
 	case a.types&object == 0:
 		out.escapes = b.escapes

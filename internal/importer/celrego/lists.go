@@ -52,13 +52,17 @@ func (t *translator) ofList(_ ast.Expr, name string, args []ast.Expr, s *scope) 
 	if name != "reverse" {
 		term = t.lib(map[string]string{"distinct": "distinct", "sort": "sorted"}[name], v.term)
 	}
-	return value{body: v.body, term: term, kind: &kind{types: list, element: v.kind.element}}
+	of := &kind{types: list, element: v.kind.element, filled: v.kind.filled}
+	if name != "reverse" && v.kind.native != notNative && !v.kind.filled {
+		of.native = perhapsNative // an empty list is given back as it is
+	}
+	return value{body: v.body, term: term, kind: of}
 }
 
 func (t *translator) slice(e ast.Expr, _ string, args []ast.Expr, s *scope) value {
 	v := t.aList(args[0], s)
 	from, to := t.only(e, t.bound(t.argument(args[1], s), "from"), integer), t.only(e, t.bound(t.argument(args[2], s), "to"), integer)
-	return value{body: slices.Concat(v.body, from.body, to.body), term: t.lib("slice", v.term, from.term, to.term), kind: v.kind}
+	return value{body: slices.Concat(v.body, from.body, to.body), term: t.lib("slice", v.term, from.term, to.term), kind: &kind{types: list, element: v.kind.element}}
 }
 
 func (t *translator) firstOrLast(_ ast.Expr, name string, args []ast.Expr, s *scope) value {

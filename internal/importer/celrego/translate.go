@@ -16,6 +16,8 @@ type Rules struct {
 	// be others.
 	Claims    []string
 	AllClaims bool
+	// Never says that the rule is undefined whatever it reads.
+	Never bool
 	// Library says that data.lib.cel is called.
 	Library bool
 }
@@ -60,6 +62,10 @@ func (e *Expression) Texts(name string) (Rules, error) {
 					t.refuse(e.ast.Expr(), "whether this is a string or a list cannot be told")
 				}
 				c.body, c.term = append(c.body, "false"), "[]"
+			case c.kind.native == isNative && c.kind.types == list:
+				c.body, c.term = append(c.body, "false"), "[]"
+			case c.kind.native != notNative:
+				t.refuse(e.ast.Expr(), "whether kube-apiserver takes this list cannot be told, since it takes none that split() or findAll() gives: add .map(x, x)")
 			case c.literal && c.kind.types == text && c.term != `""`:
 				c.term = "[" + c.term + "]"
 			default:
@@ -85,7 +91,8 @@ func (e *Expression) Holds(name string) (Rules, error) {
 
 func (e *Expression) translate(name string, translate func(*translator) []clause) (Rules, error) {
 	t := &translator{expression: e, name: name, claims: map[string]bool{}, taken: map[string]bool{}, made: map[made]string{}, kinds: map[made]*kind{}}
-	t.write(name, translate(t))
+	clauses := translate(t)
+	t.write(name, clauses)
 	if t.err != nil {
 		return Rules{}, t.err
 	}
@@ -95,6 +102,7 @@ func (e *Expression) translate(name string, translate func(*translator) []clause
 	return Rules{
 		Text:   text,
 		Claims: slices.Sorted(maps.Keys(t.claims)), AllClaims: t.allClaims,
+		Never:   !slices.ContainsFunc(clauses, func(c clause) bool { return !slices.Contains(c.body, "false") }),
 		Library: t.library || strings.Contains(text, "cel.never"),
 	}, nil
 }

@@ -234,7 +234,7 @@ func (t *translator) ofVariable(test bool, name string) value {
 }
 
 func (t *translator) list(l ast.ListExpr, s *scope) value {
-	out := value{kind: &kind{types: list}, literal: true}
+	out := value{kind: &kind{types: list, filled: l.Size() > 0}, literal: true}
 	optionals := map[int32]bool{}
 	for _, i := range l.OptionalIndices() {
 		optionals[i] = true
