@@ -17,7 +17,7 @@ func TestTexts(t *testing.T) {
 		{source: `["a", string(claims.b)]`},
 		{source: `claims.a.split(",")`, never: true},
 		{source: `claims.a.findAll("b")`, never: true},
-				{source: `claims.?a`, never: true},
+		{source: `claims.?a`, never: true},
 		{source: `claims.a.split(",").map(x, x)`},
 		{source: `claims.a.split(",").filter(x, x != "b")`},
 		{source: `claims.a.split(",") + ["x"]`},
