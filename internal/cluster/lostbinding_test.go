@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
@@ -95,6 +97,28 @@ func TestABindingThatArrivesLate(t *testing.T) {
 			h.mustBind("p", "a")
 			if _, device := h.on("p"); device != "0" {
 				t.Errorf("the pod has device %s, and the late Binding may bring 0", device)
+			}
+		})
+	})
+	t.Run("a second attempt keeps the device of the first", func(t *testing.T) {
+		withHistory(t, func(t *testing.T, h *history) {
+			h.mustBind("q", "a")
+			lose(t, h) // with device 1
+			h.server.edit("q", func(p *corev1.Pod) *corev1.Pod { p.Status.Phase = corev1.PodFailed; return p })
+			time.Sleep(time.Second)
+			lose(t, h)
+			var found [1]*policy.Node
+			h.state.Find([][]byte{[]byte("a")}, found[:])
+			if state := found[0].State(); state.Requested["cpu"] != 1000 || len(state.Pods) != 1 {
+				t.Errorf("the pod counts as %v and %d pods", state.Requested, len(state.Pods))
+			}
+			h.mustBind("p", "a")
+			if _, device := h.on("p"); device != "1" {
+				t.Errorf("the pod has device %s, and a late Binding may bring 1", device)
+			}
+			h.mustBind("r", "a")
+			if _, device := h.on("r"); device != "0" {
+				t.Errorf("the other pod has device %s", device)
 			}
 		})
 	})

@@ -24,8 +24,9 @@ wanted(pod) := requests.of(pod, "aliyun.com/gpu-mem")
 # description: |
 #   The memory of each GPU, by index: what the annotation
 #   verdict.dev/gpu-memory of the v1 Node lists, as in "24,24,80" (0 for a GPU
-#   not to be used), else aliyun.com/gpu-mem of its capacity shared out evenly
-#   among aliyun.com/gpu-count GPUs. Empty for a list that cannot be read.
+#   not to be used), else its allocatable aliyun.com/gpu-mem shared out evenly
+#   among aliyun.com/gpu-count GPUs. Empty for a list that cannot be read, as
+#   "10GiB,20GiB".
 # scope: document
 default devices(_) := []
 
@@ -41,11 +42,24 @@ devices(node) := listed if {
 
 devices(node) := [each | some _ in numbers.range(1, number)] if {
 	not node.metadata.annotations["verdict.dev/gpu-memory"]
-	number := quantities.parse(node.status.capacity["aliyun.com/gpu-count"])
+	number := quantities.parse(node.status.allocatable["aliyun.com/gpu-count"])
 	number == floor(number)
 	number >= 1
 	number <= 256
-	each := floor(quantities.parse(node.status.capacity["aliyun.com/gpu-mem"]) / number)
+	each := floor(quantities.parse(node.status.allocatable["aliyun.com/gpu-mem"]) / number)
+}
+
+# METADATA
+# title: Unreadable list of GPUs
+# description: |
+#   True when the v1 Node has an annotation verdict.dev/gpu-memory that is no
+#   list of whole numbers, not below 0: it has no GPUs then.
+# scope: document
+default unreadable(_) := false
+
+unreadable(node) if {
+	node.metadata.annotations["verdict.dev/gpu-memory"]
+	count(devices(node)) == 0
 }
 
 # METADATA
@@ -103,6 +117,32 @@ fits(placement) if device(placement) >= 0
 fits(placement) if {
 	not placement.state.pods
 	wanted(placement.pod) <= largest(placement.node)
+}
+
+# METADATA
+# title: Why a pod can never fit
+# description: |
+#   In words, why no GPU of the node is one for the pod, however empty: the list
+#   of them cannot be read, or all are too small. Takes the whole input; undefined
+#   where one is large enough, or the pod wants none.
+never(placement) := "node(s) with an illegal verdict.dev/gpu-memory: whole numbers are listed, such as 24,24,80" if {
+	wanted(placement.pod) > 0
+	unreadable(placement.node)
+} else := "node(s) without a GPU of that size" if {
+	wanted(placement.pod) > largest(placement.node)
+}
+
+# METADATA
+# title: GPUs that are full
+# description: |
+#   True when a GPU of the node is large enough for the pod and none has enough
+#   memory left. Takes the whole input; false without input.state.pods.
+# scope: document
+default full(_) := false
+
+full(placement) if {
+	not never(placement)
+	not fits(placement)
 }
 
 # METADATA

@@ -5,7 +5,7 @@ import data.lib.scheduling.gpushare
 _pod(memory) := {"spec": {"containers": [{"resources": {"requests": {"aliyun.com/gpu-mem": memory}}}]}}
 
 # Two GPUs of 16.
-_node := {"status": {"capacity": {"aliyun.com/gpu-count": "2", "aliyun.com/gpu-mem": "32"}}}
+_node := {"status": {"allocatable": {"aliyun.com/gpu-count": "2", "aliyun.com/gpu-mem": "32"}}}
 
 _running(index, memory) := {
 	"requests": {"aliyun.com/gpu-mem": memory},
@@ -16,18 +16,52 @@ _placement(memory, pods) := {"pod": _pod(memory), "node": _node, "state": {"pods
 
 test_devices if {
 	gpushare.devices(_node) == [16, 16]
-	gpushare.devices({"status": {"capacity": {"aliyun.com/gpu-count": "3", "aliyun.com/gpu-mem": "32"}}}) == [10, 10, 10]
+	gpushare.devices({"status": {"allocatable": {"aliyun.com/gpu-count": "3", "aliyun.com/gpu-mem": "32"}}}) == [10, 10, 10]
 	every list, want in {"24,24, 80": [24, 24, 80], "16,0": [16, 0], "": [], "16,": [], "16,-1": [], "many": []} {
 		gpushare.devices(object.union(_node, {"metadata": {"annotations": {"verdict.dev/gpu-memory": list}}})) == want
 	}
 }
 
-test_odd_capacity_is_no_device if {
+test_odd_allocatable_is_no_device if {
 	every count_ in ["0", "-1", "0.5", "1e9", "two"] {
-		gpushare.devices({"status": {"capacity": {"aliyun.com/gpu-count": count_, "aliyun.com/gpu-mem": "32"}}}) == []
+		gpushare.devices({"status": {"allocatable": {"aliyun.com/gpu-count": count_, "aliyun.com/gpu-mem": "32"}}}) == []
 	}
 	gpushare.devices({}) == []
 	gpushare.largest({}) == 0
+}
+
+# What is broken is not allocatable.
+test_capacity_is_not_read if {
+	node := {"status": {
+		"capacity": {"aliyun.com/gpu-count": "2", "aliyun.com/gpu-mem": "32"},
+		"allocatable": {"aliyun.com/gpu-count": "1", "aliyun.com/gpu-mem": "16"},
+	}}
+	gpushare.devices(node) == [16]
+	gpushare.devices({"status": {"capacity": node.status.capacity}}) == []
+}
+
+_listing(list) := object.union(_node, {"metadata": {"annotations": {"verdict.dev/gpu-memory": list}}})
+
+test_unreadable_lists if {
+	every list in ["10GiB,20GiB", "24Gi", "16,", "16;16", "many", "", "-1", "16.5"] {
+		gpushare.unreadable(_listing(list))
+		contains(gpushare.never({"pod": _pod("1"), "node": _listing(list)}), "illegal verdict.dev/gpu-memory")
+		not gpushare.full({"pod": _pod("1"), "node": _listing(list), "state": {"pods": []}})
+		not gpushare.never({"pod": {}, "node": _listing(list)})
+	}
+	every list in ["0", "16", "16, 0"] {
+		gpushare.unreadable(_listing(list)) == false
+	}
+	gpushare.unreadable({}) == false
+}
+
+test_one_reason if {
+	gpushare.never(_placement("17", [])) == "node(s) without a GPU of that size"
+	gpushare.full(_placement("17", [])) == false
+	not gpushare.never(_placement("16", [_running("0", 1), _running("1", 1)]))
+	gpushare.full(_placement("16", [_running("0", 1), _running("1", 1)]))
+	not gpushare.never(_placement("16", []))
+	gpushare.full(_placement("16", [])) == false
 }
 
 test_largest if gpushare.largest({"metadata": {"annotations": {"verdict.dev/gpu-memory": "24,80,16"}}}) == 80
