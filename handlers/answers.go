@@ -46,11 +46,11 @@ type keptAnswer struct {
 // choice shall not push out everybody else's.
 const maxKeptRequest = 10_000
 
-// newAnswers returns a cache within these bounds; one that keeps nothing when
-// either is 0.
-func newAnswers(name string, entries int, bytes int64, m *Metrics) *answers {
-	kept := cache.New(entries, bytes, func(request string, answer keptAnswer) int {
-		return len(request) + len(answer.body)
+// newAnswers returns the cache of that name; one that keeps nothing when the budget
+// has no room for it.
+func newAnswers(budget cache.Budget, name cache.Name, m *Metrics) *answers {
+	kept := cache.New(budget, name, func(request string, answer keptAnswer) int {
+		return cache.SizeOf(len(request)) + cache.SizeOf(cap(answer.body))
 	})
 	if kept != nil {
 		m.WatchCache(name, kept.Stats)

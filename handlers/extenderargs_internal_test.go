@@ -10,6 +10,8 @@ import (
 	"time"
 
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
+
+	"github.com/verdict-dev/verdict/policy/cache"
 )
 
 // rawArgs is ExtenderArgs with its parts as they came.
@@ -51,7 +53,7 @@ func FuzzExtenderArgs(f *testing.F) {
 	for _, seed := range extenderSeeds {
 		f.Add([]byte(seed))
 	}
-	known := newKnownNodes(100, 1<<20, newTestMetrics())
+	known := newKnownNodes(cache.Budget{Bytes: 6 * 1 << 20, Entries: 100}, 0, newTestMetrics())
 	f.Fuzz(func(t *testing.T, body []byte) {
 		before := bytes.Clone(body)
 		args, err := scanExtenderArgs(nil, body, known)
@@ -222,7 +224,7 @@ func TestKnownNodes(t *testing.T) {
 		"spaces before":                     {[]string{text("a", "1")}, " " + text("a", "1"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			known := newKnownNodes(100, 1<<20, newTestMetrics())
+			known := newKnownNodes(cache.Budget{Bytes: 6 * 1 << 20, Entries: 100}, 0, newTestMetrics())
 			for _, each := range test.known {
 				body := []byte(each)
 				if _, err := known.add(body); err != nil {
@@ -240,7 +242,7 @@ func TestKnownNodes(t *testing.T) {
 		})
 	}
 	t.Run("what is no node is not kept", func(t *testing.T) {
-		known := newKnownNodes(100, 1<<20, newTestMetrics())
+		known := newKnownNodes(cache.Budget{Bytes: 6 * 1 << 20, Entries: 100}, 0, newTestMetrics())
 		broken := `{"metadata":{"annotations":{"pad":"` + pad + `"}}}`
 		if _, err := known.add([]byte(broken)); err == nil {
 			t.Fatal("a node without a name was read")
@@ -250,7 +252,7 @@ func TestKnownNodes(t *testing.T) {
 		}
 	})
 	t.Run("without room", func(t *testing.T) {
-		known := newKnownNodes(0, 0, newTestMetrics())
+		known := newKnownNodes(cache.Budget{}, 0, newTestMetrics())
 		if _, err := known.add([]byte(text("a", "1"))); err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/cache"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -106,13 +107,10 @@ type Options struct {
 	SchedulingTimeout time.Duration
 }
 
-// CacheOptions bound what the handlers keep: answers to access reviews, answers
-// to token reviews, and nodes that came whole in scheduler calls.
-type CacheOptions struct {
-	// Bytes bounds all of it together, Entries each kind.
-	Bytes   int64
-	Entries int
-}
+// CacheOptions are the cache.Budget of the whole process, of which the handlers take
+// the shares of answers to access reviews, of answers to token reviews, and of nodes
+// that came whole in scheduler calls.
+type CacheOptions = cache.Budget
 
 // Point is an extension point.
 type Point string
@@ -139,14 +137,14 @@ func New(o Options) http.Handler {
 	o.BytesInFlight = cmp.Or(o.BytesInFlight, DefaultBytesInFlight)
 	h := &handler{
 		Options:         o,
-		accessReviews:   newAnswers("answers", o.Cache.Entries, o.Cache.Bytes*3/8, o.Metrics),
+		accessReviews:   newAnswers(o.Cache, cache.Answers, o.Metrics),
 		accessDecisions: o.Metrics.decisionsOf(Authorization, "review"),
-		tokenReviews:    newAnswers("tokenAnswers", o.Cache.Entries, o.Cache.Bytes/8, o.Metrics),
+		tokenReviews:    newAnswers(o.Cache, cache.TokenAnswers, o.Metrics),
 		tokenDecisions:  o.Metrics.decisionsOf(Authentication, "review"),
 		sealer:          newSealer(),
 		faults:          o.Log.WithOptions(zap.WrapCore(fewASecond)),
 		refusals:        newRefusalLog(o.Log),
-		knownNodes:      newKnownNodes(o.Cache.Entries, o.Cache.Bytes/2, o.Metrics),
+		knownNodes:      newKnownNodes(o.Cache, len(o.Profiles), o.Metrics),
 	}
 	if o.Cluster != nil {
 		h.Nodes = o.Cluster

@@ -16,10 +16,12 @@ type knownNodes struct {
 // whole. Objects begin with their name, UID and resourceVersion.
 const nodePrefix = 192
 
-func newKnownNodes(entries int, size int64, m *Metrics) *knownNodes {
-	kept := cache.New(entries, size, func(_ string, n *policy.Node) int { return nodePrefix + len(n.Text()) })
+func newKnownNodes(budget cache.Budget, profiles int, m *Metrics) *knownNodes {
+	kept := cache.New(budget, cache.Nodes, func(prefix string, n *policy.Node) int {
+		return cache.SizeOf(len(prefix)) + n.Size(profiles)
+	})
 	if kept != nil {
-		m.WatchCache("nodes", kept.Stats)
+		m.WatchCache(cache.Nodes, kept.Stats)
 	}
 	return &knownNodes{kept: kept}
 }

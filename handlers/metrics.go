@@ -96,8 +96,8 @@ func (m *Metrics) watchMemory(kind string, of *memory) {
 }
 
 // WatchCache registers what a cache counts. Each name is watched once.
-func (m *Metrics) WatchCache(name string, stats func() cache.Stats) {
-	labels := prometheus.Labels{"cache": name}
+func (m *Metrics) WatchCache(name cache.Name, stats func() cache.Stats) {
+	labels := prometheus.Labels{"cache": string(name)}
 	counter := func(metric, help string, value func(cache.Stats) uint64) prometheus.Collector {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: metric, Help: help, ConstLabels: labels},
 			func() float64 { return float64(value(stats())) })
@@ -112,6 +112,7 @@ func (m *Metrics) WatchCache(name string, stats func() cache.Stats) {
 		counter("verdict_cache_evictions_total", "Entries dropped for want of room, by cache.", func(s cache.Stats) uint64 { return s.Evictions }),
 		gauge("verdict_cache_entries", "Entries in a cache.", func(s cache.Stats) float64 { return float64(s.Entries) }),
 		gauge("verdict_cache_size_bytes", "About how much memory the entries of a cache take.", func(s cache.Stats) float64 { return float64(s.Bytes) }),
+		gauge("verdict_cache_max_bytes", "A cache's share of cache.maxBytes.", func(s cache.Stats) float64 { return float64(s.Limit) }),
 	)
 }
 

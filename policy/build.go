@@ -1,13 +1,11 @@
 package policy
 
 import (
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/topdown/cache"
 
 	"github.com/verdict-dev/verdict/policy/evaluator"
 	"github.com/verdict-dev/verdict/policy/footprint"
@@ -34,10 +32,6 @@ type policies struct {
 
 // maxProblems bounds how many compile errors are collected and shown.
 const maxProblems = 100
-
-// maxCompiledPatterns bounds the regular expressions, globs and schemas a
-// revision keeps compiled.
-const maxCompiledPatterns = 10_000
 
 // build makes a revision of content. Mistakes come back as one *LoadError.
 func (c *carried) build(l *load, content Content, options Options) (*Revision, error) {
@@ -128,11 +122,11 @@ func (c *carried) build(l *load, content Content, options Options) (*Revision, e
 // prepare makes the entry rules ready to be asked. Of those before it takes the
 // programs of rules that did not change.
 func (p *policies) prepare(l *load, options Options, defined map[string]bool, before *policies) error {
-	// Without a limit it would grow with every pattern that comes from an input.
-	limit := maxCompiledPatterns
-	values := evaluator.WithFolders(cache.NewInterQueryValueCache(context.WithoutCancel(l.ctx), &cache.Config{
-		InterQueryBuiltinValueCache: cache.InterQueryBuiltinValueCacheConfig{MaxNumEntries: &limit},
-	}), options.AllowedFolders)
+	compiled := options.patterns
+	if compiled == nil {
+		compiled = newPatterns(options.Cache.budget())
+	}
+	values := evaluator.WithFolders(compiled, options.AllowedFolders)
 	for index, e := range options.Entries.table() {
 		if !defined[e.path] {
 			p.rules = append(p.rules, undefinedRule(index, e))

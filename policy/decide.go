@@ -105,24 +105,6 @@ type User struct {
 	Extra map[string][]string
 }
 
-// size is about how many bytes the user takes.
-func (u *User) size() int {
-	if u == nil {
-		return 0
-	}
-	size := len(u.Username) + len(u.UID)
-	for _, group := range u.Groups {
-		size += len(group) + 16
-	}
-	for key, values := range u.Extra {
-		size += len(key) + 48
-		for _, value := range values {
-			size += len(value) + 16
-		}
-	}
-	return size
-}
-
 // Authentication is what a policy says of an identity.
 type Authentication struct {
 	// User is who the caller is; nil when they are nobody. It must not be changed.

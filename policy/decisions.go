@@ -13,16 +13,18 @@ import (
 	"github.com/verdict-dev/verdict/policy/evaluator"
 )
 
-// CacheOptions bound what the engine keeps of its decisions. The zero value
-// keeps nothing.
+// CacheOptions bound what the engine keeps. The zero value keeps nothing of
+// decisions.
 type CacheOptions struct {
-	// Bytes and Entries bound each of the engine's caches: decisions, and
-	// placements of pods on classes of nodes.
+	// Bytes and Entries are those of the cache.Budget of the whole process, of which
+	// the engine's caches take their shares.
 	Bytes   int64
 	Entries int
 	// Lifetimes say how long decisions may be kept, by what they say.
 	Lifetimes Lifetimes
 }
+
+func (o *CacheOptions) budget() cache.Budget { return cache.Budget{Bytes: o.Bytes, Entries: o.Entries} }
 
 // Lifetimes say for how long a decision may be given again; 0 means for as long
 // as it holds. What refuses, in any point, is a Deny; what accepts is an Allow.
@@ -45,23 +47,25 @@ type placementKey struct {
 }
 
 func newDecisions(o CacheOptions) *decisions {
-	const share = 4 // of the bytes, for the numbers of pod classes
+	budget := o.budget()
 	return &decisions{
 		lifetimes: o.Lifetimes,
-		byInput: cache.New(o.Entries, o.Bytes/2, func(key string, d decision) int {
-			return len(key) + d.size()
+		byInput: cache.New(budget, cache.Decisions, func(key string, d decision) int {
+			return cache.SizeOf(len(key)) + d.size()
 		}),
-		placements: cache.New(o.Entries, o.Bytes/share, func(placementKey, decision) int { return 0 }),
-		pods:       cache.New(o.Entries, o.Bytes/share, func(key string, _ uint64) int { return len(key) }),
+		placements: cache.New(budget, cache.Placements, func(_ placementKey, d decision) int { return d.size() }),
+		pods:       cache.New(budget, cache.PodClasses, func(key string, _ uint64) int { return cache.SizeOf(len(key)) }),
 	}
 }
 
 // CacheStats are the figures of the engine's caches by name.
-func (e *Engine) CacheStats() map[string]func() cache.Stats {
-	return map[string]func() cache.Stats{
-		"decisions":  e.kept.byInput.Stats,
-		"placements": e.kept.placements.Stats,
-		"podClasses": e.kept.pods.Stats,
+func (e *Engine) CacheStats() map[cache.Name]func() cache.Stats {
+	return map[cache.Name]func() cache.Stats{
+		cache.Decisions:   e.kept.byInput.Stats,
+		cache.Placements:  e.kept.placements.Stats,
+		cache.PodClasses:  e.kept.pods.Stats,
+		cache.NodeClasses: e.classes.Stats,
+		cache.Patterns:    e.patterns.stats,
 	}
 }
 
@@ -77,23 +81,6 @@ type decision struct {
 
 func (d decision) holds(generation *Generation, now time.Time) bool {
 	return d.generation == generation && !d.expires.passed(now)
-}
-
-func (d decision) size() int {
-	size := 0
-	switch v := d.value.(type) {
-	case []string:
-		for _, reason := range v {
-			size += len(reason) + 16
-		}
-	case *User:
-		size += v.size()
-	case map[string]string:
-		for name, text := range v {
-			size += len(name) + len(text) + 48
-		}
-	}
-	return size
 }
 
 // Expiry is an instant in Unix nanoseconds from which on something may not be
@@ -136,6 +123,16 @@ func ExpiryOf(instant time.Time) Expiry {
 // keys are buffers in which look-up keys are made.
 var keys = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
 
+// maxPooledKey is the largest buffer that is used again, in bytes.
+const maxPooledKey = 64 << 10
+
+func releaseKey(buffer *[]byte) {
+	if cap(*buffer) <= maxPooledKey {
+		clear(*buffer)
+		keys.Put(buffer)
+	}
+}
+
 // maxKey bounds the keys of what is kept, in bytes, as apiserver bounds those
 // of its own cache: a caller with long names of their choice shall not push out
 // everybody else's.
@@ -152,10 +149,7 @@ func (v *View) ask(ctx context.Context, r *rule, input source) (decision, error)
 		return v.once(ctx, now, flightKey{}, r.prompt, &inputQuestion{view: v, rule: r, input: input})
 	}
 	buffer := keys.Get().(*[]byte)
-	defer func() {
-		clear(*buffer)
-		keys.Put(buffer)
-	}()
+	defer releaseKey(buffer)
 	key := input.appendKey(append((*buffer)[:0], byte(r.index)), r.input) //nolint:gosec // those of profiles are not asked here
 	*buffer = key
 	if len(key) > maxKey {
@@ -199,7 +193,7 @@ func (q *inputQuestion) charge() charge { return q.input.charge() }
 func (q *inputQuestion) decide(ctx context.Context, now time.Time) (decision, error) {
 	d, err := q.view.evaluate(ctx, q.rule, evaluator.Query{Document: q, Now: now})
 	if err == nil && d.expires != AtOnce && q.key != "" {
-		q.view.engine.kept.byInput.Set(q.key, d)
+		q.view.engine.kept.byInput.Set(q.key, d.alone())
 	}
 	return d, err
 }

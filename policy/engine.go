@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/cache"
 )
 
 // Engine holds the current revision and what was decided by it. A reload
@@ -18,6 +20,8 @@ type Engine struct {
 	observer Observer
 	current  atomic.Pointer[View]
 	kept     *decisions
+	classes  *cache.Cache[classKey, *nodeClass]
+	patterns *patterns
 
 	loads loads
 	fault atomic.Pointer[Fault]
@@ -49,7 +53,8 @@ type Fault struct {
 
 // NewEngine returns an engine without a revision.
 func NewEngine(options Options, observer Observer) *Engine {
-	return &Engine{options: options, observer: observer, kept: newDecisions(options.Cache), samples: make(chan sample, 1)}
+	options.patterns = newPatterns(options.Cache.budget())
+	return &Engine{options: options, patterns: options.patterns, observer: observer, kept: newDecisions(options.Cache), classes: newClassCache(options.Cache.budget()), samples: make(chan sample, 1)}
 }
 
 // replace makes revision the current one, and reports false where it is the current
@@ -142,23 +147,20 @@ func (e *Engine) number() uint64 { return e.numbers.Add(1) }
 // shareClasses gives every rule of revision the classes of nodes that the same
 // rule had before, where it reads the same of a node, else new ones.
 func (e *Engine) shareClasses(revision *Revision, old *View) {
-	// Objects have one half of it, and states the other.
-	const part, least = 16, 4 << 20 // bytes of keys
-	most := max(e.options.Cache.Bytes/part, least)
 	for i, r := range revision.rules {
 		reads, ofState := r.input.field(nodeName), r.input.field(stateName)
 		shared := i < len(old.rules) && reads.equal(old.rules[i].nodes.reads)
 		if shared {
 			r.nodes = old.rules[i].nodes
 		} else {
-			r.nodes = newNodeClasses(reads, most, e.number)
+			r.nodes = newNodeClasses(reads, e.classes, e.number)
 		}
 		switch {
 		case ofState == nil:
 		case shared && old.rules[i].states != nil && ofState.equal(old.rules[i].states.reads):
 			r.states = old.rules[i].states
 		default:
-			r.states = newNodeClasses(ofState, most, e.number)
+			r.states = newNodeClasses(ofState, e.classes, e.number)
 		}
 	}
 }

@@ -196,17 +196,14 @@ func (v Value) at(names []string, s *selection) ast.Value {
 	return v.project(s)
 }
 
-// decodedSize is about how many times as large a document is once it is decoded.
-const decodedSize = 10
-
 // charge of an access review is to its user: who asked is for the API server to
 // know.
 func (v Value) charge() charge {
 	user := v.Get("spec").Get("user")
 	if user.Absent() {
-		return charge{bytes: decodedSize * len(v.Raw())}
+		return charge{bytes: v.decodedSize()}
 	}
-	return charge{to: onBehalfOf(user.Raw()), bytes: decodedSize * len(v.Raw())}
+	return charge{to: onBehalfOf(user.Raw()), bytes: v.decodedSize()}
 }
 
 // decoded is a source that is in OPA's form already.
@@ -322,7 +319,7 @@ type joined struct {
 }
 
 func (j joined) charge() charge {
-	return charge{to: onBehalfOf([]byte(j.behalf)), bytes: decodedSize * len(j.rest.Raw())}
+	return charge{to: onBehalfOf([]byte(j.behalf)), bytes: j.rest.decodedSize()}
 }
 
 func (j joined) appendKey(key []byte, s *selection) []byte {

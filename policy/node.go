@@ -4,10 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/cache"
 )
 
 // Node is a v1 Node that pods are decided against, what is known of it beyond
@@ -153,33 +154,56 @@ func (n *nodeObject) Object() Object {
 	return made
 }
 
+// Size is about how many bytes the node takes, with what it remembers of its classes
+// for this many scheduling profiles beside the default one. Its state is not counted.
+func (n *Node) Size(profiles int) int {
+	const node = 400
+	return node + cache.SizeOf(cap(n.text)) + cache.SizeOf(len(n.name)) + cache.SizeOf(len(n.uid)) +
+		(profiles+1)*schedulingRules*(sizeOfClass+sizeOfString)
+}
+
 // Text is the JSON that the node was read from. It must not be changed.
 func (n *nodeObject) Text() []byte { return n.text }
 
 // nodeClass is a class of nodes that are alike in everything that a rule reads
 // of them.
 type nodeClass struct {
-	of  *nodeClasses
-	id  uint64 // unique within an engine
+	of *nodeClasses
+	id uint64 // unique within an engine
+	// held is nil once there was no room for it. A node that remembers the class is
+	// of the class all the same; what is read of it is then taken out of the node.
+	held atomic.Pointer[heldClass]
+	// object is, in a class of states, the class of the node's object.
+	object *nodeClass
+}
+
+// heldClass is what a class keeps, within the share of cache.NodeClasses.
+type heldClass struct {
 	key string
 	// value is what the rule reads of such a node, nil when that is nothing or
 	// large: values take ten times the room of their text. In a class of states
 	// it is what is read of the state.
 	value ast.Value
-	// object is, in a class of states, the class of the node's object.
-	object *nodeClass
 }
 
 // largeValue is the length of keys, in bytes, from which on classes keep no value.
 const largeValue = 1024
+
+// value is what is kept of what the rule reads, nil when nothing is.
+func (c *nodeClass) value() ast.Value {
+	if held := c.held.Load(); held != nil {
+		return held.value
+	}
+	return nil
+}
 
 // valueOf is what the rule reads of the object of node, which is of the class.
 func (c *nodeClass) valueOf(node *Node) ast.Value {
 	if c.object != nil {
 		return c.object.valueOf(node)
 	}
-	if c.value != nil {
-		return c.value
+	if value := c.value(); value != nil {
+		return value
 	}
 	return node.project(c.of.reads)
 }
@@ -187,30 +211,52 @@ func (c *nodeClass) valueOf(node *Node) ast.Value {
 // stateOf is what the rule reads of the state of node, which is of the class;
 // nil when the node has none.
 func (c *nodeClass) stateOf(node *Node) ast.Value {
-	if c.value != nil {
-		return c.value
+	if value := c.value(); value != nil {
+		return value
 	}
 	return node.state.project(c.of.reads)
 }
 
-// classOverhead is about what a class costs beyond its key, in bytes.
-const classOverhead = 176
+// classKey is a class's key among all classes of an engine.
+type classKey struct {
+	of  uint64 // nodeClasses
+	key string
+}
+
+// sizeOfClass is about what a class takes beside its key and value, in bytes.
+const sizeOfClass = 48 + 32
+
+// leastClassBytes bounds the classes of nodes where nothing else is kept: the nodes
+// of one call are told apart by them.
+const leastClassBytes, leastClasses = 4 << 20, 50_000
+
+// newClassCache keeps classes of nodes. One that is dropped keeps its number, and
+// no other class ever gets that.
+func newClassCache(budget cache.Budget) *cache.Cache[classKey, *nodeClass] {
+	entries, bytes := budget.Entries, budget.Share(cache.NodeClasses)
+	if bytes == 0 {
+		entries, bytes = leastClasses, leastClassBytes
+	}
+	return cache.NewBounded(entries, bytes, func(key classKey, class *nodeClass) int {
+		size := sizeOfClass + cache.SizeOf(len(key.key))
+		if value := class.value(); value != nil {
+			size += sizeOf(value)
+		}
+		return size
+	}, func(_ classKey, class *nodeClass) { class.held.Store(nil) })
+}
 
 // nodeClasses interns the classes of nodes for one rule: for one selection of
 // the fields of a node's object, or of its state.
 type nodeClasses struct {
 	id     uint64     // unique within an engine
 	reads  *selection // nil for nothing
-	most   int        // bytes of keys and classOverhead
 	number func() uint64
-
-	mutex sync.RWMutex
-	byKey map[string]*nodeClass
-	bytes int
+	kept   *cache.Cache[classKey, *nodeClass]
 }
 
-func newNodeClasses(reads *selection, most int64, number func() uint64) *nodeClasses {
-	return &nodeClasses{id: number(), reads: reads, most: int(most), number: number, byKey: map[string]*nodeClass{}}
+func newNodeClasses(reads *selection, kept *cache.Cache[classKey, *nodeClass], number func() uint64) *nodeClasses {
+	return &nodeClasses{id: number(), reads: reads, number: number, kept: kept}
 }
 
 // of returns the class of node's object, which it remembers with the node.
@@ -246,38 +292,38 @@ func (c *nodeClasses) ofState(node *Node, object *nodeClass, rule int) *nodeClas
 	return class
 }
 
-// intern returns the class with that key, which nobody else may change. value
-// is called for a new one that keeps its value.
+// intern returns the class with that key. value is called for a new one that keeps
+// its value.
 func (c *nodeClasses) intern(key []byte, object *nodeClass, value func() ast.Value) *nodeClass {
-	c.mutex.RLock()
-	class, ok := c.byKey[string(key)]
-	c.mutex.RUnlock()
+	known, ok := c.kept.Get(classKey{c.id, cache.View(key)})
+	c.kept.Count(ok)
 	if ok {
-		return class
+		return known
 	}
-	class = &nodeClass{of: c, id: c.number(), key: string(key), object: object}
+	class, held := &nodeClass{of: c, id: c.number(), object: object}, &heldClass{key: string(key)}
 	if c.reads != nil && len(key) < largeValue {
-		class.value = value()
+		held.value = value()
 	}
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if other, ok := c.byKey[class.key]; ok {
-		return other
-	}
-	size := len(key) + classOverhead
-	if c.bytes += size; c.bytes > c.most {
-		// Classes that nodes remember stay what they are; those that are made
-		// from now on are shared with fewer of them for a while.
-		clear(c.byKey)
-		c.bytes = size
-	}
-	c.byKey[class.key] = class
-	return class
+	class.held.Store(held)
+	return c.kept.Intern(classKey{c.id, held.key}, class)
 }
 
-// alike reports whether both are classes of what reads the same.
-func (c *nodeClass) alike(other *nodeClass) bool {
-	return c == other || c.of == other.of && c.key == other.key
+// key is that of the class of node's object, known without having been evicted or
+// read out of the node.
+func (c *nodeClasses) key(class *nodeClass, node *Node) (key string) {
+	if held := class.held.Load(); held != nil {
+		return held.key
+	}
+	if c.reads != nil {
+		node.read(func(root Value) { key = string(root.appendKey(nil, c.reads)) })
+	}
+	return key
+}
+
+// alike reports whether the objects of both nodes are alike in what is read of them.
+func (c *nodeClasses) alike(a, b *Node, rule int) bool {
+	ofA, ofB := c.of(a, rule), c.of(b, rule)
+	return ofA == ofB || c.key(ofA, a) == c.key(ofB, b)
 }
 
 // class is that of node for the rule. Where the rule reads nothing of nodes,

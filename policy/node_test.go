@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/verdict-dev/verdict/policy/cache"
 )
 
 // namedNode is a v1 Node with these members of its metadata.
@@ -81,51 +83,56 @@ func TestKindAndVersionAreNoPartOfANode(t *testing.T) {
 	}
 }
 
+// TestClassesAreBounded: a class for which there is no room any more stays what it
+// is for the nodes that remember it, and takes no memory worth mentioning.
 func TestClassesAreBounded(t *testing.T) {
-	const most = 10_000
+	const most = 20_000
 	reads := newSelectionOf(t, "name")
 	var last uint64
 	number := func() uint64 { last++; return last }
-	classes := newNodeClasses(reads, most, number)
-	kept := map[string]*nodeClass{}
-	for i := range 2000 {
+	kept := newClassCache(cache.Budget{Bytes: most * 100 / cache.Weights()[cache.NodeClasses], Entries: 1000})
+	classes := newNodeClasses(reads, kept, number)
+	named := func(i int) *Node {
 		n, err := NewNode(fmt.Appendf(nil, `{"metadata":{"name":"n"},"name":"node-%06d"}`, i))
 		if err != nil {
 			t.Fatal(err)
 		}
-		class := classes.of(n, rejectRule)
-		if classes.of(n, rejectRule) != class {
+		return n
+	}
+	nodes := make([]*Node, 2000)
+	ids := map[uint64]int{}
+	for i := range nodes {
+		nodes[i] = named(i)
+		class := classes.of(nodes[i], rejectRule)
+		if classes.of(nodes[i], rejectRule) != class {
 			t.Fatal("a node's class changed although it was remembered")
 		}
-		kept[class.value.String()] = class
-		if classes.bytes > most {
-			t.Fatalf("%d bytes are kept, the bound is %d", classes.bytes, most)
+		ids[class.id] = i
+	}
+	if len(ids) != len(nodes) {
+		t.Errorf("%d numbers for %d classes", len(ids), len(nodes))
+	}
+	if stats := kept.Stats(); stats.Bytes > 2*most || stats.Entries > most/sizeOfClass || stats.Evictions == 0 {
+		t.Errorf("got %+v, the bound is %d bytes", stats, most)
+	}
+	dropped := 0
+	for i, n := range nodes {
+		class := classes.of(n, rejectRule)
+		if ids[class.id] != i {
+			t.Errorf("node %d has the class of node %d", i, ids[class.id])
 		}
-		if most/classOverhead < classes.count() {
-			t.Fatalf("%d classes are kept: their own size is not counted", classes.count())
+		if class.held.Load() == nil {
+			dropped++
+		}
+		if got := class.valueOf(n).String(); !strings.Contains(got, fmt.Sprintf("node-%06d", i)) {
+			t.Errorf("node %d is read as %s", i, got)
+		}
+		if other := named(i); !classes.alike(n, other, rejectRule) || classes.alike(n, nodes[(i+1)%len(nodes)], rejectRule) {
+			t.Errorf("node %d is not alike to what it is alike to", i)
 		}
 	}
-	if len(kept) != 2000 {
-		t.Errorf("%d classes for 2000 nodes that differ", len(kept))
-	}
-	ids := map[uint64]bool{}
-	for _, class := range kept {
-		ids[class.id] = true
-	}
-	if len(ids) != 2000 {
-		t.Errorf("%d numbers for 2000 classes", len(ids))
-	}
-
-	huge, err := NewNode(fmt.Appendf(nil, `{"metadata":{"name":"n"},"name":%q}`, strings.Repeat("a", 2*most)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		classes.of(huge, rejectRule)
-		huge = &Node{nodeObject: &nodeObject{name: huge.name, text: huge.text}}
-	}
-	if classes.count() > 1 {
-		t.Errorf("%d classes are kept beside one that is larger than the bound", classes.count())
+	if dropped < len(nodes)/2 {
+		t.Errorf("%d of %d classes were dropped", dropped, len(nodes))
 	}
 }
 
@@ -254,11 +261,4 @@ func TestClassesOfManyAtOnce(t *testing.T) {
 	}
 	close(done)
 	group.Wait()
-}
-
-// count is how many classes there are.
-func (c *nodeClasses) count() int {
-	c.mutex.RLock()
-	defer c.mutex.RUnlock()
-	return len(c.byKey)
 }

@@ -13,6 +13,9 @@ import (
 type Object struct {
 	value ast.Object
 	later *laterObject // of which value is not decoded yet
+	// within is the length, in bytes, of the text that strings of it are parts of,
+	// which stays in memory as long as any of them does; 0 where there is none.
+	within int
 }
 
 // laterObject is decoded when somebody asks for it.
@@ -26,8 +29,7 @@ type laterObject struct {
 // LaterObject is DecodeObject that decodes when the object is first looked at.
 // The text was parsed by ParseObject, and must not be changed.
 func LaterObject(text []byte) Object {
-	const decoded = 10 // times as large as its text
-	return Object{later: &laterObject{text: text, size: decoded * len(text)}}
+	return Object{later: &laterObject{text: text, size: decodedSizeOf(text)}}
 }
 
 // object is the decoded object, nil when it is absent.
@@ -52,7 +54,7 @@ func DecodeObject(content []byte) (Object, error) {
 	}
 	defer parsed.Release()
 	parsed.whole = string(content) // one copy, of which the strings are parts
-	return Object{value: parsed.Root().decode().(ast.Object)}, nil
+	return Object{value: parsed.Root().decode().(ast.Object), within: len(content)}, nil
 }
 
 // ObjectOf is the object of that JSON form.
@@ -98,7 +100,7 @@ func (o Object) Object(key string) (Object, error) {
 	case nil, ast.Null:
 		return Object{}, nil
 	case ast.Object:
-		return Object{value: v}, nil
+		return Object{value: v, within: o.within}, nil
 	default:
 		return Object{}, fmt.Errorf("%s: must be an object, not %s", key, kindOf(v))
 	}
@@ -173,26 +175,7 @@ func (o Object) Size() int {
 	case o.later != nil:
 		return o.later.size
 	}
-	return sizeOf(o.object())
-}
-
-// sizeOf is about how many bytes a value takes in memory.
-func sizeOf(value ast.Value) int {
-	const term, member = 64, 120 // the value's box; an entry of an object, its key included
-	size := term
-	switch v := value.(type) {
-	case ast.String:
-		size += len(v)
-	case ast.Number:
-		size += len(v)
-	case *ast.Array:
-		v.Foreach(func(t *ast.Term) { size += sizeOf(t.Value) })
-	case ast.Set:
-		v.Foreach(func(t *ast.Term) { size += member + sizeOf(t.Value) })
-	case ast.Object:
-		v.Foreach(func(key, item *ast.Term) { size += member + sizeOf(key.Value) + sizeOf(item.Value) })
-	}
-	return size
+	return o.within + sizeOf(o.object())
 }
 
 // kindOf names the JSON (or Rego) type of v for messages.

@@ -85,7 +85,7 @@ func (p Profile) ReadsState(rules ...SchedulingRule) bool {
 func (p Profile) Alike(a, b *Node, rules ...SchedulingRule) bool {
 	return !slices.ContainsFunc(rules, func(which SchedulingRule) bool {
 		r := p.rule(which)
-		return !r.nodes.of(a, r.index).alike(r.nodes.of(b, r.index))
+		return !r.nodes.alike(a, b, r.index)
 	})
 }
 
@@ -119,10 +119,7 @@ func (p Profile) newPlacer(which SchedulingRule, pod Value, eviction *Eviction, 
 		return out
 	}
 	buffer := keys.Get().(*[]byte)
-	defer func() {
-		clear(*buffer)
-		keys.Put(buffer)
-	}()
+	defer releaseKey(buffer)
 	// The same bytes mean something else where something else is selected.
 	key := binary.BigEndian.AppendUint64((*buffer)[:0], out.rule.nodes.id)
 	if reads := out.rule.input.field(podName); reads != nil {
@@ -209,7 +206,7 @@ func (q *placementQuestion) charge() charge {
 	if q.pod.Absent() {
 		return charge{}
 	}
-	out := charge{bytes: decodedSize * len(q.pod.Raw())}
+	out := charge{bytes: q.pod.decodedSize()}
 	if namespace := q.pod.Get("metadata").Get("namespace"); !namespace.Absent() {
 		out.to = onBehalfOf(namespace.Raw())
 	}
@@ -219,7 +216,7 @@ func (q *placementQuestion) charge() charge {
 func (q *placementQuestion) decide(ctx context.Context, now time.Time) (decision, error) {
 	d, err := q.view.evaluate(ctx, q.rule, evaluator.Query{Input: q.input, Now: now})
 	if err == nil && d.expires != AtOnce && q.key != (placementKey{}) {
-		q.view.engine.kept.placements.Set(q.key, d)
+		q.view.engine.kept.placements.Set(q.key, d.alone())
 	}
 	return d, err
 }

@@ -56,6 +56,8 @@ type Options struct {
 	// InterpreterOnly leaves every rule to OPA's interpreter.
 	InterpreterOnly bool
 
+	// patterns are those of the engine; nil for ones of the revision's own.
+	patterns *patterns
 	// narrow, in tests, takes something out of a footprint.
 	narrow func(path string, f *footprint.Footprint)
 }

@@ -307,7 +307,7 @@ func TestOfTheClusterNothingIsLost(t *testing.T) {
 
 func TestCacheStatsHaveNames(t *testing.T) {
 	stats := NewEngine(Options{}, &observed{}).CacheStats()
-	for _, name := range []string{"decisions", "placements", "podClasses"} {
+	for _, name := range []cache.Name{cache.Decisions, cache.Placements, cache.PodClasses} {
 		if read := stats[name]; read == nil || read() != (cache.Stats{}) {
 			t.Errorf("%s: no figures, or some before the first decision", name)
 		}

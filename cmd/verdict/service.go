@@ -117,11 +117,9 @@ func (s *service) prepare(ctx context.Context, registry *prometheus.Registry, wi
 		options.Cluster = watched
 		options.Metrics.WatchAssumed(watched.AssumedPods)
 	}
-	if c.Cache.Enabled {
-		options.Cache = handlers.CacheOptions{Bytes: handlersShare(c.Cache.MaxBytes), Entries: c.Cache.MaxEntries}
-	}
+	options.Cache = budget(c)
 	options.Metrics.WatchEvaluations(s.engine.Evaluations)
-	for _, caches := range []map[string]func() cache.Stats{s.engine.CacheStats(), s.verifier.CacheStats()} {
+	for _, caches := range []map[cache.Name]func() cache.Stats{s.engine.CacheStats(), s.verifier.CacheStats()} {
 		for name, stats := range caches {
 			options.Metrics.WatchCache(name, stats)
 		}
@@ -187,13 +185,12 @@ func listen(ctx context.Context, address, setting string) (net.Listener, error) 
 	return l, nil
 }
 
-// Who gets which part of cache.maxBytes: decisions, verified tokens, rejected
-// tokens, and the answers and nodes that the handlers keep.
-func engineShare(total int64) int64   { return total * 3 / 8 }
-func identityShare(total int64) int64 { return total / 16 }
-func rejectedShare(total int64) int64 { return total / 64 }
-func handlersShare(total int64) int64 {
-	return total - engineShare(total) - identityShare(total) - rejectedShare(total)
+// budget is what all caches together may take.
+func budget(c *config.Configuration) cache.Budget {
+	if !c.Cache.Enabled {
+		return cache.Budget{}
+	}
+	return cache.Budget{Bytes: c.Cache.MaxBytes, Entries: c.Cache.MaxEntries}
 }
 
 func (s *service) loadPolicies(ctx context.Context, registry *prometheus.Registry) error {
@@ -227,16 +224,9 @@ func (s *service) loadPolicies(ctx context.Context, registry *prometheus.Registr
 }
 
 func policyOptions(c *config.Configuration) policy.Options {
-	var cache policy.CacheOptions
-	if c.Cache.Enabled {
-		cache = policy.CacheOptions{
-			Bytes:     engineShare(c.Cache.MaxBytes),
-			Entries:   c.Cache.MaxEntries,
-			Lifetimes: policy.Lifetimes(c.Cache.Lifetimes),
-		}
-	}
+	all := budget(c)
 	return policy.Options{
-		Cache:              cache,
+		Cache:              policy.CacheOptions{Bytes: all.Bytes, Entries: all.Entries, Lifetimes: policy.Lifetimes(c.Cache.Lifetimes)},
 		MaxEvaluations:     c.Server.MaxInFlight,
 		EvaluationTimeout:  max(c.Server.Timeouts.Decision, c.Scheduling.Timeout),
 		PodAnnotations:     append([]string{}, c.Scheduling.PodAnnotations...),
@@ -317,8 +307,7 @@ func (s *service) verifierOptions() identity.VerifierOptions {
 	options := identity.VerifierOptions{MaxVerifications: c.Server.MaxInFlight, Timeout: c.Server.Timeouts.Decision}
 	if c.Cache.Enabled {
 		options.TTL, options.RejectedTTL = c.Cache.IdentityTTL, c.Cache.RejectedTTL
-		options.Entries = c.Cache.MaxEntries
-		options.Bytes, options.RejectedBytes = identityShare(c.Cache.MaxBytes), rejectedShare(c.Cache.MaxBytes)
+		options.Budget = budget(c)
 	}
 	return options
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/cache"
 )
 
 const corp = "https://corp.test"
@@ -144,7 +145,7 @@ func TestJWTRemovedKeyEndsWhatIsKept(t *testing.T) {
 		issuer := newIssuerInMemory(corp, jwkOf("a", rsaA()), jwkOf("b", rsaB()))
 		source := running(t, loaded(t, issuer.newJWT(t, nil)))
 		verifier := NewVerifier(NewChain(NewMetrics(nil), source), VerifierOptions{
-			TTL: 24 * time.Hour, Entries: 10, Bytes: 1 << 20, MaxVerifications: 1, Timeout: time.Second,
+			TTL: 24 * time.Hour, Budget: cache.Budget{Bytes: 1 << 20, Entries: 10}, MaxVerifications: 1, Timeout: time.Second,
 		})
 		token := jwtOf(t, rsaA(), values{"alg": "RS256", "kid": "a"}, issuer.claims(time.Now(), values{"exp": time.Now().Add(24 * time.Hour).Unix()}))
 		_, err := verifier.Verify(t.Context(), token)

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/cache"
 )
 
 // cluster is a SecretWatcher that a test plays.
@@ -291,7 +292,7 @@ func TestSecretsRevokeAtOnce(t *testing.T) {
 	s.put("a", "vdt_a", "alice")
 	s.put("b", "vdt_b", "bob")
 	verifier := NewVerifier(NewChain(NewMetrics(nil), s), VerifierOptions{
-		TTL: time.Hour, RejectedTTL: time.Hour, Entries: 100, Bytes: 1 << 20, RejectedBytes: 1 << 20, MaxVerifications: 10, Timeout: time.Minute,
+		TTL: time.Hour, RejectedTTL: time.Hour, Budget: cache.Budget{Bytes: 32 << 20, Entries: 100}, MaxVerifications: 10, Timeout: time.Minute,
 		Now: func() time.Time { return noon },
 	})
 	verify := func(token string, known bool) {

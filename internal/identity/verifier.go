@@ -25,11 +25,9 @@ type VerifierOptions struct {
 	// TTL is how long a verified token is not verified again, RejectedTTL
 	// likewise for one that no source knows; 0 for not at all.
 	TTL, RejectedTTL time.Duration
-	// Entries bounds the tokens of either kind that are kept. Bytes bounds what
-	// is kept of verified ones, RejectedBytes of the others: these are counted
-	// apart, so that no flood of bad tokens pushes out good ones.
-	Entries              int
-	Bytes, RejectedBytes int64
+	// Budget is that of the whole process, of which verified tokens have a share,
+	// and the others another one: no flood of bad tokens pushes out good ones.
+	Budget cache.Budget
 	// MaxVerifications bounds the tokens that are verified at once; more are
 	// told ErrBusy.
 	MaxVerifications int
@@ -92,19 +90,23 @@ func NewVerifier(chain *Chain, options VerifierOptions) *Verifier {
 		return mac
 	}
 	if options.TTL > 0 {
-		v.accepted = cache.New(options.Entries, options.Bytes, func(_ tokenKey, kept acceptance) int { return sizeOf(&kept.identity) })
+		v.accepted = cache.New(options.Budget, cache.Identities, func(_ tokenKey, kept acceptance) int { return sizeOf(&kept.identity) })
 	}
 	if options.RejectedTTL > 0 {
-		v.rejected = cache.New(options.Entries, options.RejectedBytes, func(_ tokenKey, kept rejection) int { return 2 * len(kept.err.Error()) })
+		v.rejected = cache.New(options.Budget, cache.RejectedTokens, func(_ tokenKey, kept rejection) int {
+			const wrapped = 160 // bytes of what an error wraps, beside its texts
+			return wrapped + 2*cache.SizeOf(len(kept.err.Error()))
+		})
 	}
 	return v
 }
 
-// sizeOf is about how many bytes an identity takes.
+// sizeOf is about how many bytes an identity refers to, with itself.
 func sizeOf(i *policy.Identity) int {
-	size := 256 + len(i.Subject) + i.Claims.Size()
+	const itself, header = 288, 16
+	size := itself + cache.SizeOf(len(i.Subject)) + i.Claims.Size()
 	for _, audience := range i.Audiences {
-		size += 16 + len(audience)
+		size += header + cache.SizeOf(len(audience))
 	}
 	return size
 }
@@ -118,13 +120,13 @@ func (v *Verifier) Ready() error { return v.chain.Ready() }
 func (v *Verifier) Generation() uint64 { return v.chain.Generation() }
 
 // CacheStats returns the figures of the caches that there are, by name.
-func (v *Verifier) CacheStats() map[string]func() cache.Stats {
-	stats := map[string]func() cache.Stats{}
+func (v *Verifier) CacheStats() map[cache.Name]func() cache.Stats {
+	stats := map[cache.Name]func() cache.Stats{}
 	if v.accepted != nil {
-		stats["identities"] = v.accepted.Stats
+		stats[cache.Identities] = v.accepted.Stats
 	}
 	if v.rejected != nil {
-		stats["rejectedTokens"] = v.rejected.Stats
+		stats[cache.RejectedTokens] = v.rejected.Stats
 	}
 	return stats
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/cache"
 )
 
 // told is a Source that answers what it is told, and counts.
@@ -53,7 +54,7 @@ func refuses(context.Context, string) (policy.Identity, error) {
 
 func newVerifier(source Source, change func(*VerifierOptions)) *Verifier {
 	options := VerifierOptions{
-		TTL: 10 * time.Minute, RejectedTTL: 10 * time.Second, Entries: 10_000, Bytes: 64 << 20, RejectedBytes: 4 << 20,
+		TTL: 10 * time.Minute, RejectedTTL: 10 * time.Second, Budget: cache.Budget{Bytes: 256 << 20, Entries: 10_000},
 		MaxVerifications: 100, Timeout: 10 * time.Second,
 	}
 	if change != nil {
@@ -392,10 +393,10 @@ func TestVerifierKeepsAcceptedTokensInAFlood(t *testing.T) {
 		t.Errorf("identities: %+v", got)
 	}
 	rejected := stats["rejectedTokens"]()
-	for began := time.Now(); rejected.Entries > v.Entries*11/10 && time.Since(began) < patience; rejected = stats["rejectedTokens"]() {
+	for began := time.Now(); rejected.Entries > v.Budget.Entries*11/10 && time.Since(began) < patience; rejected = stats["rejectedTokens"]() {
 		time.Sleep(time.Millisecond) // evictions are made behind the scenes
 	}
-	if rejected.Entries > v.Entries*11/10 || rejected.Entries == 0 || rejected.Bytes > uint64(v.RejectedBytes)*11/10 {
+	if rejected.Entries > v.Budget.Entries*11/10 || rejected.Entries == 0 || rejected.Bytes > rejected.Limit*11/10 {
 		t.Errorf("rejected: %+v", rejected)
 	}
 }

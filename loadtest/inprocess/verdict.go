@@ -39,8 +39,8 @@ func (quiet) RevisionLoaded(*policy.Revision, time.Duration) {}
 // RevisionRefused implements policy.Observer.
 func (quiet) RevisionRefused(error) {}
 
-// cacheBytes is cache.maxBytes of verdict's default configuration, of which
-// decisions get three eighths.
+// cacheBytes and cacheEntries are cache.maxBytes and cache.maxEntries of verdict's
+// default configuration.
 const cacheBytes, cacheEntries = 128 << 20, 200_000
 
 // compile compiles policy files and data as `verdict serve` does.
@@ -53,7 +53,7 @@ func compile(ctx context.Context, files []generate.File) (revision, error) {
 func compileFor(ctx context.Context, files []generate.File, interpreterOnly bool) (revision, error) {
 	engine := policy.NewEngine(policy.Options{
 		Library:         builtin.Library(),
-		Cache:           policy.CacheOptions{Bytes: cacheBytes * 3 / 8, Entries: cacheEntries},
+		Cache:           policy.CacheOptions{Bytes: cacheBytes, Entries: cacheEntries},
 		InterpreterOnly: interpreterOnly,
 	}, quiet{})
 	if err := engine.Load(ctx, contentOf(files)); err != nil {
@@ -144,7 +144,7 @@ func (memoryNodes) Ready() error { return nil }
 func newHandler(r revision, nodes memoryNodes) http.Handler {
 	options := defaults()
 	options.Revisions, options.Nodes = r.engine, nodes
-	options.Cache = handlers.CacheOptions{Bytes: cacheBytes * 5 / 8, Entries: cacheEntries}
+	options.Cache = handlers.CacheOptions{Bytes: cacheBytes, Entries: cacheEntries}
 	return handlers.New(options)
 }
 

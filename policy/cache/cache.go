@@ -15,6 +15,7 @@ import (
 // not decide. A nil Cache keeps nothing. It is safe for concurrent use.
 type Cache[K comparable, V any] struct {
 	kept                    *otter.Cache[K, V]
+	limit                   uint64
 	hits, misses, evictions atomic.Uint64
 }
 
@@ -23,21 +24,35 @@ type Stats struct {
 	Hits, Misses, Evictions uint64
 	Entries                 int
 	Bytes                   uint64 // about how much memory the entries take
+	Limit                   uint64 // bytes, which Bytes does not exceed for long
 }
 
-// overhead is about what an entry costs beyond its key and value, in bytes.
-const overhead = 160
+// overhead is about what an entry costs beyond what its key and value refer to, in
+// bytes: the library's node with both in it, its places in tables and queues.
+const overhead = 144
 
-// New returns a cache of at most this many entries and bytes, nil when either
-// is 0. size returns about how many bytes a key with its value takes.
-func New[K comparable, V any](entries int, bytes int64, size func(key K, value V) int) *Cache[K, V] {
+// SizeOf is about how many bytes a string or a []byte takes of which this many are
+// in use: the runtime's sizes are up to an eighth larger than what is asked for.
+func SizeOf(bytes int) int { return bytes + bytes/16 + 8 }
+
+// New returns the cache of that name, which takes no more than its share of the
+// budget, nil when there is none. size returns about how many bytes a key with its
+// value refers to: what is in themselves is counted already.
+func New[K comparable, V any](budget Budget, name Name, size func(key K, value V) int) *Cache[K, V] {
+	return NewBounded(budget.Entries, budget.Share(name), size, nil)
+}
+
+// NewBounded is New for a cache of at most this many entries and bytes, nil when
+// either is 0. evicted, unless it is nil, is told of each entry that was dropped
+// for want of room; it must not use the cache.
+func NewBounded[K comparable, V any](entries int, bytes int64, size func(key K, value V) int, evicted func(key K, value V)) *Cache[K, V] {
 	if entries <= 0 || bytes <= 0 {
 		return nil
 	}
 	// otter bounds weights or entries, not both: no entry weighs less than its
 	// share of all bytes among the most entries there may be.
 	least := max(bytes/int64(entries), 1)
-	c := &Cache[K, V]{}
+	c := &Cache[K, V]{limit: uint64(bytes)}
 	c.kept = otter.Must(&otter.Options[K, V]{
 		MaximumWeight: uint64(bytes),
 		// What a write leaves to do takes less than to wake a goroutine for it.
@@ -48,6 +63,9 @@ func New[K comparable, V any](entries int, bytes int64, size func(key K, value V
 		OnDeletion: func(e otter.DeletionEvent[K, V]) {
 			if e.WasEvicted() {
 				c.evictions.Add(1)
+				if evicted != nil {
+					evicted(e.Key, e.Value)
+				}
 			}
 		},
 	})
@@ -81,6 +99,23 @@ func (c *Cache[K, V]) Set(key K, value V) {
 	}
 }
 
+// Intern returns what is kept by key, which is value where nothing was. Where the
+// cache keeps nothing it returns value.
+func (c *Cache[K, V]) Intern(key K, value V) V {
+	if c == nil {
+		return value
+	}
+	kept, _ := c.kept.SetIfAbsent(key, value)
+	return kept
+}
+
+// Delete drops what is kept by key.
+func (c *Cache[K, V]) Delete(key K) {
+	if c != nil {
+		c.kept.Invalidate(key)
+	}
+}
+
 // Stats returns the figures so far.
 func (c *Cache[K, V]) Stats() Stats {
 	if c == nil {
@@ -88,7 +123,7 @@ func (c *Cache[K, V]) Stats() Stats {
 	}
 	return Stats{
 		Hits: c.hits.Load(), Misses: c.misses.Load(), Evictions: c.evictions.Load(),
-		Entries: c.kept.EstimatedSize(), Bytes: c.kept.WeightedSize(),
+		Entries: c.kept.EstimatedSize(), Bytes: c.kept.WeightedSize(), Limit: c.limit,
 	}
 }
 

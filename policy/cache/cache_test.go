@@ -42,7 +42,7 @@ func TestBounds(t *testing.T) {
 		"an enormous entry":     {entries: 10, bytes: 1000, size: math.MaxInt - overhead, most: 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := New(test.entries, test.bytes, func(int, int) int { return test.size })
+			c := NewBounded(test.entries, test.bytes, func(int, int) int { return test.size }, nil)
 			for i := range many {
 				c.Set(i, -i)
 			}
@@ -70,7 +70,7 @@ func TestBounds(t *testing.T) {
 }
 
 func TestBytesAreThoseOfKeysAndValues(t *testing.T) {
-	c := New(1000, 1<<20, func(key, value string) int { return len(key) + len(value) })
+	c := NewBounded(1000, 1<<20, func(key, value string) int { return len(key) + len(value) }, nil)
 	c.Set("a", "0123456789")
 	c.Set("bb", "0123456789")
 	least := 1 << 20 / 1000
@@ -86,7 +86,7 @@ func TestBytesAreThoseOfKeysAndValues(t *testing.T) {
 // goes is an estimate of the library's, so now and then one that is used does.
 func TestWhatIsUsedStays(t *testing.T) {
 	const flood = 10_000
-	c := New(100, 1<<20, func(string, int) int { return 0 })
+	c := NewBounded(100, 1<<20, func(string, int) int { return 0 }, nil)
 	lost := 0
 	for i := range flood {
 		c.Set(strconv.Itoa(i), i)
@@ -106,7 +106,7 @@ func TestWhatIsUsedStays(t *testing.T) {
 }
 
 func TestSetReplaces(t *testing.T) {
-	c := New(10, 1<<20, func(string, int) int { return 0 })
+	c := NewBounded(10, 1<<20, func(string, int) int { return 0 }, nil)
 	c.Set("a", 1)
 	c.Set("a", 2)
 	if got, ok := c.Get("a"); got != 2 || !ok {
@@ -118,7 +118,7 @@ func TestSetReplaces(t *testing.T) {
 }
 
 func TestLookUpsAreCountedByTheCaller(t *testing.T) {
-	c := New(10, 1<<20, func(string, int) int { return 0 })
+	c := NewBounded(10, 1<<20, func(string, int) int { return 0 }, nil)
 	c.Set("a", 1)
 	c.Get("a")
 	c.Get("b")
@@ -135,10 +135,10 @@ func TestLookUpsAreCountedByTheCaller(t *testing.T) {
 
 func TestACacheWithoutRoomIsNil(t *testing.T) {
 	for name, c := range map[string]*Cache[string, int]{
-		"no entries":       New(0, 1, func(string, int) int { return 0 }),
-		"no bytes":         New(1, 0, func(string, int) int { return 0 }),
-		"negative entries": New(-1, 1, func(string, int) int { return 0 }),
-		"negative bytes":   New(1, -1, func(string, int) int { return 0 }),
+		"no entries":       NewBounded(0, 1, func(string, int) int { return 0 }, nil),
+		"no bytes":         NewBounded(1, 0, func(string, int) int { return 0 }, nil),
+		"negative entries": NewBounded(-1, 1, func(string, int) int { return 0 }, nil),
+		"negative bytes":   NewBounded(1, -1, func(string, int) int { return 0 }, nil),
 		"nil":              nil,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestACacheWithoutRoomIsNil(t *testing.T) {
 
 // TestKeysOutliveTheirBuffer looks up by a buffer that is used again.
 func TestKeysOutliveTheirBuffer(t *testing.T) {
-	c := New(100, 1<<20, func(string, int) int { return 0 })
+	c := NewBounded(100, 1<<20, func(string, int) int { return 0 }, nil)
 	buffer := []byte("key-0")
 	for i := range byte(10) {
 		buffer[4] = '0' + i
@@ -180,7 +180,7 @@ func TestKeysOutliveTheirBuffer(t *testing.T) {
 }
 
 func TestConcurrentUse(t *testing.T) {
-	c := New(50, 1<<20, func(int, int) int { return 0 })
+	c := NewBounded(50, 1<<20, func(int, int) int { return 0 }, nil)
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {

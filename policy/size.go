@@ -1,0 +1,178 @@
+package policy
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/cache"
+)
+
+// What values take in memory, in bytes; TestSizes compares it with the heap.
+const (
+	sizeOfTerm    = 48  // a term, the box of its value, and its place in a list
+	sizeOfArray   = 112 // beside its items
+	sizeOfObject  = 152 // beside its members
+	sizeOfMember  = 144 // of an object or a set, beside its terms
+	sizeOfMap     = 400 // a Go map of up to eight strings or lists
+	sizeOfEntry   = 104 // of a Go map beyond that
+	sizeOfHeader  = 24  // of a slice
+	sizeOfString  = 16  // beside its text
+	entriesInside = 8   // of a Go map that sizeOfMap counts
+)
+
+// sizeOf is about how many bytes a value takes in memory.
+func sizeOf(value ast.Value) int {
+	size := sizeOfTerm
+	switch v := value.(type) {
+	case ast.String:
+		size += cache.SizeOf(len(v))
+	case ast.Number:
+		size += cache.SizeOf(len(v))
+	case *ast.Array:
+		size += sizeOfArray
+		v.Foreach(func(t *ast.Term) { size += sizeOf(t.Value) })
+	case ast.Set:
+		size += sizeOfObject
+		v.Foreach(func(t *ast.Term) { size += sizeOfMember + sizeOf(t.Value) })
+	case ast.Object:
+		size += sizeOfObject
+		v.Foreach(func(key, item *ast.Term) { size += sizeOfMember + sizeOf(key.Value) + sizeOf(item.Value) })
+	}
+	return size
+}
+
+// decodedSizeOf is about how many bytes the value takes that is decoded from text:
+// it depends on how many values are in it rather than on its length.
+func decodedSizeOf(text []byte) int {
+	// A string that holds one of these counts for more than it takes.
+	size := sizeOfTerm + cache.SizeOf(len(text))
+	for _, part := range [...]struct {
+		of   string
+		size int
+	}{{",", sizeOfTerm + sizeOfString}, {":", sizeOfTerm + sizeOfMember}, {"{", sizeOfObject}, {"[", sizeOfArray}} {
+		size += part.size * bytes.Count(text, []byte(part.of))
+	}
+	return size
+}
+
+// decodedSize is about how many bytes v takes once it is decoded.
+func (v Value) decodedSize() int {
+	n := v.node()
+	size := cache.SizeOf(int(n.raw.end - n.raw.start))
+	for _, part := range v.document.nodes[v.index:n.next] {
+		size += sizeOfTerm
+		switch {
+		case part.kind == '{':
+			size += sizeOfObject
+		case part.kind == '[':
+			size += sizeOfArray
+		}
+		if part.name != (span{}) {
+			size += sizeOfMember + sizeOfTerm
+		}
+	}
+	return size
+}
+
+// size is about how many bytes the decision refers to, once it is alone.
+func (d decision) size() int {
+	switch v := d.value.(type) {
+	case []string:
+		return sizeOfStrings(v)
+	case *User:
+		return v.size()
+	case map[string]string:
+		size := sizeOfMaps(len(v))
+		for name, text := range v {
+			size += cache.SizeOf(len(name)) + cache.SizeOf(len(text))
+		}
+		return size
+	}
+	return sizeOfString
+}
+
+func sizeOfStrings(of []string) int {
+	if len(of) == 0 {
+		return 0
+	}
+	size := sizeOfHeader + len(of)*sizeOfString
+	for _, text := range of {
+		size += len(text)
+	}
+	return cache.SizeOf(size)
+}
+
+func sizeOfMaps(entries int) int {
+	if entries == 0 {
+		return 0
+	}
+	return sizeOfMap + max(entries-entriesInside, 0)*sizeOfEntry
+}
+
+// size is about how many bytes the user takes.
+func (u *User) size() int {
+	if u == nil {
+		return 0
+	}
+	const user = 64
+	size := user + cache.SizeOf(len(u.Username)) + cache.SizeOf(len(u.UID)) + sizeOfStrings(u.Groups) + sizeOfMaps(len(u.Extra))
+	for key, values := range u.Extra {
+		size += cache.SizeOf(len(key)) + sizeOfStrings(values)
+	}
+	return size
+}
+
+// alone is d with texts of its own. A reason may be a small part of a large text of
+// a request, which would be kept with it.
+func (d decision) alone() decision {
+	switch v := d.value.(type) {
+	case []string:
+		d.value = aloneStrings(v)
+	case *User:
+		if v != nil {
+			d.value = v.alone()
+		}
+	case map[string]string:
+		if len(v) > 0 {
+			own := make(map[string]string, len(v))
+			for name, text := range v {
+				own[strings.Clone(name)] = strings.Clone(text)
+			}
+			d.value = own
+		}
+	}
+	return d
+}
+
+// aloneStrings copies texts into one piece.
+func aloneStrings(of []string) []string {
+	switch len(of) {
+	case 0:
+		if of == nil {
+			return nil
+		}
+		return []string{}
+	case 1:
+		return []string{strings.Clone(of[0])}
+	}
+	whole := strings.Join(of, "")
+	out := slices.Clone(of)
+	for i, text := range of {
+		out[i], whole = whole[:len(text)], whole[len(text):]
+	}
+	return slices.Clip(out)
+}
+
+func (u *User) alone() *User {
+	out := &User{Username: strings.Clone(u.Username), UID: strings.Clone(u.UID), Groups: aloneStrings(u.Groups)}
+	if u.Extra != nil {
+		out.Extra = make(map[string][]string, len(u.Extra))
+		for key, values := range u.Extra {
+			out.Extra[strings.Clone(key)] = aloneStrings(values)
+		}
+	}
+	return out
+}
