@@ -163,6 +163,8 @@ func (e *Engine) runLoad(l *load, c *carried) {
 	e.loads.settling.Lock()
 	defer e.loads.settling.Unlock()
 	defer e.endLoad(l)
+	// Before the outcome, since whoever is told of that may bring the next change.
+	e.keepCarried(l, c, err)
 	if err == nil {
 		// What goes wrong from here on is no less a fault of the load.
 		_, err = guarded(l, func() (struct{}, error) {
@@ -173,7 +175,6 @@ func (e *Engine) runLoad(l *load, c *carried) {
 	if err != nil {
 		e.refuse(l, err)
 	}
-	e.keepCarried(l, c, err)
 }
 
 // settle makes revision the running one, unless the load has been given up or a
