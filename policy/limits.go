@@ -14,6 +14,9 @@ const (
 	// maxClosures bounds how deep comprehensions, every and not lie within each
 	// other: with each level OPA's compiler takes up to twice the time.
 	maxClosures = 10
+	// maxKeyNesting bounds how deep a key of an object lies within itself: with each
+	// object in it OPA's compiler takes up to four times the time.
+	maxKeyNesting = 8
 	// maxElse bounds the else branches of a rule. OPA's compiler takes time by the
 	// square of their number.
 	maxElse = 20_000
@@ -53,6 +56,10 @@ func countTokens(source []byte, limit int) int {
 		case c == '"':
 			n++
 			i = stringEnd(source, i)
+		case c == '`':
+			n++
+			for i++; i < len(source) && source[i] != '`'; i++ {
+			}
 		case isNameByte(c):
 			n++
 			for i+1 < len(source) && isNameByte(source[i+1]) {
@@ -146,6 +153,9 @@ func (n *nesting) before(x any) bool {
 			return n.fault(n.location, "a reference has %d elements, at most %d are taken", len(x), maxReference)
 		}
 	}
+	if object, ok := x.(ast.Object); ok && deepKeys(object) {
+		return n.fault(n.location, "a key of an object is more than %d deep: use strings", maxKeyNesting)
+	}
 	if isClosure(x) {
 		if n.closures++; n.closures > maxClosures {
 			return n.fault(n.location, "comprehensions, every and not lie more than %d deep within each other: give inner ones rules of their own", maxClosures)
@@ -160,6 +170,23 @@ func (n *nesting) before(x any) bool {
 		}
 	}
 	return false
+}
+
+// deepKeys reports whether a key of object lies deeper within itself than maxKeyNesting.
+func deepKeys(object ast.Object) bool {
+	deep := false
+	object.Foreach(func(key, _ *ast.Term) {
+		if deep || ast.IsScalar(key.Value) {
+			return
+		}
+		depth := 0 // a term and its value count each
+		ast.NewBeforeAfterVisitor(func(any) bool {
+			depth++
+			deep = deep || depth > 2*maxKeyNesting
+			return deep
+		}, func(any) { depth-- }).Walk(key)
+	})
+	return deep
 }
 
 func (n *nesting) after(x any) {
