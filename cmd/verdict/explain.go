@@ -101,11 +101,11 @@ func (x *explanation) run(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if document, err := policy.ParseObject(text); err != nil {
+	document, err := policy.ParseObject(text)
+	if err != nil {
 		return usageError{fmt.Errorf("%s: %w", name, err)}
-	} else {
-		document.Release()
 	}
+	document.Release()
 	revision, err := compilePolicies(cmd.Context(), c)
 	if err != nil {
 		return err

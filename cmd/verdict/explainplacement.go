@@ -38,7 +38,7 @@ func readPlacements(text []byte, verb policy.Verb, readPod func([]byte) (*policy
 	case all(names, "pod", "node", "state", "stateWithout", "victim", "victims"):
 		out, err = r.one()
 	case fold(names, "PodName", "PodNamespace", "PodUID", "Node"):
-		err = fmt.Errorf("PodName: a call of bind names its pod and node, which explain cannot look up: write %s and say --verb bind", placementForm)
+		err = at("PodName", "a call of bind names its pod and node, which explain cannot look up: write %s and say --verb bind", placementForm)
 	case fold(names, "Pod", "Nodes", "NodeNames", "NodeNameToVictims", "NodeNameToMetaVictims"):
 		out, err = r.call()
 	default:
@@ -69,6 +69,11 @@ func fold(names []string, known ...string) bool {
 	return !slices.ContainsFunc(names, func(name string) bool {
 		return !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) })
 	})
+}
+
+// at is a mistake in a member of a call.
+func at(member, format string, args ...any) error {
+	return fmt.Errorf("%s: %w", member, fmt.Errorf(format, args...))
 }
 
 type placementReader struct {
@@ -169,15 +174,15 @@ func (r *placementReader) call() ([]placement, error) {
 	pod := members["pod"]
 	switch {
 	case pod == nil || pod[0] != '{':
-		return nil, errors.New("Pod: must be a v1 Pod")
+		return nil, at("Pod", "must be a v1 Pod")
 	case members["nodenametometavictims"] != nil:
-		return nil, errors.New("NodeNameToMetaVictims: explain cannot look up pods by UID: write NodeNameToVictims, with whole pods")
+		return nil, at("NodeNameToMetaVictims", "explain cannot look up pods by UID: write NodeNameToVictims, with whole pods")
 	case r.verb == policy.BindVerb:
-		return nil, fmt.Errorf("Nodes: bind is about one node: write %s", placementForm)
+		return nil, at("Nodes", "bind is about one node: write %s", placementForm)
 	case members["nodes"] == nil && members["nodenames"] != nil:
-		return nil, fmt.Errorf("NodeNames: explain cannot look up nodes: write Nodes.items, which `kubectl get nodes --output=json` gives, or %s", placementForm)
+		return nil, at("NodeNames", "explain cannot look up nodes: write Nodes.items, which `kubectl get nodes --output=json` gives, or %s", placementForm)
 	case members["nodes"] == nil:
-		return nil, errors.New("Nodes: is missing: calls of preempt name nodes, and explain cannot look them up: add Nodes, which `kubectl get nodes --output=json` gives")
+		return nil, at("Nodes", "is missing: calls of preempt name nodes, and explain cannot look them up: add Nodes, which `kubectl get nodes --output=json` gives")
 	}
 	nodes, err := readNodes(members["nodes"])
 	if err != nil {
@@ -186,7 +191,7 @@ func (r *placementReader) call() ([]placement, error) {
 	victims := members["nodenametovictims"]
 	switch {
 	case victims == nil && r.verb == policy.PreemptVerb:
-		return nil, errors.New("NodeNameToVictims: is missing, which a call of preempt has")
+		return nil, at("NodeNameToVictims", "is missing, which a call of preempt has")
 	case victims == nil:
 		out := make([]placement, len(nodes))
 		for i, node := range nodes {
@@ -196,7 +201,7 @@ func (r *placementReader) call() ([]placement, error) {
 	case r.verb == "":
 		r.verb = policy.PreemptVerb
 	case r.verb != policy.PreemptVerb:
-		return nil, fmt.Errorf("NodeNameToVictims: a call of %s has none: say --verb preempt", r.verb)
+		return nil, at("NodeNameToVictims", "a call of %s has none: say --verb preempt", r.verb)
 	}
 	return r.candidates(pod, nodes, victims)
 }
@@ -205,7 +210,7 @@ func (r *placementReader) call() ([]placement, error) {
 func (r *placementReader) candidates(pod json.RawMessage, nodes []namedNode, text json.RawMessage) ([]placement, error) {
 	var victims map[string]struct{ Pods []json.RawMessage }
 	if err := json.Unmarshal(text, &victims); err != nil {
-		return nil, errors.New("NodeNameToVictims: must be an object of {\"Pods\": […]} by the names of nodes")
+		return nil, at("NodeNameToVictims", "must be an object of {\"Pods\": […]} by the names of nodes")
 	}
 	var out []placement
 	for _, name := range slices.Sorted(maps.Keys(victims)) {
@@ -224,7 +229,7 @@ func (r *placementReader) candidates(pod json.RawMessage, nodes []namedNode, tex
 		out = append(out, placement{name, in})
 	}
 	if len(out) == 0 {
-		return nil, errors.New("NodeNameToVictims: has no node")
+		return nil, at("NodeNameToVictims", "has no node")
 	}
 	return out, nil
 }
@@ -238,20 +243,20 @@ type namedNode struct {
 func readNodes(text json.RawMessage) ([]namedNode, error) {
 	var list struct{ Items []json.RawMessage }
 	if err := json.Unmarshal(text, &list); err != nil {
-		return nil, errors.New("Nodes.items: must be a list of nodes")
+		return nil, at("Nodes.items", "must be a list of nodes")
 	}
 	if len(list.Items) == 0 {
-		return nil, errors.New("Nodes.items: has no node")
+		return nil, at("Nodes.items", "has no node")
 	}
 	out := make([]namedNode, len(list.Items))
 	for i, item := range list.Items {
 		node, err := policy.NewNode(item)
 		if err != nil {
-			return nil, fmt.Errorf("Nodes.items[%d]: %w", i, err)
+			return nil, at(fmt.Sprintf("Nodes.items[%d]", i), "%w", err)
 		}
 		out[i].name = node.Name()
 		if out[i].text, err = asPoliciesSee(item); err != nil {
-			return nil, fmt.Errorf("Nodes.items[%d]: %w", i, err)
+			return nil, at(fmt.Sprintf("Nodes.items[%d]", i), "%w", err)
 		}
 	}
 	return out, nil
