@@ -95,11 +95,13 @@ func TestImportDirections(t *testing.T) {
 go 1.26.0
 
 require (
+	github.com/google/cel-go v0.1.0
 	github.com/open-policy-agent/opa v1.0.0
 	k8s.io/client-go v0.1.0
 )
 
 replace (
+	github.com/google/cel-go => ./stand-in/cel-go
 	github.com/open-policy-agent/opa => ./stand-in/opa
 	k8s.io/client-go => ./stand-in/client-go
 )
@@ -107,6 +109,10 @@ replace (
 		"stand-in/opa/go.mod":                         "module github.com/open-policy-agent/opa\n",
 		"stand-in/opa/v1/rego/rego.go":                "package rego\n",
 		"stand-in/opa/v1/topdown/topdown.go":          "package topdown\n",
+		"stand-in/cel-go/go.mod":                      "module github.com/google/cel-go\n",
+		"stand-in/cel-go/cel/cel.go":                  "package cel\n",
+		"internal/importer/doc.go":                    "package importer\n",
+		"internal/importer/celrego/doc.go":            "package celrego\n",
 		"stand-in/client-go/go.mod":                   "module k8s.io/client-go\n",
 		"stand-in/client-go/kubernetes/kubernetes.go": "package kubernetes\n",
 		"cmd/verdict/doc.go":                          "package verdict\n",
