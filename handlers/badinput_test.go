@@ -27,6 +27,7 @@ type endpoint struct {
 
 const (
 	reviewLimit     = 1 << 20
+	bindingLimit    = 256 << 10
 	schedulingLimit = 64 << 20
 )
 
@@ -55,7 +56,7 @@ func endpoints() []endpoint {
 		{"/scheduler/filter", inPod, schedulingLimit},
 		{"/scheduler/prioritize", inPod, schedulingLimit},
 		{"/scheduler/preempt", inVictim, schedulingLimit},
-		{"/scheduler/bind", binding, reviewLimit},
+		{"/scheduler/bind", binding, bindingLimit},
 		{"/scheduler/gpu/filter", inPod, schedulingLimit},
 		{"/scheduler/gpu/preempt", inMetaVictim, schedulingLimit},
 	}
@@ -92,7 +93,7 @@ func badRequests(e endpoint) []badRequest {
 	unsized := brackets
 	unsized.name, unsized.change = "10 MB of [ without a Content-Length", func(r *http.Request) { r.ContentLength = -1 }
 
-	return append(badReads(valid),
+	return beyondLimit(e.limit, append(badReads(valid),
 		brackets, unsized,
 		badRequest{name: "1 MB of [", body: strings.Repeat("[", 1<<20), code: 400, message: "invalid JSON"},
 		badRequest{name: "deep nesting", body: e.valid(`"x":` + nested(200) + `,`), code: 400, message: "nested deeper than 128 levels"},
@@ -125,7 +126,17 @@ func badRequests(e endpoint) []badRequest {
 		badRequest{name: "hexadecimal number", body: e.valid(`"x":0x10,`), code: 400, message: "invalid JSON"},
 		badRequest{name: "control character in a string", body: e.valid("\"x\":\"\x00\","), code: 400, message: "invalid JSON"},
 		badRequest{name: "long duplicate name", body: e.valid(`"` + strings.Repeat("n", 500_000) + `":1,"` + strings.Repeat("n", 500_000) + `":1,`), code: 400, message: "duplicate name in object"},
-	)
+	))
+}
+
+// beyondLimit has the bodies that are larger than limit refused for that.
+func beyondLimit(limit int64, all []badRequest) []badRequest {
+	for i := range all {
+		if int64(len(all[i].body)) > limit {
+			all[i].code, all[i].message = http.StatusRequestEntityTooLarge, "server.limits"
+		}
+	}
+	return all
 }
 
 // badReads are those that fail before the body is looked at.

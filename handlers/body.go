@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/bits"
@@ -46,7 +47,7 @@ func (e *endpoint) readBody(c *call) bool {
 	}
 	err := c.readAll(r.Body, r.ContentLength, e.bodyLimit)
 	e.size.Observe(float64(len(c.body)))
-	if err == errMemory {
+	if errors.Is(err, errMemory) {
 		c.refuse(err)
 		return false
 	}
@@ -100,7 +101,7 @@ func (c *call) readAll(from io.Reader, length, limit int64) error {
 		c.buffer = c.buffer[:len(c.buffer)+n]
 	}
 	c.body = c.buffer
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	return err
@@ -120,7 +121,7 @@ func (c *call) grow(most int64) error {
 	if err := c.take(cap(larger)); err != nil {
 		return err
 	}
-	c.buffer = append(larger[:0], old...)
+	c.buffer = larger[:copy(larger[:len(old)], old)]
 	c.give(int64(cap(old)))
 	keepBuffer(old)
 	return nil
@@ -134,7 +135,7 @@ func keepBuffer(buffer []byte) {
 	}
 }
 
-func buffersOf(size int) *sync.Pool { return &buffers[min(bits.Len(uint(size)), len(buffers)-1)] } //nolint:gosec // not negative
+func buffersOf(size int) *sync.Pool { return &buffers[min(bits.Len(uint(size)), len(buffers)-1)] }
 
 // emptied is a buffer in which nothing of one request is found by the next.
 func emptied(buffer []byte) []byte {

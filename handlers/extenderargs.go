@@ -52,7 +52,7 @@ func scanExtenderArgs(c *call, body []byte, known *knownNodes) (args extenderArg
 		switch name {
 		case "pod":
 			args.pod, args.podValues, err = s.nullable()
-			if _, many := errors.AsType[*tooManyValues](err); many {
+			if _, many := errors.AsType[*valuesError](err); many {
 				return at("Pod", err)
 			}
 			return err
@@ -139,7 +139,7 @@ func (s *scanner) counted(most int) (found item, values int, err error) {
 			return item{}, 0, policy.Later(err, s.next)
 		}
 		if values > most {
-			return item{}, 0, &tooManyValues{"it", most, "objectValues"}
+			return item{}, 0, &valuesError{"it", most, "objectValues"}
 		}
 	}
 	found, err = s.checked()
@@ -269,7 +269,7 @@ func (s *scanner) nodes(known *knownNodes) ([]item, []*policy.Node, error) {
 // errors begin with a field.
 func between(err error) string {
 	_, syntax := errors.AsType[*policy.SyntaxError](err)
-	_, many := errors.AsType[*tooManyValues](err)
+	_, many := errors.AsType[*valuesError](err)
 	if syntax || many {
 		return ": "
 	}

@@ -89,15 +89,15 @@ func (c *call) give(bytes int64) {
 	}
 }
 
-// tooManyValues is answered with 413.
-type tooManyValues struct {
+// valuesError is answered with 413.
+type valuesError struct {
 	what  string
 	most  int
 	limit string
 }
 
 // Error implements error.
-func (e *tooManyValues) Error() string {
+func (e *valuesError) Error() string {
 	return fmt.Sprintf("%s has more than %d JSON values, the limit set by server.limits.%s", e.what, e.most, e.limit)
 }
 
@@ -120,7 +120,7 @@ func (c *call) values() (int, error) {
 		values, err = policy.CountValues(c.context(), c.body)
 	}
 	if err == nil && values > most {
-		err = &tooManyValues{"the body", most, c.endpoint.valueSetting}
+		err = &valuesError{"the body", most, c.endpoint.valueSetting}
 	}
 	return values, err
 }
@@ -137,7 +137,7 @@ func (c *call) objectLimit() int {
 // checkObject checks how many values an object in a call has.
 func (c *call) checkObject(values int) error {
 	if most := c.objectLimit(); values > most {
-		return &tooManyValues{"it", most, "objectValues"}
+		return &valuesError{"it", most, "objectValues"}
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (c *call) refuse(err error) {
 		e.failed(e.point, e.verb, err)
 		writeStatus(c, http.StatusServiceUnavailable, "no time left to read the request")
 	default:
-		if _, many := errors.AsType[*tooManyValues](err); many {
+		if _, many := errors.AsType[*valuesError](err); many {
 			e.faults.Warn("request refused: too many values", zap.String("point", string(e.point)), zap.String("verb", e.verb), zap.Error(err))
 			writeStatus(c, http.StatusRequestEntityTooLarge, err.Error())
 			return

@@ -1,6 +1,7 @@
 package memlimit
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,9 +10,9 @@ import (
 )
 
 const (
-	v2      = "34 24 0:29 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
-	v1      = "35 24 0:30 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
-	v1Other = "36 24 0:31 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
+	v2      = "34 24 0:29 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 none rw,nsdelegate\n"
+	v1      = "35 24 0:30 / /sys/fs/cgroup/memory rw - cgroup none rw,memory\n"
+	v1Other = "36 24 0:31 / /sys/fs/cgroup/cpu rw - cgroup none rw,cpu,cpuacct\n"
 	other   = "22 1 8:1 / / rw - ext4 /dev/root rw\n"
 )
 
@@ -31,10 +32,10 @@ func TestOf(t *testing.T) {
 		"version 2, the group itself is lowest": {groups: "0::/a/b\n", mounts: v2, files: map[string]string{
 			"sys/fs/cgroup/a/b/memory.max": "200", "sys/fs/cgroup/a/memory.max": "300",
 		}, want: 200},
-		"version 2 outside its namespace": {groups: "0::/../x\n", mounts: "34 24 0:29 /../.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", files: map[string]string{"sys/fs/cgroup/memory.max": "700"}, want: 700},
+		"version 2 outside its namespace": {groups: "0::/../x\n", mounts: "34 24 0:29 /../.. /sys/fs/cgroup rw - cgroup2 none rw\n", files: map[string]string{"sys/fs/cgroup/memory.max": "700"}, want: 700},
 		"version 1 in a container": {groups: "12:memory:/docker/abc\n3:cpu,cpuacct:/x\n", mounts: v1Other +
-			"35 24 0:30 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n", files: map[string]string{"sys/fs/cgroup/memory/memory.limit_in_bytes": "1000"}, want: 1000},
-		"version 1 with another path in a namespace": {groups: "12:memory:/\n", mounts: "35 24 0:30 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n",
+			"35 24 0:30 /docker/abc /sys/fs/cgroup/memory ro - cgroup none rw,memory\n", files: map[string]string{"sys/fs/cgroup/memory/memory.limit_in_bytes": "1000"}, want: 1000},
+		"version 1 with another path in a namespace": {groups: "12:memory:/\n", mounts: "35 24 0:30 /docker/abc /sys/fs/cgroup/memory ro - cgroup none rw,memory\n",
 			files: map[string]string{"sys/fs/cgroup/memory/memory.limit_in_bytes": "1000"}, want: 1000},
 		"version 1 without a limit": {groups: "12:memory:/a\n", mounts: v1, files: map[string]string{"sys/fs/cgroup/memory/a/memory.limit_in_bytes": "9223372036854771712"}},
 		"both versions":             {groups: "12:memory:/a\n0::/b\n", mounts: v2 + v1, files: map[string]string{"sys/fs/cgroup/memory/a/memory.limit_in_bytes": "900"}, want: 900},
@@ -47,9 +48,7 @@ func TestOf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
 			files := map[string]string{"proc/self/cgroup": test.groups, "proc/self/mountinfo": test.mounts}
-			for path, content := range test.files {
-				files[path] = content
-			}
+			maps.Copy(files, test.files)
 			for path, content := range files {
 				if content == "" {
 					continue

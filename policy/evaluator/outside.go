@@ -218,9 +218,11 @@ const (
 // redirected returns an error where a response is OPA's own, about a host that
 // is not listed: with raise_error false it makes a value of it.
 func (o *outside) redirected(response *ast.Term) error {
-	message, err := response.Value.Find(ast.Ref{ast.StringTerm("error"), ast.StringTerm("message")})
-	if err != nil {
-		return nil
+	message := ast.Value(ast.Null{})
+	if fault := response.Get(ast.StringTerm("error")); fault != nil {
+		if found := fault.Get(ast.StringTerm("message")); found != nil {
+			message = found.Value
+		}
 	}
 	text, ok := message.(ast.String)
 	if _, host, found := strings.Cut(string(text), disallowed); ok && found {

@@ -159,9 +159,12 @@ func (b *bundle) make(document any) ([]byte, error) {
 
 // find makes sure that what ref refers to is in the schema.
 func (b *bundle) find(ref string) error {
-	address, err := url.Parse(ref)
-	if err != nil || b.ids[ref] {
+	if b.ids[ref] {
 		return nil
+	}
+	address, err := url.Parse(ref)
+	if err != nil {
+		return fmt.Errorf("the reference %s is no URL", shown(ref))
 	}
 	address.Fragment, address.RawFragment = "", ""
 	target := address.String()
