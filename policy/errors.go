@@ -130,10 +130,25 @@ func (p *problems) opa(file string, err error) {
 	for _, e := range list {
 		message := e.Code + ": " + e.Message
 		if e.Details != nil {
-			message += "\n\t" + strings.Join(e.Details.Lines(), "\n\t")
+			for _, line := range e.Details.Lines() {
+				message += "\n\t" + clipped(line)
+			}
 		}
 		p.at(e.Location, "%s", message)
+		if len(*p) > maxProblems {
+			return
+		}
 	}
+}
+
+// maxLine bounds the lines of policies that an error quotes, in bytes.
+const maxLine = 400
+
+func clipped(line string) string {
+	if len(line) <= maxLine {
+		return line
+	}
+	return strings.ToValidUTF8(line[:maxLine], "") + "…"
 }
 
 func (p problems) err() error {
@@ -143,6 +158,9 @@ func (p problems) err() error {
 	slices.SortStableFunc(p, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
+	if len(p) > maxProblems {
+		p = append(p[:maxProblems:maxProblems], Problem{Message: "and more; these are the first"})
+	}
 	return &LoadError{Problems: p}
 }
 

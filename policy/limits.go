@@ -31,20 +31,28 @@ const (
 func checkSize(modules []Module) error {
 	n := 0
 	for _, m := range modules {
-		if n += countTokens(m.Source, maxTokens-n); n > maxTokens {
-			var found problems
+		tokens, brackets := countTokens(m.Source, maxTokens-n)
+		var found problems
+		if n += tokens; n > maxTokens {
 			found.file(m.Path, "the policies up to this file have more than %d names, numbers and signs: put tables into data files, or load fewer policies", maxTokens)
-			return found.err()
+		} else if brackets > maxNesting {
+			// OPA's parser has an error with the text of the line for each bracket
+			// that it does not understand the inside of.
+			found.file(m.Path, "brackets lie %d deep within each other, at most %d are taken: give the parts names, or put tables into data files", brackets, maxNesting)
+		}
+		if err := found.err(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // countTokens counts the tokens of a Rego file, no further than to one more than
-// limit. What is between the quotes of a string is one, as in templates, whose
+// limit, and says how deep brackets lie within each other in what it has counted.
+// What is between the quotes of a string is one token, as in templates, whose
 // expressions count each sign.
-func countTokens(source []byte, limit int) int {
-	n := 0
+func countTokens(source []byte, limit int) (n, deepest int) {
+	depth := 0
 	for i := 0; i < len(source) && n <= limit; i++ {
 		switch c := source[i]; {
 		case c == ' ', c == '\t', c == '\r', c == '\n':
@@ -65,11 +73,18 @@ func countTokens(source []byte, limit int) int {
 			for i+1 < len(source) && isNameByte(source[i+1]) {
 				i++
 			}
+		case c == '(', c == '[', c == '{':
+			n++
+			depth++
+			deepest = max(deepest, depth)
+		case c == ')', c == ']', c == '}':
+			n++
+			depth = max(depth-1, 0)
 		default:
 			n++
 		}
 	}
-	return n
+	return n, deepest
 }
 
 func isNameByte(c byte) bool {

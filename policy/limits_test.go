@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -106,11 +107,49 @@ func TestCountTokens(t *testing.T) {
 		"été == 1":                         4,
 		`x contains $"{input.a} and more"`: 11,
 	} {
-		if got := countTokens([]byte(source), 1000); got != want {
+		if got, _ := countTokens([]byte(source), 1000); got != want {
 			t.Errorf("%q has %d tokens, want %d", source, got, want)
 		}
 	}
-	if got := countTokens([]byte(strings.Repeat("a ", 100)), 10); got != 11 {
+	if got, _ := countTokens([]byte(strings.Repeat("a ", 100)), 10); got != 11 {
 		t.Errorf("counted %d, want to stop after 11", got)
+	}
+}
+
+func TestBracketsAreCounted(t *testing.T) {
+	for source, want := range map[string]int{
+		"x := 1":                     0,
+		"x := f([1, {2: (3)}], (4))": 4,
+		`x := "((((" # [[[[`:         0,
+		"x := `((((`":                0,
+		"}}}} [[":                    2,
+	} {
+		if _, got := countTokens([]byte(source), 1000); got != want {
+			t.Errorf("%q has brackets %d deep, want %d", source, got, want)
+		}
+	}
+}
+
+// TestMistakesWithoutEnd: OPA's parser has an error for each open bracket, each
+// with the text of the line.
+func TestMistakesWithoutEnd(t *testing.T) {
+	for name, source := range map[string]string{
+		"open brackets":        "package a\nx := " + strings.Repeat("(1+", 300_000),
+		"closed brackets":      "package a\nx := " + strings.Repeat("[", 40_000) + strings.Repeat("]", 40_000),
+		"as deep as are taken": "package a\nx := " + strings.Repeat("(1+", maxNesting-10),
+		"open quotes":          "package a\n" + strings.Repeat("x := \"\n", 50_000),
+		"unknown names":        "package a\n" + strings.Repeat("x if unknown\n", 5_000),
+		"signs":                "package a\n" + strings.Repeat("= ) ", 50_000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := NewEngine(Options{}, &observed{}).Load(t.Context(), content(source))
+			var failed *LoadError
+			if !errors.As(err, &failed) || failed.Stack != nil {
+				t.Fatalf("got %.500v, want it refused in words", err)
+			}
+			if text := err.Error(); len(failed.Problems) > maxProblems+1 || len(text) > 200*(maxLine+1000) {
+				t.Errorf("%d problems in %d bytes", len(failed.Problems), len(text))
+			}
+		})
 	}
 }
