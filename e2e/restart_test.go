@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -97,12 +98,18 @@ func bindingOf(pod *corev1.Pod, node string) *corev1.Binding {
 	}
 }
 
-// between stands between a verdict and the apiserver, under verdict's name, and
-// can end the verdict when the apiserver has taken a Binding.
+// between stands between a verdict and the apiserver, under verdict's name. It
+// can end the verdict when the apiserver has taken a Binding, delay Bindings, and
+// interrupt the watch of pods.
 type between struct {
 	server *httptest.Server
 	mutex  sync.Mutex
-	kill   func() // nil: not armed
+	kill   func()        // nil: not armed
+	late   time.Duration // each Binding
+	// interrupted is closed when the lists and watches of pods that are open end;
+	// none begins while it is down.
+	interrupted chan struct{}
+	down        bool
 }
 
 func startBetween(t *testing.T) *between {
@@ -115,8 +122,8 @@ func startBetween(t *testing.T) *between {
 	must(t, err)
 	target, err := url.Parse(shared.APIServerURL())
 	must(t, err)
-	b := &between{}
-	b.server = httptest.NewServer(&httputil.ReverseProxy{
+	b := &between{interrupted: make(chan struct{})}
+	b.server = httptest.NewServer(b.hold(&httputil.ReverseProxy{
 		Rewrite:       func(request *httputil.ProxyRequest) { request.SetURL(target) },
 		Transport:     transport,
 		FlushInterval: -1,
@@ -127,7 +134,7 @@ func startBetween(t *testing.T) *between {
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
-	})
+	}))
 	t.Cleanup(func() { b.server.CloseClientConnections(); b.server.Close() })
 	return b
 }
@@ -153,5 +160,55 @@ func (b *between) taken() {
 	if b.kill != nil {
 		b.kill()
 		b.kill = nil
+	}
+}
+
+// hold delays and interrupts what next answers.
+func (b *between) hold(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.mutex.Lock()
+		late, interrupted, down := b.late, b.interrupted, b.down
+		b.mutex.Unlock()
+		switch {
+		case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/binding"):
+			time.Sleep(late)
+		case r.URL.Path == "/api/v1/pods":
+			if down {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			ctx, cancel := context.WithCancel(r.Context())
+			defer cancel()
+			go func() {
+				select {
+				case <-interrupted:
+					cancel()
+				case <-ctx.Done():
+				}
+			}()
+			r = r.WithContext(ctx)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// delay has each Binding reach the apiserver that much later.
+func (b *between) delay(by time.Duration) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	b.late = by
+}
+
+// interrupt ends the lists and watches of pods, and keeps others from beginning
+// until resume is called.
+func (b *between) interrupt() (resume func()) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	close(b.interrupted)
+	b.interrupted, b.down = make(chan struct{}), true
+	return func() {
+		b.mutex.Lock()
+		defer b.mutex.Unlock()
+		b.down = false
 	}
 }
