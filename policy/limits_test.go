@@ -76,7 +76,7 @@ func TestLimitsAreSaid(t *testing.T) {
 	for name, want := range map[string]string{
 		"comprehensions":  "limit: comprehensions, every and not lie more than 10 deep",
 		"keys":            "p0.rego:3:1: limit: a key of an object is more than 8 deep",
-		"arrays":          "p0.rego:3:1: limit: terms and bodies lie more than 500 deep",
+		"arrays":          "p0.rego: brackets lie 2000 deep within each other",
 		"long reference":  "p0.rego:3:1: limit: a reference has 2001 elements, at most 500 are taken",
 		"rules":           "more than 1000 rules refer to one another in a row",
 		"rules with else": "more than 1000 rules refer to one another in a row",
