@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // repeated is n texts, one after the other.
@@ -59,15 +60,22 @@ var nestings = map[string]func(n int) string{
 	},
 }
 
-// TestNesting loads what is little deep in every way.
+// TestNesting loads what is deep in every way: it becomes a revision or is refused
+// in words, soon.
 func TestNesting(t *testing.T) {
 	for name, write := range nestings {
-		t.Run(name, func(t *testing.T) {
-			_, err := Compile(t.Context(), content(authz+write(3)+"\n"), Options{})
-			if err != nil && name != "a circle" {
-				t.Error(err)
-			}
-		})
+		for _, n := range []int{3, 400, 4_000, 40_000} {
+			t.Run(fmt.Sprintf("%s, %d", name, n), func(t *testing.T) {
+				_, err := Compile(t.Context(), content(authz+write(n)+"\n"), Options{LoadTimeout: time.Minute})
+				if n == 3 && err != nil && name != "a circle" {
+					t.Error(err)
+				}
+				var failed *LoadError
+				if err != nil && (!errors.As(err, &failed) || failed.Stack != nil || strings.Contains(err.Error(), "policy.loadTimeout")) {
+					t.Errorf("got %.500v, want it loaded or refused for what it is", err)
+				}
+			})
+		}
 	}
 }
 
