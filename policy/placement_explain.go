@@ -86,7 +86,7 @@ func (p Profile) questions(verb Verb, input PlacementInput) ([]placementAsked, e
 	case PrioritizeVerb:
 		return ask(Score), nil
 	case BindVerb:
-		return ask(BindDeny, BindAnnotate), nil
+		return ask(Unresolvable, BindDeny, BindAnnotate), nil
 	case PreemptVerb:
 		return p.preemptQuestions(input, state, ask(Unresolvable))
 	}
@@ -224,6 +224,8 @@ func refusedBy(verb Verb, which SchedulingRule) string {
 	switch {
 	case which == BindDeny:
 		return "not bound: denied"
+	case verb == BindVerb:
+		return "not bound: no eviction cures what rejects the node"
 	case which == Protect:
 		return "nobody is evicted here: a victim is protected"
 	case verb == PreemptVerb && which == Reject:

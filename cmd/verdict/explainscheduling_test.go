@@ -64,6 +64,7 @@ func TestExplainScheduling(t *testing.T) {
 		"prioritize":                  {on(full), "--profile gpus --verb prioritize", 0, "score 2\n", "kubernetes.scheduler.gpus.score"},
 		"what is free alone":          {on(`, "state": {"free": {"cpu": 700}}`), "--profile gpus --verb prioritize", 0, "score 7\n", ""},
 		"bind":                        {on(full), "--profile gpus --verb bind", 0, "not bound: denied\n", "no device"},
+		"bind on another tenant's":    {`{"pod": ` + explainedPod + `, "node": ` + explainedOther + `, "state": {}}`, "--profile gpus --verb bind", 0, "not bound: no eviction cures what rejects the node\n", "another tenant's"},
 		"bind with an annotation":     {on(`, "state": {}`), "--profile gpus --verb bind", 0, "bound, with the annotations example.com/device=3\n", ""},
 		"a verb without rules":        {on(""), "--point scheduling --verb bind", 0, "bound: no policy has a rule for this\n", ""},
 		"preempt":                     {on(full + `, "victims": [{"uid": "1"}]`), "--profile gpus --verb preempt", 0, "the victims may be evicted\n", "kubernetes.scheduler.gpus.protect of victim x/web"},

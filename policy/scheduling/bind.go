@@ -18,8 +18,8 @@ type Binding struct {
 
 // Bound is what became of a Binding.
 type Bound struct {
-	// Deny are reasons of the policy not to bind the pod. Sorted, and not to be
-	// changed.
+	// Deny are reasons of the policy not to bind the pod: of unresolvable, else of
+	// deny. Sorted, and not to be changed.
 	Deny []string
 	// Before says that the pod was bound to the node already: a scheduler that
 	// got no answer asks again.
@@ -167,11 +167,20 @@ func decideBinding(ctx context.Context, profile policy.Profile, text []byte, nod
 		}
 		return placed, err
 	}
-	placed, err := ask(policy.BindDeny)
-	if denied = placed.Reasons(); err != nil || len(denied) > 0 {
-		return denied, nil, err
+	// The node, the pod or the policy may have changed since filter: what that
+	// refuses for good is not bound either.
+	rules := []policy.SchedulingRule{policy.Unresolvable, policy.BindDeny}
+	if !profile.Defines(policy.Unresolvable) {
+		rules = rules[1:]
 	}
-	if placed, err = ask(policy.BindAnnotate); err != nil {
+	for _, rule := range rules {
+		placed, err := ask(rule)
+		if denied = placed.Reasons(); err != nil || len(denied) > 0 {
+			return denied, nil, err
+		}
+	}
+	placed, err := ask(policy.BindAnnotate)
+	if err != nil {
 		return nil, nil, err
 	}
 	return nil, placed.Annotations(), nil

@@ -75,6 +75,24 @@ func TestBindAgain(t *testing.T) {
 	}
 }
 
+// TestBindAgreesWithFilter: the node may have changed since it was filtered.
+func TestBindAgreesWithFilter(t *testing.T) {
+	profile, cluster := bindBy(t, `package kubernetes.scheduling
+
+unresolvable contains "kept" if input.node.metadata.name == "n"
+
+deny contains "full" if input.node.metadata.name == "n"
+`), newFakeCluster(t, "n", "m")
+	pod := cluster.add("p")
+	bound, _, err := Bind(t.Context(), profile, cluster, pod.binding("n"))
+	if err != nil || !slices.Equal(bound.Deny, []string{"kept"}) || pod.node != "" || pod.assumed != "" {
+		t.Errorf("got %+v, %v and %+v, want it denied", bound, err, pod)
+	}
+	if bound, _, err := Bind(t.Context(), profile, cluster, pod.binding("m")); err != nil || len(bound.Deny) > 0 || pod.node != "m" {
+		t.Errorf("on another node: %+v, %v", bound, err)
+	}
+}
+
 // TestBindAgainOfAnAssumedPod: where it is not known whether the first call
 // bound the pod, the pod itself takes up no room in the retry's eyes.
 func TestBindAgainOfAnAssumedPod(t *testing.T) {
