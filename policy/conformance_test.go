@@ -311,8 +311,21 @@ func (m *mutator) swapTokens(text string, kind func(byte) bool) string {
 // around puts something around a name.
 func (m *mutator) around(text string) string {
 	forms := [][2]string{
-		{"[", "]"}, {"{", "}"}, {"{\"k\": ", "}"}, {"count(", ")"}, {"(", " | {1})"}, {"{x | x := ", "}"}, {"[x | some x in ", "]"}, {"{x: 1 | some x in ", "}"},
-		{"object.get(", ", \"a\", 1)"}, {"not ", ""}, {"", "[_]"}, {"", ".a"}, {"", "[input.a]"}, {"walk(", ")"}, {"$\"{", "}\""},
+		{"[", "]"},
+		{"{", "}"},
+		{"{\"k\": ", "}"},
+		{"count(", ")"},
+		{"(", " | {1})"},
+		{"{x | x := ", "}"},
+		{"[x | some x in ", "]"},
+		{"{x: 1 | some x in ", "}"},
+		{"object.get(", ", \"a\", 1)"},
+		{"not ", ""},
+		{"", "[_]"},
+		{"", ".a"},
+		{"", "[input.a]"},
+		{"walk(", ")"},
+		{"$\"{", "}\""},
 	}
 	form := forms[m.IntN(len(forms))]
 	start := m.IntN(len(text) + 1)

@@ -128,13 +128,13 @@ func (p *problems) opa(file string, err error) {
 		return
 	}
 	for _, e := range list {
-		message := e.Code + ": " + e.Message
+		lines := []string{e.Code + ": " + e.Message}
 		if e.Details != nil {
 			for _, line := range e.Details.Lines() {
-				message += "\n\t" + clipped(line)
+				lines = append(lines, clipped(line))
 			}
 		}
-		p.at(e.Location, "%s", message)
+		p.at(e.Location, "%s", strings.Join(lines, "\n\t"))
 		if len(*p) > maxProblems {
 			return
 		}

@@ -166,7 +166,7 @@ func (v *View) limit(ctx context.Context, now time.Time) (context.Context, conte
 
 // alone decides q for one caller: what comes out is not kept, and nobody else
 // waits for it. The caller is answered at its deadline at the latest.
-func (v *View) alone(ctx context.Context, now time.Time, prompt bool, q question) (decision, error) {
+func (v *View) alone(ctx context.Context, now time.Time, prompt bool, q question) (decision, error) { //nolint:contextcheck // see below
 	evaluations := &v.engine.evaluations
 	if !evaluations.begin(v.engine.options.maxEvaluations(), !prompt, q) {
 		return decision{}, ErrBusy
@@ -188,7 +188,7 @@ func (v *View) alone(ctx context.Context, now time.Time, prompt bool, q question
 	// on to a request. It ends with the caller, since nobody else wants the result.
 	own, cancel := context.WithTimeout(context.Background(), v.engine.options.evaluationTimeout())
 	defer cancel()
-	go func() { //nolint:contextcheck // as above
+	go func() {
 		d, err := decided(own, now, q)
 		evaluations.ended(running)
 		done <- outcome{d, err}

@@ -101,8 +101,7 @@ func (l *load) changes() string {
 		return "no policy file"
 	}
 	suspects := *known
-	switch {
-	case len(suspects) > shown:
+	if len(suspects) > shown {
 		return fmt.Sprintf("%s and %d more files", strings.Join(suspects[:shown], ", "), len(suspects)-shown)
 	}
 	return strings.Join(suspects, ", ")

@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/open-policy-agent/opa/v1/ast"
+import (
+	"bytes"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
 
 // Bounds of what a revision is compiled from. Go ends the whole process where a
 // goroutine's stack or the memory is exhausted, and OPA's compiler has no bounds of
@@ -66,8 +70,7 @@ func countTokens(source []byte, limit int) (n, deepest int) {
 			i = stringEnd(source, i)
 		case c == '`':
 			n++
-			for i++; i < len(source) && source[i] != '`'; i++ {
-			}
+			i = rawStringEnd(source, i)
 		case isNameByte(c):
 			n++
 			for i+1 < len(source) && isNameByte(source[i+1]) {
@@ -97,6 +100,15 @@ func lineEnd(source []byte, i int) int {
 		i++
 	}
 	return i
+}
+
+// rawStringEnd is the place of the quote that ends the string that begins at i.
+func rawStringEnd(source []byte, i int) int {
+	n := bytes.IndexByte(source[i+1:], '`')
+	if n < 0 {
+		return len(source)
+	}
+	return i + 1 + n
 }
 
 // stringEnd is the place of the quote that ends the string that begins at i, or of

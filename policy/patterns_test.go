@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"fmt"
 	"regexp"
 	"runtime"
 	"strings"
@@ -71,7 +70,7 @@ func TestSizesOfRegexps(t *testing.T) {
 			held := float64(cachetest.Heap()-before) / copies
 			size := float64(sizeOfRegexp(text))
 			runtime.KeepAlive(made)
-			if t.Log(fmt.Sprintf("%.0f of %.0f", size, held)); size < 0.8*held || size > 8*held {
+			if t.Logf("%.0f of %.0f", size, held); size < 0.8*held || size > 8*held {
 				t.Errorf("%.0f bytes are counted where %.0f are held", size, held)
 			}
 		})

@@ -87,7 +87,7 @@ func preemptionText(r *rand.Rand) string {
 
 func runPreemption(t *testing.T, seed uint64, seen map[string]int) {
 	t.Helper()
-	r := rand.New(rand.NewPCG(seed, 12)) //nolint:gosec // a test
+	r := rand.New(rand.NewPCG(seed, 12))
 	source := preemptionText(r)
 	compiler, err := compileModules(map[string]string{"p.rego": source})
 	if err != nil {
@@ -158,7 +158,7 @@ func newPreemptionCase(t *testing.T, r *rand.Rand) preemptionCase {
 		app, cpu, priority := pick(r, "db", "web"), r.IntN(3), r.IntN(4)
 		pod := &policy.PodState{
 			Namespace: "x", Name: string(rune('a' + i)), UID: strconv.Itoa(i), Labels: map[string]string{"app": app},
-			Priority: int32(priority), Requests: map[string]int64{"cpu": int64(cpu)}, Annotations: map[string]string{"x": pick(r, "1", "2")}, //nolint:gosec // small
+			Priority: int32(priority), Requests: map[string]int64{"cpu": int64(cpu)}, Annotations: map[string]string{"x": pick(r, "1", "2")},
 		}
 		state.Pods = append(state.Pods, pod)
 		state.Requested["cpu"] += int64(cpu)
@@ -175,7 +175,10 @@ func newPreemptionCase(t *testing.T, r *rand.Rand) preemptionCase {
 	if c.known {
 		c.candidate.Node = node.WithState(state)
 	}
-	text, _ := json.Marshal(c.pods)
+	text, err := json.Marshal(c.pods)
+	if err != nil {
+		panic(err)
+	}
 	c.state = string(text)
 	return c
 }

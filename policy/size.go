@@ -64,10 +64,10 @@ func (v Value) decodedSize() int {
 	size := cache.SizeOf(int(n.raw.end - n.raw.start))
 	for _, part := range v.document.nodes[v.index:n.next] {
 		size += sizeOfTerm
-		switch {
-		case part.kind == '{':
+		switch part.kind {
+		case '{':
 			size += sizeOfObject
-		case part.kind == '[':
+		case '[':
 			size += sizeOfArray
 		}
 		if part.name != (span{}) {

@@ -142,7 +142,7 @@ func readIdentity(file string) ([]byte, error) {
 	if file == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(file) //nolint:gosec // the user names it
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("--identity: %w", err)
 	}

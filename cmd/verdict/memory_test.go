@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,7 +55,7 @@ func memoryLimits(t *testing.T, file string) (limit int64, goLimit string) {
 	if err := yaml.Unmarshal([]byte(first), &m); err != nil {
 		t.Fatal(err)
 	}
-	containers := append(m.Spec.Containers, m.Spec.Template.Spec.Containers...)
+	containers := slices.Concat(m.Spec.Containers, m.Spec.Template.Spec.Containers)
 	if len(containers) != 1 {
 		t.Fatalf("%s has %d containers", file, len(containers))
 	}

@@ -333,14 +333,14 @@ func (s *service) checks() []handlers.Check {
 				return nil
 			},
 			Detail: func() string {
-				detail := "revision " + s.engine.Revision().ID()
+				details := []string{"revision " + s.engine.Revision().ID()}
 				for _, load := range s.engine.Loading() {
-					detail += "\n" + load.String()
+					details = append(details, load.String())
 				}
 				if fault := s.engine.Fault(); fault != nil {
-					detail += fmt.Sprintf("\nthe newest change was refused at %s:\n%v", fault.Time.UTC().Format(time.RFC3339), fault.Err)
+					details = append(details, fmt.Sprintf("the newest change was refused at %s:\n%v", fault.Time.UTC().Format(time.RFC3339), fault.Err))
 				}
-				return detail
+				return strings.Join(details, "\n")
 			},
 		},
 		{

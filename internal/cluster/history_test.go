@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -37,7 +36,7 @@ var (
 // the last one, which in another bubble of testing/synctest is another time.
 func TestMain(m *testing.M) {
 	utilruntime.ErrorHandlers = nil //nolint:reassign // made for that
-	os.Exit(m.Run())
+	m.Run()
 }
 
 // pipes are connections to a server in the same bubble of testing/synctest.

@@ -197,7 +197,7 @@ func (s *podServer) answer(w http.ResponseWriter, r *http.Request, execute func(
 	}
 	if f.code != 0 {
 		w.WriteHeader(f.code)
-		writeJSON(w, status(int32(f.code), metav1.StatusReasonUnknown)) //nolint:gosec // an HTTP status code
+		writeJSON(w, status(int32(f.code), metav1.StatusReasonUnknown))
 		return
 	}
 	code, object := execute()
@@ -205,7 +205,7 @@ func (s *podServer) answer(w http.ResponseWriter, r *http.Request, execute func(
 		panic(http.ErrAbortHandler)
 	}
 	if f.odd != 0 {
-		code, object = f.odd, status(int32(f.odd), metav1.StatusReasonUnknown) //nolint:gosec // an HTTP status code
+		code, object = f.odd, status(int32(f.odd), metav1.StatusReasonUnknown)
 	}
 	w.WriteHeader(code)
 	writeJSON(w, object)
@@ -343,8 +343,22 @@ func anyFault(random *rand.Rand) func(binding bool) fault {
 			return fault{late: time.Duration(random.IntN(20)) * time.Second}
 		}
 		return [...]fault{
-			{}, {}, {}, {}, {}, {delay: 300 * time.Millisecond}, {delay: 5 * time.Second}, {delay: 12 * time.Second},
-			{code: 403}, {code: 409}, {code: 500}, {lost: true}, {lost: true}, {late: 2 * time.Second}, {late: 15 * time.Second}, {odd: 504},
+			{},
+			{},
+			{},
+			{},
+			{},
+			{delay: 300 * time.Millisecond},
+			{delay: 5 * time.Second},
+			{delay: 12 * time.Second},
+			{code: 403},
+			{code: 409},
+			{code: 500},
+			{lost: true},
+			{lost: true},
+			{late: 2 * time.Second},
+			{late: 15 * time.Second},
+			{odd: 504},
 		}[random.IntN(16)]
 	}
 }

@@ -35,8 +35,10 @@ func TestOf(t *testing.T) {
 		"version 2 outside its namespace": {groups: "0::/../x\n", mounts: "34 24 0:29 /../.. /sys/fs/cgroup rw - cgroup2 none rw\n", files: map[string]string{"sys/fs/cgroup/memory.max": "700"}, want: 700},
 		"version 1 in a container": {groups: "12:memory:/docker/abc\n3:cpu,cpuacct:/x\n", mounts: v1Other +
 			"35 24 0:30 /docker/abc /sys/fs/cgroup/memory ro - cgroup none rw,memory\n", files: map[string]string{"sys/fs/cgroup/memory/memory.limit_in_bytes": "1000"}, want: 1000},
-		"version 1 with another path in a namespace": {groups: "12:memory:/\n", mounts: "35 24 0:30 /docker/abc /sys/fs/cgroup/memory ro - cgroup none rw,memory\n",
-			files: map[string]string{"sys/fs/cgroup/memory/memory.limit_in_bytes": "1000"}, want: 1000},
+		"version 1 with another path in a namespace": {
+			groups: "12:memory:/\n", mounts: "35 24 0:30 /docker/abc /sys/fs/cgroup/memory ro - cgroup none rw,memory\n",
+			files: map[string]string{"sys/fs/cgroup/memory/memory.limit_in_bytes": "1000"}, want: 1000,
+		},
 		"version 1 without a limit": {groups: "12:memory:/a\n", mounts: v1, files: map[string]string{"sys/fs/cgroup/memory/a/memory.limit_in_bytes": "9223372036854771712"}},
 		"both versions":             {groups: "12:memory:/a\n0::/b\n", mounts: v2 + v1, files: map[string]string{"sys/fs/cgroup/memory/a/memory.limit_in_bytes": "900"}, want: 900},
 		"a path with a space":       {groups: "0::/\n", mounts: strings.Replace(v2, "/sys/fs/cgroup", `/sys/fs/c\040group`, 1), files: map[string]string{"sys/fs/c group/memory.max": "5"}, want: 5},

@@ -211,8 +211,11 @@ int_divide(a, b) := _int64((a - (a % b)) / b) if b != 0
 
 # METADATA
 # title: Remainder
-# description: a % b of CEL's int.
-int_modulo(a, b) := a % b if b != 0
+# description: |
+#   a % b of CEL's int, undefined for 0 and where the quotient is no 64-bit integer.
+int_modulo(a, b) := a % b if not b in {0, -1}
+
+int_modulo(a, -1) := 0 if _int64(0 - a) != null
 
 _int64(number) := number if {
 	number >= -9223372036854775808

@@ -95,6 +95,8 @@ test_whole_numbers if {
 	not cel.int_multiply(9223372036854775807, 2)
 	not cel.int_divide(1, 0)
 	not cel.int_modulo(1, 0)
+	not cel.int_modulo(-9223372036854775808, -1)
+	cel.int_modulo(-9223372036854775807, -1) == 0
 }
 
 test_doubles if {

@@ -102,8 +102,7 @@ func (v *validator) issuer(issuer *Issuer, at *field.Path) {
 func (v *validator) url(address string, at *field.Path) {
 	parsed, err := url.Parse(address)
 	if err != nil {
-		var problem *url.Error
-		if errors.As(err, &problem) {
+		if problem, ok := errors.AsType[*url.Error](err); ok {
 			err = problem.Err
 		}
 		v.add(field.Invalid(at, address, err.Error()))

@@ -218,7 +218,7 @@ func (t *translator) plainKey(e ast.Expr, k value, unescaped bool) value {
 		return t.refuse(e, "a type cannot be a key")
 	}
 	k = t.bound(k, "key")
-	if unescaped && k.kind.types&text != 0 && !(k.literal && k.term[0] == '"') {
+	if unescaped && k.kind.types&text != 0 && (!k.literal || k.term[0] != '"') {
 		k.body = append(slices.Clip(k.body), t.lib("plain_key", k.term))
 	}
 	return k

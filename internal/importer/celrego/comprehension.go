@@ -153,7 +153,7 @@ func (t *translator) comprehended(elements value, inner iterating, body []string
 		body, term = []string{"false"}, "cel.never"
 	}
 	lines := append([]string{"some " + inner.used(body, term) + " in " + elements.term}, body...)
-	return "[" + term + " |\n\t" + join2(lines) + "\n]"
+	return "[" + term + " |\n\t" + strings.Join(lines, "\n\t") + "\n]"
 }
 
 // transform is what map, filter and transformList expand to. The results are fewer

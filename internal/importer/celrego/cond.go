@@ -116,7 +116,7 @@ func (t *translator) condQuantifier(c ast.ComprehensionExpr, s *scope, want bool
 	body := slices.Clone(elements.body)
 	if want == all {
 		if inside := settled(t.single(predicate, inner.scope, want)); len(inside) > 0 {
-			return [][]string{append(body, "every "+inner.used(inside, "")+" in "+elements.term+" {\n\t"+join2(inside)+"\n}")}
+			return [][]string{append(body, "every "+inner.used(inside, "")+" in "+elements.term+" {\n\t"+strings.Join(inside, "\n\t")+"\n}")}
 		}
 		return [][]string{append(body, t.lib("defined", elements.term))}
 	}
@@ -205,15 +205,4 @@ func (t *translator) comparison(e ast.Expr, call ast.CallExpr, s *scope) (sides 
 		body = append(body, t.lib("comparable", a.term, b.term))
 	}
 	return [3]value{a, b, {body: body}}, operator
-}
-
-func join2(body []string) string {
-	out := ""
-	for i, line := range body {
-		if i > 0 {
-			out += "\n\t"
-		}
-		out += line
-	}
-	return out
 }

@@ -122,6 +122,7 @@ var userFields = map[string]struct {
 // userProvider knows the type of a user besides those of another provider.
 type userProvider struct{ types.Provider }
 
+// FindStructType implements types.Provider.
 func (p userProvider) FindStructType(name string) (*types.Type, bool) {
 	if name == userType.TypeName() {
 		return types.NewTypeTypeWithParam(userType), true
@@ -129,6 +130,7 @@ func (p userProvider) FindStructType(name string) (*types.Type, bool) {
 	return p.Provider.FindStructType(name)
 }
 
+// FindStructFieldType implements types.Provider.
 func (p userProvider) FindStructFieldType(name, field string) (*types.FieldType, bool) {
 	if name != userType.TypeName() {
 		return p.Provider.FindStructFieldType(name, field)

@@ -1,6 +1,8 @@
 package celrego
 
 import (
+	"strings"
+
 	"github.com/google/cel-go/common/ast"
 )
 
@@ -92,7 +94,7 @@ func (t *translator) apply(e ast.Expr, known signature, values []value, args []a
 	if name, library := cutPrefix(known.rego); library {
 		out.term = t.lib(name, terms...)
 	} else {
-		out.term = known.rego + "(" + joined(terms) + ")"
+		out.term = known.rego + "(" + strings.Join(terms, ", ") + ")"
 	}
 	return out
 }
@@ -205,15 +207,4 @@ func cutPrefix(name string) (string, bool) {
 		return name[len(prefix):], true
 	}
 	return name, false
-}
-
-func joined(terms []string) string {
-	out := ""
-	for i, term := range terms {
-		if i > 0 {
-			out += ", "
-		}
-		out += term
-	}
-	return out
 }

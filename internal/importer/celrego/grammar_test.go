@@ -2,7 +2,9 @@ package celrego
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 )
 
 // grammar makes random expressions and claims that fit together now and then.
@@ -228,7 +230,7 @@ func (g *grammar) claims() map[string]any {
 	for range 4 + g.IntN(9) {
 		out[g.pick("a", "b", "s", "n", "l", "m", "x", "k.d", "t", "ns", "ms")] = g.json(3)
 	}
-	for name, make := range map[string]func() any{
+	often := map[string]func() any{
 		"s":  func() any { return g.pick("abc", "a", "", "b,c", "a__dot__b", "7", "ÄÖ", "true") },
 		"n":  func() any { return []any{0.0, 1.0, 2.0, -3.0, 1.5, 86400.0, 1700000000.0, 12345678.0}[g.IntN(8)] },
 		"t":  func() any { return g.IntN(2) == 0 },
@@ -238,9 +240,11 @@ func (g *grammar) claims() map[string]any {
 			return []any{map[string]any{"a": g.json(1), "k.d": "x"}, map[string]any{"s": "b", "b": 2.0}}
 		},
 		"m": func() any { return map[string]any{"a": g.json(1), "k.d": g.json(1), "s": "abc", "t": true} },
-	} {
+	}
+	// In one order, so that a seed gives the same claims again.
+	for _, name := range slices.Sorted(maps.Keys(often)) {
 		if g.IntN(5) > 0 {
-			out[name] = make()
+			out[name] = often[name]()
 		}
 	}
 	return out

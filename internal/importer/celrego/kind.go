@@ -84,9 +84,6 @@ func listOf(element *kind) *kind { return &kind{types: list, element: element} }
 
 func optionalOf(element *kind) *kind { return &kind{types: optional, element: element} }
 
-// members returns the kind of what the value holds, nil when that is nothing.
-func (k *kind) members() *kind { return k.element }
-
 func (k *kind) recursive() bool { return k.element == k }
 
 // iterated is the kind of an element that a macro takes from a list: it is not

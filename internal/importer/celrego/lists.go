@@ -45,9 +45,22 @@ func (t *translator) indexOf(e ast.Expr, name string, args []ast.Expr, s *scope)
 	return value{body: append(slices.Clone(values[0].body), sought.body...), term: t.lib(function, values[0].term, sought.term), kind: aNumber}
 }
 
+// anOrdered is a list whose elements are put in order: CEL takes them of one type only.
+func (t *translator) anOrdered(e ast.Expr, s *scope) value {
+	v := t.aList(e, s)
+	if held(v.kind).types.ambiguous() {
+		return t.refuse(e, "whether the elements are of one type of CEL cannot be told")
+	}
+	return v
+}
+
 // ofList are the functions of a list that give a list of the same elements.
 func (t *translator) ofList(_ ast.Expr, name string, args []ast.Expr, s *scope) value {
-	v := t.aList(args[0], s)
+	elements := t.aList
+	if name == "sort" {
+		elements = t.anOrdered
+	}
+	v := elements(args[0], s)
 	term := "array.reverse(" + v.term + ")"
 	if name != "reverse" {
 		term = t.lib(map[string]string{"distinct": "distinct", "sort": "sorted"}[name], v.term)
@@ -83,16 +96,16 @@ func (t *translator) flatten(e ast.Expr, _ string, args []ast.Expr, s *scope) va
 }
 
 func (t *translator) ofElements(_ ast.Expr, name string, args []ast.Expr, s *scope) value {
-	v := t.aList(args[0], s)
+	v := t.anOrdered(args[0], s)
 	return value{body: v.body, term: t.lib(map[string]string{"min": "smallest", "max": "largest"}[name], v.term), kind: held(v.kind)}
 }
 
 func (t *translator) isSorted(_ ast.Expr, _ string, args []ast.Expr, s *scope) value {
-	v := t.aList(args[0], s)
+	v := t.anOrdered(args[0], s)
 	return value{body: v.body, term: t.lib("is_sorted", v.term), kind: aBoolean}
 }
 
 // includes is true when the second is in the first; a list looks for each of a list.
-func (t *translator) includes(e ast.Expr, _ string, args []ast.Expr, s *scope) value {
+func (t *translator) includes(e ast.Expr, _ string, _ []ast.Expr, _ *scope) value {
 	return t.refuse(e, "includes() has no counterpart in Rego")
 }

@@ -81,10 +81,10 @@ func unwrapped(k *kind) *kind {
 // anOptional is the value of an expression that has to be an optional.
 func (t *translator) anOptional(e ast.Expr, s *scope) value {
 	v := t.value(e, s)
-	switch {
-	case v.kind.types == optional:
+	switch v.kind.types {
+	case optional:
 		return v
-	case v.kind.types == 0:
+	case 0:
 		return value{body: v.body, term: "[]", kind: optionalOf(scalar(0)), literal: true}
 	}
 	return t.refuse(e, "whether this is optional cannot be told")

@@ -39,7 +39,7 @@ func (e *Expression) Text(name string, maybeEmpty bool) (Rules, error) {
 		clauses := t.clauses(e.ast.Expr(), nil)
 		for i, c := range clauses {
 			v := t.only(e.ast.Expr(), value{body: c.body, term: c.term, kind: c.kind, literal: c.literal}, text)
-			if !maybeEmpty && !(c.literal && c.term != `""`) {
+			if !maybeEmpty && (!c.literal || c.term == `""`) {
 				v = t.bound(v, "result")
 				v.body = append(v.body, v.term+` != ""`)
 			}

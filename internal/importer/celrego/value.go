@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
@@ -239,7 +240,7 @@ func (t *translator) list(l ast.ListExpr, s *scope) value {
 	for _, i := range l.OptionalIndices() {
 		optionals[i] = true
 	}
-	terms := "["
+	var terms []string
 	for i, element := range l.Elements() {
 		if optionals[int32(i)] {
 			return t.refuse(element, "an optional element has no counterpart in Rego")
@@ -248,20 +249,17 @@ func (t *translator) list(l ast.ListExpr, s *scope) value {
 		out.body = append(out.body, v.body...)
 		out.kind.element = join(out.kind.element, v.kind)
 		out.literal = out.literal && v.literal
-		if i > 0 {
-			terms += ", "
-		}
-		terms += v.term
+		terms = append(terms, v.term)
 	}
-	out.term = terms + "]"
+	out.term = "[" + strings.Join(terms, ", ") + "]"
 	return out
 }
 
 func (t *translator) mapping(m ast.MapExpr, s *scope) value {
 	out := value{kind: &kind{types: object, keys: text}, literal: true}
 	seen := map[string]bool{}
-	terms := "{"
-	for i, entry := range m.Entries() {
+	var terms []string
+	for _, entry := range m.Entries() {
 		member := entry.AsMapEntry()
 		key := t.value(member.Key(), s)
 		switch {
@@ -275,18 +273,14 @@ func (t *translator) mapping(m ast.MapExpr, s *scope) value {
 		out.body = append(out.body, v.body...)
 		out.kind.element = join(out.kind.element, v.kind)
 		out.literal = out.literal && v.literal
-		if i > 0 {
-			terms += ", "
-		}
-		terms += key.term + ": " + v.term
+		terms = append(terms, key.term+": "+v.term)
 	}
-	out.term = terms + "}"
+	out.term = "{" + strings.Join(terms, ", ") + "}"
 	return out
 }
 
-// argument is the value of an expression that an operator or function takes: CEL has
-// chosen the function by the type that it knows the expression to be of, and ends in
-// an error when the value is of another.
+// argument is the value of an expression that an operator or function takes. What
+// CEL knows its type to be has to be known here, too.
 func (t *translator) argument(e ast.Expr, s *scope) value {
 	v := t.value(e, s)
 	known, ok := map[types.Kind]typeSet{
@@ -296,7 +290,9 @@ func (t *translator) argument(e ast.Expr, s *scope) value {
 	if !ok || v.kind.types&^known == 0 {
 		return v
 	}
-	return t.only(e, v, known)
+	// The checker infers what an index takes out of an optional from what stands next
+	// to it, and cel-go holds only some functions to that.
+	return t.refuse(e, "the type of what is taken out of an optional cannot be told: test it with ?. and [?…], and convert it")
 }
 
 // only leaves the value defined when it is of one of the types.
