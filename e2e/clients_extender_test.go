@@ -242,11 +242,27 @@ func TestExtenderVerbs(t *testing.T) {
 	}
 	t.Run("preempt, whole and unprotected", func(t *testing.T) {
 		victims := map[string]*extenderv1.Victims{best: {Pods: []*corev1.Pod{victim("web", best), victim("db", best)}, NumPDBViolations: 2}}
-		left, err := extender(t, controlplane.WholeNodes, "kube-scheduler").ProcessPreemption(pod("app", "payments"), victims, cluster)
-		must(t, err)
-		if len(left) != 1 || len(left[best].Pods) != 2 || left[best].NumPDBViolations != 2 {
-			t.Errorf("left %+v, want all of it", left)
+		preempt := func() (map[string]*extenderv1.Victims, error) {
+			return extender(t, controlplane.WholeNodes, "kube-scheduler").ProcessPreemption(pod("app", "payments"), victims, cluster)
 		}
+		// Calls of preempt carry no nodes, and the rules read them.
+		left, err := preempt()
+		must(t, err)
+		if len(left) != 0 {
+			t.Errorf("left %+v of a node that verdict cannot know", left)
+		}
+		client := admin(t)
+		_, err = client.CoreV1().Nodes().Create(t.Context(), extenderNodes[0].DeepCopy(), createOptions)
+		must(t, err)
+		t.Cleanup(func() { remove(t, client.CoreV1().Nodes().Delete, best) })
+		eventually(t, 30*time.Second, func() error {
+			left, err := preempt()
+			must(t, err)
+			if len(left) != 1 || len(left[best].Pods) != 2 || left[best].NumPDBViolations != 2 {
+				return fmt.Errorf("left %+v, want all of it", left)
+			}
+			return nil
+		})
 	})
 	t.Run("bind, which is not turned on", func(t *testing.T) {
 		for name, target := range map[string]string{"a node": best, "no node": "", "an odd one": "../\"<"} {

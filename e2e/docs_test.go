@@ -85,6 +85,7 @@ func TestDocumentedFlags(t *testing.T) {
 		{shared.Binaries.Kubectl, "patch", "--help"},
 		{shared.Binaries.Kubectl, "options"},
 		{filepath.Join(shared.Dir, "verdict"), "token", "new", "--help"},
+		{filepath.Join(shared.Dir, "verdict"), "explain", "--help"},
 	} {
 		out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput()
 		if err != nil {
