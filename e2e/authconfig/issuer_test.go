@@ -95,8 +95,10 @@ func (i *issuers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(i.discovery))
 	default:
 		address := "https://" + r.Host
-		_ = json.NewEncoder(w).Encode(map[string]string{
+		if err := json.NewEncoder(w).Encode(map[string]string{
 			"issuer": address + strings.TrimSuffix(r.URL.Path, wellKnown), "jwks_uri": address + "/.testing/keys",
-		})
+		}); err != nil {
+			panic(err)
+		}
 	}
 }

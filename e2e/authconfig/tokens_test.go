@@ -140,6 +140,9 @@ func described(name, uid string, groups []string, extra map[string][]string) str
 	for key, values := range extra {
 		u.Extra[key] = slices.Sorted(slices.Values(values))
 	}
-	text, _ := json.Marshal(u)
+	text, err := json.Marshal(u)
+	if err != nil {
+		panic(err)
+	}
 	return string(text)
 }
