@@ -38,7 +38,7 @@ func (e *endpoint) readBody(c *call) bool {
 		tooLarge(c, e.bodyLimit)
 		return false
 	}
-	// A caller that dribbles holds a slot for no longer than it may wait. Where
+	// A caller that sends slowly holds a place for no longer than it may wait. Where
 	// the server itself gives up no later, that is seen to.
 	bounded := e.ReadTimeout <= 0 || c.timeout < e.ReadTimeout
 	if bounded {
