@@ -4,29 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/go-logr/zapr"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"k8s.io/klog/v2"
 
-	"github.com/verdict-dev/verdict/handlers"
 	"github.com/verdict-dev/verdict/internal/cluster"
 	"github.com/verdict-dev/verdict/policy"
 )
 
 // watchCluster starts to follow the cluster's nodes, and its pods where a policy
-// reads them, when a cluster is configured; nil otherwise.
-func (s *service) watchCluster(ctx context.Context, registry *prometheus.Registry) ([]handlers.Check, error) {
+// reads them, when a cluster is configured.
+func (s *service) watchCluster(ctx context.Context) error {
 	c := s.config
 	if c.Cluster.Kubeconfig == "" && !c.Cluster.InCluster {
-		return nil, nil
+		return nil
 	}
 	config, err := cluster.ClientConfig(c.Cluster.Kubeconfig, c.Cluster.InCluster)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to the cluster: %w", err)
+		return fmt.Errorf("connecting to the cluster: %w", err)
 	}
 	watched, err := cluster.NewState(config, cluster.StateOptions{
 		Reads:    s.engine.ReadsState,
@@ -44,19 +41,16 @@ func (s *service) watchCluster(ctx context.Context, registry *prometheus.Registr
 		Bind:           c.Scheduling.Bind.Enabled,
 		Lease:          cluster.LeaseOptions{Namespace: c.Scheduling.Bind.Lease.Namespace, Name: c.Scheduling.Bind.Lease.Name},
 		MaxStaleness:   c.Cluster.MaxStaleness,
-		Registerer:     registry,
+		Registerer:     s.registry,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("connecting to the cluster: %w", err)
+		return fmt.Errorf("connecting to the cluster: %w", err)
 	}
 	ctx = klog.NewContext(ctx, zapr.NewLogger(s.log.Named("client-go").WithOptions(zap.IncreaseLevel(zap.WarnLevel))))
 	s.cluster.Store(watched)
 	s.background.Go(func() { watched.Run(ctx) })
 	s.background.Go(func() { s.followNodes(ctx) })
-	return []handlers.Check{
-		{Name: "nodes", Ready: watched.NodesReady, Detail: watched.NodesStatus},
-		{Name: "pods", Ready: watched.PodsReady, Detail: watched.PodsStatus},
-	}, nil
+	return nil
 }
 
 // revisionLoaded lets what follows the cluster see what the policies read now.
@@ -66,36 +60,6 @@ func (s *service) revisionLoaded() {
 	if watched := s.cluster.Load(); watched != nil {
 		watched.Reload()
 	}
-}
-
-// serveBindReadiness says on scheduling.bind.readinessAddress whether this
-// replica binds pods.
-func (s *service) serveBindReadiness(ctx context.Context) error {
-	address := s.config.Scheduling.Bind.ReadinessAddress
-	watched := s.cluster.Load()
-	if address == "" || watched == nil {
-		return nil
-	}
-	listener, err := listen(ctx, address, "scheduling.bind.readinessAddress")
-	if err != nil {
-		return err
-	}
-	s.bindReadiness = &http.Server{
-		Handler: handlers.NewReadiness(handlers.Check{
-			Name: "bind", Ready: watched.Active,
-			Detail: func() string { return "this replica binds pods" },
-		}),
-		ReadHeaderTimeout: s.config.Server.Timeouts.ReadHeader,
-		ReadTimeout:       s.config.Server.Timeouts.Read,
-		WriteTimeout:      s.config.Server.Timeouts.Write,
-		IdleTimeout:       s.config.Server.Timeouts.Idle,
-	}
-	s.background.Go(func() {
-		if err := s.bindReadiness.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("serving scheduling.bind.readinessAddress", zap.Error(err))
-		}
-	})
-	return nil
 }
 
 // resign lets another replica bind pods, while this one drains.

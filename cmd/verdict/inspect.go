@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,9 +13,7 @@ import (
 
 	"github.com/verdict-dev/verdict/internal/config"
 	"github.com/verdict-dev/verdict/internal/identity"
-	"github.com/verdict-dev/verdict/internal/source"
 	"github.com/verdict-dev/verdict/policy"
-	builtin "github.com/verdict-dev/verdict/rego"
 )
 
 func inspectCommand() *cobra.Command {
@@ -60,18 +57,6 @@ that the configuration has, or that there is where it has none.`,
 	set.StringArrayVar(&directories, "policy", nil, "folder of .rego, data.json and data.yaml files, instead of the starter policies (repeatable)")
 	set.StringVarP(&output, "output", "o", "text", "form: text or json")
 	return command
-}
-
-// compilePolicies compiles what `verdict serve` would with the configuration.
-func compilePolicies(ctx context.Context, c *config.Configuration) (*policy.Revision, error) {
-	content := builtin.Starter()
-	if len(c.Policy.Directories) > 0 {
-		var err error
-		if content, err = source.NewDirectory(c.Policy.Directories).Read(); err != nil {
-			return nil, fmt.Errorf("reading policies: %w", err)
-		}
-	}
-	return policy.Compile(ctx, content, policyOptions(c))
 }
 
 var inspectionWriters = map[string]func(io.Writer, *policy.Revision, *config.Configuration) error{
@@ -191,7 +176,7 @@ func lifetime(rule policy.Inspection, cache config.Cache) []string {
 	if rule.Timed {
 		out = append(out, "until data.lib.time.active changes at the latest")
 	}
-	if lifetimes := cache.Lifetimes; lifetimes != (config.Lifetimes{}) {
+	if lifetimes := cache.Lifetimes; lifetimes != (policy.Lifetimes{}) {
 		out = append(out, fmt.Sprintf("and cache.lifetimes: allow %s, deny %s, noOpinion %s",
 			limit(lifetimes.Allow), limit(lifetimes.Deny), limit(lifetimes.NoOpinion)))
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -86,28 +85,4 @@ func (f serveFlags) configuration() (*config.Configuration, error) {
 		c.Operations.Address = f.operationsAddress
 	}
 	return c, errors.Join(err, c.CheckExposure(f.allowStrangers))
-}
-
-// policyConfiguration reads the file, if there is one, and puts the folders of
-// --policy over it. With an error about those it still gives a configuration.
-func policyConfiguration(file string, directories []string) (*config.Configuration, error) {
-	c := config.Default()
-	if file != "" {
-		var err error
-		if c, err = config.Load(file); err != nil {
-			return nil, err
-		}
-	}
-	if len(directories) > 0 {
-		c.Policy.Directories = directories
-	}
-	var mistakes []error
-	for _, dir := range directories {
-		if info, err := os.Stat(dir); err != nil {
-			mistakes = append(mistakes, fmt.Errorf("--policy: %w", err))
-		} else if !info.IsDir() {
-			mistakes = append(mistakes, fmt.Errorf("--policy: %s is a file; name the folder it is in", dir))
-		}
-	}
-	return c, errors.Join(mistakes...)
 }

@@ -1,6 +1,11 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/cache"
+)
 
 // The apiVersion and kind that a configuration file must state.
 const (
@@ -259,8 +264,8 @@ type Cache struct {
 	// MaxBytes bounds what all caches take together.
 	MaxBytes int64 `yaml:"maxBytes"`
 	// MaxEntries bounds the entries of each cache.
-	MaxEntries int       `yaml:"maxEntries"`
-	Lifetimes  Lifetimes `yaml:"lifetimes"`
+	MaxEntries int              `yaml:"maxEntries"`
+	Lifetimes  policy.Lifetimes `yaml:"lifetimes"`
 	// IdentityTTL is how long a verified token is not verified again, if it
 	// does not expire before; 0 for not at all.
 	IdentityTTL time.Duration `yaml:"identityTTL"`
@@ -268,12 +273,12 @@ type Cache struct {
 	RejectedTTL time.Duration `yaml:"rejectedTTL"`
 }
 
-// Lifetimes say for how long a decision is given again, by what it says; 0 for
-// as long as the policy and the data behind it stay what they are.
-type Lifetimes struct {
-	Allow     time.Duration `yaml:"allow"`
-	Deny      time.Duration `yaml:"deny"`
-	NoOpinion time.Duration `yaml:"noOpinion"`
+// Budget is what all caches together may take, the zero Budget unless Enabled.
+func (c *Cache) Budget() cache.Budget {
+	if !c.Enabled {
+		return cache.Budget{}
+	}
+	return cache.Budget{Bytes: c.MaxBytes, Entries: c.MaxEntries}
 }
 
 // Cluster is how to reach the Kubernetes API. With neither field set nothing is

@@ -206,16 +206,25 @@ func setScalar(node *yaml.Node, value reflect.Value) error {
 func fieldsOf(structure reflect.Type) map[string]int {
 	fields := make(map[string]int, structure.NumField())
 	for i := range structure.NumField() {
-		fields[structure.Field(i).Tag.Get("yaml")] = i
+		fields[fieldName(structure.Field(i))] = i
 	}
 	return fields
+}
+
+// fieldName is what a field is called in YAML: its tag, or in a type that package
+// policy declares, its name in lower camel case.
+func fieldName(field reflect.StructField) string {
+	if tag := field.Tag.Get("yaml"); tag != "" {
+		return tag
+	}
+	return strings.ToLower(field.Name[:1]) + field.Name[1:]
 }
 
 // closestField is the field that was probably meant by name, or "".
 func closestField(name string, structure reflect.Type) string {
 	best, bestDistance := "", 0
 	for member := range structure.Fields() {
-		field := member.Tag.Get("yaml")
+		field := fieldName(member)
 		if strings.EqualFold(name, field) {
 			return field
 		}
@@ -236,7 +245,7 @@ func closestField(name string, structure reflect.Type) string {
 func knownFields(structure reflect.Type) string {
 	names := make([]string, structure.NumField())
 	for i := range names {
-		names[i] = structure.Field(i).Tag.Get("yaml")
+		names[i] = fieldName(structure.Field(i))
 	}
 	if len(names) == 1 {
 		return "the only field here is " + names[0]

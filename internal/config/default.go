@@ -3,6 +3,8 @@ package config
 import (
 	_ "embed"
 	"time"
+
+	"github.com/verdict-dev/verdict/policy"
 )
 
 //go:embed default.yaml
@@ -67,7 +69,7 @@ func Default() *Configuration {
 			Enabled:     true,
 			MaxBytes:    128 << 20,
 			MaxEntries:  200_000,
-			Lifetimes:   Lifetimes{Allow: 5 * time.Minute, Deny: 5 * time.Minute, NoOpinion: 5 * time.Minute},
+			Lifetimes:   policy.Lifetimes{Allow: 5 * time.Minute, Deny: 5 * time.Minute, NoOpinion: 5 * time.Minute},
 			IdentityTTL: 2 * time.Minute,
 			RejectedTTL: 10 * time.Second,
 		},

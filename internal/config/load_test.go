@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/verdict-dev/verdict/policy"
 )
 
 const header = "apiVersion: verdict.dev/v1alpha1\nkind: Configuration\n"
@@ -136,7 +138,7 @@ log: {level: debug, format: json}
 			},
 			Bind: Bind{Enabled: true, Lease: Lease{Namespace: "kube-system", Name: "binder"}, ReadinessAddress: "127.0.0.1:8082"},
 		},
-		Cache:   Cache{Enabled: false, MaxBytes: 2 << 20, MaxEntries: 10, Lifetimes: Lifetimes{Allow: time.Second, Deny: 2 * time.Second}, IdentityTTL: 3 * time.Second},
+		Cache:   Cache{Enabled: false, MaxBytes: 2 << 20, MaxEntries: 10, Lifetimes: policy.Lifetimes{Allow: time.Second, Deny: 2 * time.Second}, IdentityTTL: 3 * time.Second},
 		Cluster: Cluster{Kubeconfig: filepath.Join(dir, "kubeconfig"), MaxStaleness: 5 * time.Minute},
 		Log:     Log{Level: LogLevelDebug, Format: LogFormatJSON},
 	}
