@@ -15,27 +15,7 @@ func Default() *Configuration {
 	return &Configuration{
 		APIVersion: APIVersion,
 		Kind:       Kind,
-		Server: Server{
-			Address:          "127.0.0.1:8443",
-			MaxInFlight:      1024,
-			MaxBytesInFlight: 512 << 20,
-			Limits: Limits{
-				ReviewBytes:      1 << 20,
-				SchedulingBytes:  64 << 20,
-				ReviewValues:     20_000,
-				SchedulingValues: 4_000_000,
-				ObjectValues:     100_000,
-				TokenBytes:       64 << 10,
-				HeaderBytes:      64 << 10,
-			},
-			Timeouts: Timeouts{
-				ReadHeader: 5 * time.Second,
-				Read:       30 * time.Second,
-				Write:      60 * time.Second,
-				Idle:       2 * time.Minute,
-				Decision:   30 * time.Second,
-			},
-		},
+		Server:     defaultServer(),
 		Operations: Operations{Address: "127.0.0.1:8081"},
 		Shutdown:   Shutdown{Drain: 5 * time.Second, Grace: 30 * time.Second},
 		Policy:     Policy{Evaluator: PolicyEvaluatorAuto, LoadTimeout: time.Minute},
@@ -75,6 +55,30 @@ func Default() *Configuration {
 		},
 		Cluster: Cluster{MaxStaleness: 2 * time.Minute},
 		Log:     Log{Level: LogLevelInfo, Format: LogFormatAuto},
+	}
+}
+
+func defaultServer() Server {
+	return Server{
+		Address:          "127.0.0.1:8443",
+		MaxInFlight:      1024,
+		MaxBytesInFlight: 512 << 20,
+		Limits: Limits{
+			ReviewBytes:      1 << 20,
+			SchedulingBytes:  64 << 20,
+			ReviewValues:     20_000,
+			SchedulingValues: 4_000_000,
+			ObjectValues:     100_000,
+			TokenBytes:       64 << 10,
+			HeaderBytes:      64 << 10,
+		},
+		Timeouts: Timeouts{
+			ReadHeader: 5 * time.Second,
+			Read:       30 * time.Second,
+			Write:      60 * time.Second,
+			Idle:       2 * time.Minute,
+			Decision:   30 * time.Second,
+		},
 	}
 }
 
