@@ -43,18 +43,9 @@ var errRefusedToken = errors.New("not authenticated")
 // the member identity, or what identityText says, or what the sources of the
 // configuration say of it: c is nil without one. The token goes nowhere else.
 func explainToken(ctx context.Context, view *policy.View, text, identityText []byte, c *config.Configuration) (policy.Explained, error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(text, &members); err != nil {
+	members, err := readReviewWithIdentity(text, identityText)
+	if err != nil {
 		return policy.Explained{}, usageError{err}
-	}
-	if identityText != nil {
-		if members["identity"] != nil {
-			return policy.Explained{}, usageError{errors.New("identity: is in the document and in --identity: give one")}
-		}
-		members["identity"] = identityText
-	}
-	if len(members["identity"]) > 0 && members["identity"][0] != '{' {
-		return policy.Explained{}, usageError{errors.New("identity: must be an object, such as {\"source\": …, \"type\": …, \"subject\": …, \"claims\": {…}}")}
 	}
 	review, token, audiences, err := readTokenReview(members)
 	if err != nil {
@@ -64,17 +55,11 @@ func explainToken(ctx context.Context, view *policy.View, text, identityText []b
 		if token == "" || c == nil || len(c.Authentication.Sources) == 0 {
 			return policy.Explained{}, usageError{errNoIdentity}
 		}
-		proved, err := verifyToken(ctx, c, token)
-		if err == nil && !handlers.AcceptsAudiences(proved, audiences, c.Authentication.Audiences) {
-			err = fmt.Errorf("%w: source %s takes the token, which is for the audiences %q and not for those asked for", errRefusedToken, proved.Source, proved.Audiences)
-		}
+		members["identity"], err = proveIdentity(ctx, c, token, audiences)
 		if errors.Is(err, errRefusedToken) {
 			return policy.Explained{Outcome: err.Error()}, nil
 		}
 		if err != nil {
-			return policy.Explained{}, err
-		}
-		if members["identity"], err = proved.JSON(); err != nil {
 			return policy.Explained{}, err
 		}
 		if review, _, _, err = readTokenReview(members); err != nil {
@@ -82,6 +67,38 @@ func explainToken(ctx context.Context, view *policy.View, text, identityText []b
 		}
 	}
 	return view.Explain(ctx, "authentication", review.Root())
+}
+
+// readReviewWithIdentity reads the members of a review, with identityText as the
+// member identity unless it is nil.
+func readReviewWithIdentity(text, identityText []byte) (map[string]json.RawMessage, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return nil, err
+	}
+	if identityText != nil {
+		if members["identity"] != nil {
+			return nil, errors.New("identity: is in the document and in --identity: give one")
+		}
+		members["identity"] = identityText
+	}
+	if len(members["identity"]) > 0 && members["identity"][0] != '{' {
+		return nil, errors.New("identity: must be an object, such as {\"source\": …, \"type\": …, \"subject\": …, \"claims\": {…}}")
+	}
+	return members, nil
+}
+
+// proveIdentity has the sources of the configuration verify the token, and gives
+// the JSON of what it proves. A token that proves nothing is an errRefusedToken.
+func proveIdentity(ctx context.Context, c *config.Configuration, token string, audiences []string) (json.RawMessage, error) {
+	proved, err := verifyToken(ctx, c, token)
+	if err != nil {
+		return nil, err
+	}
+	if !handlers.AcceptsAudiences(proved, audiences, c.Authentication.Audiences) {
+		return nil, fmt.Errorf("%w: source %s takes the token, which is for the audiences %q and not for those asked for", errRefusedToken, proved.Source, proved.Audiences)
+	}
+	return proved.JSON()
 }
 
 // readTokenReview brings a review into the form in which policies see it.

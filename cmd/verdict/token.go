@@ -22,13 +22,16 @@ func tokenCommand() *cobra.Command {
 	return command
 }
 
+// newToken is what the flags of `verdict token new` say.
+type newToken struct {
+	entry   identity.Entry
+	extra   []string
+	expires time.Duration
+	secret  tokenSecret
+}
+
 func tokenNewCommand() *cobra.Command {
-	var (
-		entry   identity.Entry
-		extra   []string
-		expires time.Duration
-		secret  tokenSecret
-	)
+	var n newToken
 	command := &cobra.Command{
 		Use:   "new --username NAME",
 		Short: "Print a new random token and the token file entry or Secret for it",
@@ -41,49 +44,62 @@ alone goes to standard output, to be piped into "kubectl apply --filename=-",
 and the token to standard error.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if entry.Username == "" {
-				return usageError{errors.New("--username is missing: whose token is it?")}
-			}
-			if err := secret.check(); err != nil {
+			if err := n.check(); err != nil {
 				return usageError{err}
 			}
-			var err error
-			if entry.Extra, err = extraOf(extra); err != nil {
-				return usageError{err}
-			}
-			if expires < 0 {
-				return usageError{errors.New("--expires-in: must be a positive duration such as 720h")}
-			}
-			if expires > 0 {
-				entry.Expires = time.Now().Add(expires).UTC().Truncate(time.Second)
-			}
-			token, err := identity.NewToken()
-			if err != nil {
-				return err
-			}
-			entry.SHA256 = identity.NewEntry(token, entry.Username).SHA256
-			if secret.wanted {
-				return secret.print(cmd, token, entry)
-			}
-			text, err := entry.YAML()
-			if err != nil {
-				return usageError{err}
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "# The token, shown this once:\n%s\n# Its entry, to paste below \"tokens:\" in the token file:\n%s", token, text)
-			return err
+			return n.print(cmd)
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&entry.Username, "username", "", "the user's name")
-	flags.StringVar(&entry.UID, "uid", "", "the user's uid")
-	flags.StringArrayVar(&entry.Groups, "group", nil, "a group of the user (repeatable)")
-	flags.StringArrayVar(&extra, "extra", nil, "key=value for the user's extra (repeatable)")
-	flags.StringArrayVar(&entry.Audiences, "audience", nil, "an audience the token is good for (repeatable; none means no limit)")
-	flags.DurationVar(&expires, "expires-in", 0, "how long the token is good for, such as 720h (default: for ever)")
-	flags.BoolVar(&secret.wanted, "secret", false, "print the manifest of a Secret, and the token on standard error")
-	flags.StringVar(&secret.namespace, "namespace", "", "with --secret: the namespace that a source of the kind secrets reads")
-	flags.StringVar(&secret.name, "name", "", "with --secret: the Secret's name (default: the username and random characters)")
+	flags.StringVar(&n.entry.Username, "username", "", "the user's name")
+	flags.StringVar(&n.entry.UID, "uid", "", "the user's uid")
+	flags.StringArrayVar(&n.entry.Groups, "group", nil, "a group of the user (repeatable)")
+	flags.StringArrayVar(&n.extra, "extra", nil, "key=value for the user's extra (repeatable)")
+	flags.StringArrayVar(&n.entry.Audiences, "audience", nil, "an audience the token is good for (repeatable; none means no limit)")
+	flags.DurationVar(&n.expires, "expires-in", 0, "how long the token is good for, such as 720h (default: for ever)")
+	flags.BoolVar(&n.secret.wanted, "secret", false, "print the manifest of a Secret, and the token on standard error")
+	flags.StringVar(&n.secret.namespace, "namespace", "", "with --secret: the namespace that a source of the kind secrets reads")
+	flags.StringVar(&n.secret.name, "name", "", "with --secret: the Secret's name (default: the username and random characters)")
 	return command
+}
+
+// check completes the entry.
+func (n *newToken) check() error {
+	if n.entry.Username == "" {
+		return errors.New("--username is missing: whose token is it?")
+	}
+	if err := n.secret.check(); err != nil {
+		return err
+	}
+	var err error
+	if n.entry.Extra, err = extraOf(n.extra); err != nil {
+		return err
+	}
+	if n.expires < 0 {
+		return errors.New("--expires-in: must be a positive duration such as 720h")
+	}
+	if n.expires > 0 {
+		n.entry.Expires = time.Now().Add(n.expires).UTC().Truncate(time.Second)
+	}
+	return nil
+}
+
+// print makes the token, and prints it with its entry or Secret.
+func (n *newToken) print(cmd *cobra.Command) error {
+	token, err := identity.NewToken()
+	if err != nil {
+		return err
+	}
+	n.entry.SHA256 = identity.NewEntry(token, n.entry.Username).SHA256
+	if n.secret.wanted {
+		return n.secret.print(cmd, token, n.entry)
+	}
+	text, err := n.entry.YAML()
+	if err != nil {
+		return usageError{err}
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "# The token, shown this once:\n%s\n# Its entry, to paste below \"tokens:\" in the token file:\n%s", token, text)
+	return err
 }
 
 func extraOf(pairs []string) (map[string][]string, error) {
