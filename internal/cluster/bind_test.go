@@ -105,7 +105,7 @@ func TestAssumedPodIsForgotten(t *testing.T) {
 func testState(t *testing.T, client *fake.Clientset, now func() time.Time) *State {
 	t.Helper()
 	s := newState(StateOptions{Bind: true, Now: now, Reads: func() policy.StateReads { return everything }})
-	nodes, err := NewNodes(configFor("http://127.0.0.1:1"), decodeNode, Options{})
+	nodes, err := newNodeInformer(configFor("http://127.0.0.1:1"), decodeNode, Options{})
 	must(t, err)
 	s.nodes = nodes
 	s.clients = clients{watch: client.CoreV1(), bind: client.CoreV1(), leases: client.CoordinationV1()}

@@ -14,11 +14,11 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// Nodes keeps the cluster's nodes, up to date by a watch. Each is decoded once
+// nodeInformer keeps the cluster's nodes, up to date by a watch. Each is decoded once
 // for each change of it, never on a call.
 //
 // The methods may be called from several goroutines.
-type Nodes[T any] struct {
+type nodeInformer[T any] struct {
 	*watcher
 	decode func(*corev1.Node, []byte) (T, error)
 
@@ -37,15 +37,15 @@ type cachedNode[T any] struct {
 	valid bool // false: it could not be decoded
 }
 
-// NewNodes returns the nodes of the cluster that config leads to, none until Run.
+// newNodeInformer returns the nodes of the cluster that config leads to, none until Run.
 // decode turns a Node and its JSON, with its apiVersion and kind and without
 // metadata.managedFields, into what is kept of it; it owns both.
-func NewNodes[T any](config *rest.Config, decode func(*corev1.Node, []byte) (T, error), options Options) (*Nodes[T], error) {
+func newNodeInformer[T any](config *rest.Config, decode func(*corev1.Node, []byte) (T, error), options Options) (*nodeInformer[T], error) {
 	w, err := newWatcher(config, "nodes", options)
 	if err != nil {
 		return nil, err
 	}
-	n := &Nodes[T]{watcher: w, decode: decode, byName: map[string]T{}}
+	n := &nodeInformer[T]{watcher: w, decode: decode, byName: map[string]T{}}
 	source := cache.NewListWatchFromClient(w.client, "nodes", metav1.NamespaceAll, fields.Everything())
 	if err := w.inform(source, &corev1.Node{}, n.transform, n.put, n.remove); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func NewNodes[T any](config *rest.Config, decode func(*corev1.Node, []byte) (T, 
 	return n, nil
 }
 
-func (n *Nodes[T]) put(object any) {
+func (n *nodeInformer[T]) put(object any) {
 	cached, ok := object.(*cachedNode[T])
 	if !ok {
 		return
@@ -68,7 +68,7 @@ func (n *Nodes[T]) put(object any) {
 	n.onChange(cached.Name)
 }
 
-func (n *Nodes[T]) remove(object any) {
+func (n *nodeInformer[T]) remove(object any) {
 	cached, ok := object.(*cachedNode[T])
 	if !ok {
 		return
@@ -83,11 +83,11 @@ func (n *Nodes[T]) remove(object any) {
 // reached is tried again, at growing intervals of up to about 30 s. It can be
 // called once. client-go's own messages go to the logger in ctx
 // (klog.NewContext), else to klog.
-func (n *Nodes[T]) Run(ctx context.Context) { n.run(ctx) }
+func (n *nodeInformer[T]) Run(ctx context.Context) { n.run(ctx) }
 
 // Find sets nodes[i] to the node called names[i], for each that is known, and
 // leaves the others as they are.
-func (n *Nodes[T]) Find(names [][]byte, nodes []T) {
+func (n *nodeInformer[T]) Find(names [][]byte, nodes []T) {
 	n.mutex.RLock()
 	defer n.mutex.RUnlock()
 	for i, name := range names {
@@ -98,7 +98,7 @@ func (n *Nodes[T]) Find(names [][]byte, nodes []T) {
 }
 
 // get returns the node of that name.
-func (n *Nodes[T]) get(name string) (node T, ok bool) {
+func (n *nodeInformer[T]) get(name string) (node T, ok bool) {
 	n.mutex.RLock()
 	defer n.mutex.RUnlock()
 	node, ok = n.byName[name]
@@ -106,7 +106,7 @@ func (n *Nodes[T]) get(name string) (node T, ok bool) {
 }
 
 // All returns every node by its name. The caller owns the map.
-func (n *Nodes[T]) All() map[string]T {
+func (n *nodeInformer[T]) All() map[string]T {
 	n.mutex.RLock()
 	defer n.mutex.RUnlock()
 	return maps.Clone(n.byName)
@@ -114,14 +114,14 @@ func (n *Nodes[T]) All() map[string]T {
 
 // Status says in a line, for people, how many nodes are known, when the API
 // server last spoke to us, and what went wrong since.
-func (n *Nodes[T]) Status() string {
+func (n *nodeInformer[T]) Status() string {
 	if err := n.Ready(); err != nil {
 		return err.Error()
 	}
 	return fmt.Sprintf("%d nodes, %s", n.count(), n.contactStatus())
 }
 
-func (n *Nodes[T]) count() int {
+func (n *nodeInformer[T]) count() int {
 	n.mutex.RLock()
 	defer n.mutex.RUnlock()
 	return len(n.byName)
@@ -129,7 +129,7 @@ func (n *Nodes[T]) count() int {
 
 // transform implements cache.TransformFunc. Informers pass objects of a first
 // list through it twice.
-func (n *Nodes[T]) transform(object any) (any, error) {
+func (n *nodeInformer[T]) transform(object any) (any, error) {
 	node, ok := object.(*corev1.Node)
 	if !ok {
 		return object, nil
@@ -156,7 +156,7 @@ func (n *Nodes[T]) transform(object any) (any, error) {
 }
 
 // value decodes node, which is ours to change.
-func (n *Nodes[T]) value(node *corev1.Node) (value T, err error) {
+func (n *nodeInformer[T]) value(node *corev1.Node) (value T, err error) {
 	node.ManagedFields = nil
 	// Members of a list and objects read from protobuf come without.
 	node.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Node"))

@@ -40,7 +40,7 @@ func configFor(host string) *rest.Config {
 }
 
 // run keeps nodes up to date until the test ends.
-func run[T any](t *testing.T, n *Nodes[T]) {
+func run[T any](t *testing.T, n *nodeInformer[T]) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(klog.NewContext(t.Context(), logr.Discard()))
 	var running sync.WaitGroup
@@ -48,11 +48,11 @@ func run[T any](t *testing.T, n *Nodes[T]) {
 	t.Cleanup(func() { cancel(); running.Wait() })
 }
 
-func start(t *testing.T, s *apiServer, decode func(*corev1.Node, []byte) (ast.Value, error), options Options) *Nodes[ast.Value] {
+func start(t *testing.T, s *apiServer, decode func(*corev1.Node, []byte) (ast.Value, error), options Options) *nodeInformer[ast.Value] {
 	t.Helper()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	n, err := NewNodes(configFor(server.URL), decode, options)
+	n, err := newNodeInformer(configFor(server.URL), decode, options)
 	must(t, err)
 	run(t, n)
 	return n
@@ -69,14 +69,14 @@ func eventually(t *testing.T, what string, is func() bool) {
 }
 
 // node looks one node up.
-func node(n *Nodes[ast.Value], name string) (ast.Value, bool) {
+func node(n *nodeInformer[ast.Value], name string) (ast.Value, bool) {
 	found := make([]ast.Value, 1)
 	n.Find([][]byte{[]byte(name)}, found)
 	return found[0], found[0] != nil
 }
 
 // version returns the version label of a node, "" when it is not known.
-func version(t *testing.T, n *Nodes[ast.Value], name string) string {
+func version(t *testing.T, n *nodeInformer[ast.Value], name string) string {
 	t.Helper()
 	found, ok := node(n, name)
 	if !ok {
@@ -211,7 +211,7 @@ func TestNodesBeforeTheAPIServerIsUp(t *testing.T) {
 	must(t, listener.Close())
 
 	reported := make(chan error, 100)
-	n, err := NewNodes(configFor("http://user:secret@"+address), asText, Options{OnError: func(err error) { reported <- err }})
+	n, err := newNodeInformer(configFor("http://user:secret@"+address), asText, Options{OnError: func(err error) { reported <- err }})
 	must(t, err)
 	if err := n.Ready(); err == nil || !strings.Contains(err.Error(), "waiting for the API server at") {
 		t.Errorf("before Run, Ready returns %v", err)
@@ -227,8 +227,8 @@ func TestNodesBeforeTheAPIServerIsUp(t *testing.T) {
 	if n.Status() != n.Ready().Error() || strings.Contains(n.Status(), "secret") {
 		t.Errorf("the status is %q, want what Ready returns, without a password", n.Status())
 	}
-	if !n.LastContact().IsZero() {
-		t.Errorf("last contact at %v, want none", n.LastContact())
+	if !n.lastContact().IsZero() {
+		t.Errorf("last contact at %v, want none", n.lastContact())
 	}
 
 	s := newAPIServer(t)
@@ -240,7 +240,7 @@ func TestNodesBeforeTheAPIServerIsUp(t *testing.T) {
 	serving.Go(func() { _ = server.Serve(listener) })
 	t.Cleanup(func() { _ = server.Close(); serving.Wait() })
 	eventually(t, "the nodes, once the API server is up", func() bool { return version(t, n, "a") == "1" && n.Ready() == nil })
-	if n.LastContact().IsZero() {
+	if n.lastContact().IsZero() {
 		t.Error("no last contact")
 	}
 
@@ -262,7 +262,7 @@ func TestNodesRefusedByTheAPIServer(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	reported := make(chan error, 100)
-	n, err := NewNodes(configFor(server.URL), asText, Options{OnError: func(err error) { reported <- err }})
+	n, err := newNodeInformer(configFor(server.URL), asText, Options{OnError: func(err error) { reported <- err }})
 	must(t, err)
 	run(t, n)
 	if err := <-reported; err == nil {
@@ -271,7 +271,7 @@ func TestNodesRefusedByTheAPIServer(t *testing.T) {
 	if err := n.Ready(); err == nil || !strings.Contains(err.Error(), `User "verdict" cannot list`) {
 		t.Errorf("Ready returns %v, want that it is forbidden", err)
 	}
-	if !n.LastContact().IsZero() {
+	if !n.lastContact().IsZero() {
 		t.Error("a refusal counts as contact")
 	}
 }
@@ -282,7 +282,7 @@ func TestNodesOfABusyAPIServer(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	reported := make(chan error, 100)
-	n, err := NewNodes(configFor(server.URL), asText, Options{OnError: func(err error) { reported <- err }})
+	n, err := newNodeInformer(configFor(server.URL), asText, Options{OnError: func(err error) { reported <- err }})
 	must(t, err)
 	run(t, n)
 	select {
@@ -301,7 +301,7 @@ func TestNodesRunEndsWhileTheAPIServerIsDown(t *testing.T) {
 	host := "http://" + listener.Addr().String()
 	must(t, listener.Close())
 	refused := make(chan error, 100)
-	n, err := NewNodes(configFor(host), asText, Options{OnError: func(err error) { refused <- err }})
+	n, err := newNodeInformer(configFor(host), asText, Options{OnError: func(err error) { refused <- err }})
 	must(t, err)
 	ctx, cancel := context.WithCancel(klog.NewContext(t.Context(), logr.Discard()))
 	ended := make(chan struct{})
@@ -337,7 +337,7 @@ func TestNodesReportNoFaultWhenRunEnds(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	t.Cleanup(server.Close)
-	n, err := NewNodes(configFor(server.URL), asText, Options{OnError: func(err error) { t.Errorf("reported %v", err) }})
+	n, err := newNodeInformer(configFor(server.URL), asText, Options{OnError: func(err error) { t.Errorf("reported %v", err) }})
 	must(t, err)
 	ctx, cancel := context.WithCancel(klog.NewContext(t.Context(), logr.Discard()))
 	var running sync.WaitGroup
@@ -351,7 +351,7 @@ func TestNodesReportNoFaultWhenRunEnds(t *testing.T) {
 }
 
 func TestNodesOfABadConfiguration(t *testing.T) {
-	_, err := NewNodes(&rest.Config{Host: "https://127.0.0.1", TLSClientConfig: rest.TLSClientConfig{CAFile: "missing/ca.crt"}}, asText, Options{})
+	_, err := newNodeInformer(&rest.Config{Host: "https://127.0.0.1", TLSClientConfig: rest.TLSClientConfig{CAFile: "missing/ca.crt"}}, asText, Options{})
 	if err == nil || !strings.Contains(err.Error(), "missing/ca.crt") || !strings.Contains(err.Error(), "https://127.0.0.1") {
 		t.Errorf("got %v, want the host and the file", err)
 	}

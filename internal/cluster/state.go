@@ -61,7 +61,7 @@ type StateOptions struct {
 type State struct {
 	options     StateOptions
 	annotations annotationList
-	nodes       *Nodes[bareNode]
+	nodes       *nodeInformer[bareNode]
 	clients     clients
 	podContact  *contact // of lists and watches of pods
 	locks       nodeLocks
@@ -106,7 +106,7 @@ type clients struct {
 // Run.
 func NewState(config *rest.Config, options StateOptions) (*State, error) {
 	s := newState(options)
-	nodes, err := NewNodes(config, decodeNode, Options{OnChange: s.nodeChanged, OnError: s.options.OnError, Now: s.options.Now})
+	nodes, err := newNodeInformer(config, decodeNode, Options{OnChange: s.nodeChanged, OnError: s.options.OnError, Now: s.options.Now})
 	if err != nil {
 		return nil, err
 	}

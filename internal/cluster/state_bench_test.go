@@ -15,7 +15,7 @@ func benchState(b *testing.B, nodes, podsPerNode int, reads policy.StateReads) (
 	b.Helper()
 	s := newState(StateOptions{Reads: func() policy.StateReads { return reads }})
 	var err error
-	if s.nodes, err = NewNodes(configFor("http://127.0.0.1:1"), decodeNode, Options{}); err != nil {
+	if s.nodes, err = newNodeInformer(configFor("http://127.0.0.1:1"), decodeNode, Options{}); err != nil {
 		b.Fatal(err)
 	}
 	feed := &podFeed{state: s, reads: reads, stop: func() {}}

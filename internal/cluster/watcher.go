@@ -148,9 +148,9 @@ func (w *watcher) contactStatus() string {
 	return status
 }
 
-// LastContact returns when the API server last sent us something, the zero time
+// lastContact returns when the API server last sent us something, the zero time
 // for never. A quiet watch gets a bookmark about every minute.
-func (w *watcher) LastContact() time.Time {
+func (w *watcher) lastContact() time.Time {
 	heardAt, _ := w.contact.state()
 	return heardAt
 }

@@ -66,13 +66,9 @@ type TLS struct {
 	ClientCAFile string `yaml:"clientCAFile"`
 }
 
-// AnyCaller in a list of Callers admits every certificate that the client CA
-// vouches for.
-const AnyCaller = "*"
-
 // Callers are the certificate names (common name, DNS or URI subject
-// alternative name) allowed at each point. With mutual TLS an empty list admits
-// nobody.
+// alternative name) allowed at each point; "*" allows every certificate that an
+// authority of the client CA signed. With mutual TLS an empty list allows no caller.
 type Callers struct {
 	Authentication []string `yaml:"authentication"`
 	Authorization  []string `yaml:"authorization"`

@@ -33,7 +33,7 @@ func TestCheckExposure(t *testing.T) {
 		{name: "a name that looks like a loopback address", address: "127.0.0.1.example.com:8443", want: flag},
 		{name: "allowed by the flag", address: ":8443", allow: true},
 		{name: "mutual TLS", address: ":8443", clientCA: true, callers: []string{"kube-apiserver"}},
-		{name: "mutual TLS for any certificate", address: ":8443", clientCA: true, callers: []string{AnyCaller}},
+		{name: "mutual TLS for any certificate", address: ":8443", clientCA: true, callers: []string{"*"}},
 		{name: "mutual TLS for nobody", address: ":8443", clientCA: true, want: "server.callers"},
 		{name: "mutual TLS for nobody on loopback", address: "127.0.0.1:8443", clientCA: true, want: "server.callers"},
 		{name: "mutual TLS for nobody with the flag", address: ":8443", clientCA: true, allow: true, want: "server.callers"},
