@@ -29,10 +29,10 @@ type rule struct {
 	// interpreted says why the interpreter is the evaluator, "" when it is not.
 	interpreted string
 	footprint   *footprint.Footprint
-	// fingerprint says what the rule computes; see sameAs.
-	fingerprint [32]byte
-	// arrangement says what a plan of the rule depends on.
-	arrangement [32]byte
+	// contentHash says what the rule computes; see sameAs.
+	contentHash [32]byte
+	// planHash says what a plan of the rule depends on.
+	planHash [32]byte
 	input       *selection
 	// nodes are the classes of nodes that the rule tells apart, and states those
 	// of nodes with their states; nil when it reads no state.
@@ -45,7 +45,7 @@ type rule struct {
 
 func newRule(index int, e entry, f *footprint.Footprint) *rule {
 	r := &rule{entry: e, index: index, footprint: f, input: newSelection(&f.Input)}
-	r.fingerprint, r.arrangement = f.Fingerprints()
+	r.contentHash, r.planHash = f.Hashes()
 	r.ttl, r.cached = f.Lifetime()
 	return r
 }
@@ -80,7 +80,7 @@ func (r *rule) prepare(ctx context.Context, compiler *ast.Compiler, values cache
 // the rules of compiler, where it has one and nothing that it was made of changed.
 func (r *rule) takeProgram(before *rule, compiler *ast.Compiler, values cache.InterQueryValueCache) bool {
 	program, ok := before.evaluator.(*evaluator.Compiled)
-	if !ok || before.arrangement != r.arrangement {
+	if !ok || before.planHash != r.planHash {
 		return false
 	}
 	taken, err := program.Over(compiler, entryRef(r.path), values)
@@ -111,7 +111,7 @@ func (r *rule) readsChanging(path ...string) bool {
 // sameAs reports whether the rule, with this data, decides as other did with
 // its data: whether what is kept of other's decisions is also right for r.
 func (r *rule) sameAs(other *rule, data, otherData ast.Object) bool {
-	if (r.evaluator == nil) != (other.evaluator == nil) || r.fingerprint != other.fingerprint {
+	if (r.evaluator == nil) != (other.evaluator == nil) || r.contentHash != other.contentHash {
 		return false
 	}
 	for _, path := range r.footprint.Data.All() {

@@ -47,7 +47,7 @@ func BenchmarkOf(b *testing.B) {
 	b.Run("fingerprint", func(b *testing.B) {
 		f := Of(compiler, entry)
 		for b.Loop() {
-			f.Fingerprints()
+			f.Hashes()
 		}
 	})
 }

@@ -18,30 +18,24 @@ type instances struct {
 	keys []bool
 }
 
-// maxInstances bounds for how many constants a function is told apart.
+// maxInstances bounds for how many constants one function is analysed.
 const maxInstances = 16
 
 func newInstances(node *ast.TreeNode) *instances {
 	out := &instances{known: map[string]*summary{}, keys: make([]bool, len(node.Values[0].Head.Args))}
-	for _, rule := range node.Values {
-		for branch := rule; branch != nil; branch = branch.Else {
-			args := branch.Head.Args
-			if len(args) == 0 {
-				args = rule.Head.Args
-			}
-			used := keyVariables(branch)
-			for i, arg := range args {
-				if name, ok := variable(arg); ok && used.Contains(name) && i < len(out.keys) {
-					out.keys[i] = true
-				}
+	for rule, branch := range branches(node) {
+		used := keyVariables(branch)
+		for i, arg := range arguments(rule, branch) {
+			if name, ok := variable(arg); ok && used.Contains(name) && i < len(out.keys) {
+				out.keys[i] = true
 			}
 		}
 	}
 	return out
 }
 
-// keyVariables are those that occur in references after their beginning, and as
-// arguments of calls, which may use them so.
+// keyVariables are the variables that may name a field: those in a reference after its
+// first element, and the arguments of calls, since the function may use them so.
 func keyVariables(branch *ast.Rule) ast.VarSet {
 	out := ast.NewVarSet()
 	add := func(terms []*ast.Term) {
@@ -67,8 +61,8 @@ func keyVariables(branch *ast.Rule) ast.VarSet {
 	return out
 }
 
-// choose leaves those of constants that matter, and names them. There are none where
-// the function has been told apart often enough.
+// choose leaves those of constants that matter, and a key for them. It leaves none where
+// the function has been analysed for maxInstances of them.
 func (i *instances) choose(constants []*ast.Term) (key string, matter []*ast.Term) {
 	var b strings.Builder
 	for n, constant := range constants {
@@ -88,23 +82,8 @@ func (i *instances) choose(constants []*ast.Term) (key string, matter []*ast.Ter
 	return key, matter
 }
 
-// callee is what the function at node does when it is called with terms.
-func (a *analysis) callee(node *ast.TreeNode, terms []*ast.Term) *summary {
-	arity := len(node.Values[0].Head.Args)
-	var constants []*ast.Term
-	for i := 0; i < arity && i+1 < len(terms); i++ {
-		if _, ok := terms[i+1].Value.(ast.String); ok {
-			if constants == nil {
-				constants = make([]*ast.Term, arity)
-			}
-			constants[i] = terms[i+1]
-		}
-	}
-	return a.reach(node, constants)
-}
-
-// assign notes that a variable is a constant from here on: one that has not been
-// mentioned yet, and is not of a body inside the branch's own.
+// assign records that a variable is a constant from here on. It does so for a variable
+// that is new, and in the body of the branch itself, not in one inside it.
 func (b *body) assign(name ast.Var, constant *ast.Term) {
 	if _, mentioned := b.classes[name]; mentioned || b.closures > 0 {
 		return
@@ -127,10 +106,7 @@ func (b *body) insert(t *ast.Term) *ast.Term {
 	switch v := t.Value.(type) {
 	case ast.Var:
 		if c, ok := b.classes[v]; ok {
-			for c.parent != nil {
-				c = c.parent
-			}
-			if c.constant != nil {
+			if c = c.representative(); c.constant != nil {
 				return c.constant
 			}
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // Footprint is what the rules behind one entry rule can read and reach. It is
-// never too small; where the analysis is unsure it is larger.
+// never too small; where the analysis cannot tell, it is larger.
 type Footprint struct {
 	// Input are the paths of `input`.
 	Input Paths
@@ -52,8 +52,8 @@ type Widening struct {
 }
 
 // Lifetime is how long a decision may be kept while what it read stays the
-// same. cached is false when not at all; a ttl of 0 is no limit. Timed
-// footprints have the instants of data.lib.time.active to heed besides.
+// same. cached is false when it may not be kept at all; a ttl of 0 is no limit. For a
+// Timed footprint, the instants of data.lib.time.active limit it as well.
 func (f *Footprint) Lifetime() (ttl time.Duration, cached bool) {
 	for _, use := range f.Varying {
 		if use.TTL <= 0 {

@@ -34,10 +34,10 @@ func TestRulesOfOneName(t *testing.T) {
 				t.Fatal(compiler.Errors)
 			}
 			first := Of(compiler, ast.MustParseRef("data.p.r"))
-			meaning, arrangement := first.Fingerprints()
+			meaning, arrangement := first.Hashes()
 			for range 20 {
 				again := Of(compiler, ast.MustParseRef("data.p.r"))
-				if m, a := again.Fingerprints(); m != meaning || a != arrangement {
+				if m, a := again.Hashes(); m != meaning || a != arrangement {
 					t.Fatalf("the fingerprints of equal rules differ: the rules are %v and %v", first.Rules, again.Rules)
 				}
 			}

@@ -36,10 +36,10 @@ func compareReads(t *testing.T, source string, compiler *ast.Compiler, entry ast
 func compareReadsOf(t *testing.T, source string, compiler *ast.Compiler, entry ast.Ref, n int, documents func() (input, data map[string]any)) {
 	t.Helper()
 	a := analyse(compiler, entry)
-	// What is only glanced at is emptied, as if a field of it were read that no
+	// What is only checked for presence is emptied, as if a field of it were read that no
 	// document has.
-	a.inputGlances.each(func(path []string, _ *ast.Location) { a.out.Input.Add(append(path, "none")...) })
-	a.dataGlances.each(func(path []string, _ *ast.Location) { a.out.Data.Add(append(path, "none")...) })
+	a.inputChecks.each(func(path []string, _ *ast.Location) { a.out.Input.Add(append(path, "none")...) })
+	a.dataChecks.each(func(path []string, _ *ast.Location) { a.out.Data.Add(append(path, "none")...) })
 	f := a.finish()
 	ask := func(input, data any) string {
 		result, err := rego.New(

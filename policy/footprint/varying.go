@@ -17,23 +17,11 @@ var undeclared = map[string]bool{
 
 // varies reports whether the builtin called name may answer differently for
 // equal operands. Those that this OPA does not know may. Of the functions for tokens,
-// decoding alone does not: it looks at no time and no key.
+// only decoding does not: it reads no time and no key.
 func varies(name string) bool {
 	if undeclared[name] || strings.HasPrefix(name, "io.jwt.") && name != ast.JWTDecode.Name {
 		return true
 	}
 	builtin, known := ast.BuiltinMap[name]
 	return !known || builtin.Nondeterministic
-}
-
-// glancing are builtins that tell apart no two objects.
-var glancing = map[string]bool{
-	"is_array":   true,
-	"is_boolean": true,
-	"is_null":    true,
-	"is_number":  true,
-	"is_object":  true,
-	"is_set":     true,
-	"is_string":  true,
-	"type_name":  true,
 }

@@ -7,15 +7,15 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-func TestFingerprint(t *testing.T) {
+func TestContentHash(t *testing.T) {
 	const base = `package p
 default r := false
 r if { x := input.a; f(x.b); every y in x.c { y != {input.d, input.e} } }
 f(x) if x == 1
 other if input.z`
 	of := func(t *testing.T, entry string, sources ...string) [32]byte {
-		meaning, _ := Of(compile(t, sources...), ast.MustParseRef(entry)).Fingerprints()
-		return meaning
+		content, _ := Of(compile(t, sources...), ast.MustParseRef(entry)).Hashes()
+		return content
 	}
 	want := of(t, "data.p.r", base)
 	for _, test := range []struct {
@@ -46,7 +46,7 @@ other if input.z`
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if same := of(t, "data.p.r", test.sources...) == want; same != test.same {
-				t.Errorf("same fingerprint: %t, want %t", same, test.same)
+				t.Errorf("same content hash: %t, want %t", same, test.same)
 			}
 		})
 	}
@@ -65,17 +65,17 @@ other if input.z`
 		"r if input.a with input.a as 1", "r if input.a with input.b as 1", "r if input.a with input.a as 2",
 		"r if input.x.y", `r if input["x.y"]`, "r if data.x.y", `r if input[{"x": 1}]`, `r if input[["x", 1]]`,
 	} {
-		fingerprint := of(t, "data.p.r", "package p\n"+source)
-		if twin, ok := seen[fingerprint]; ok {
-			t.Errorf("one fingerprint for %s and %s", source, twin)
+		hash := of(t, "data.p.r", "package p\n"+source)
+		if twin, ok := seen[hash]; ok {
+			t.Errorf("one content hash for %s and %s", source, twin)
 		}
-		seen[fingerprint] = source
+		seen[hash] = source
 	}
 
 	if of(t, "data.p.f", base) == of(t, "data.p.other", base) {
-		t.Error("two entries have one fingerprint")
+		t.Error("two entries have one content hash")
 	}
 	if of(t, "data.p.r", "package p\nr if time.now_ns() > 1") == of(t, "data.p.r", "# METADATA\n# custom: {cache: {ttl: 30s}}\npackage p\nr if time.now_ns() > 1") {
-		t.Error("a lifetime does not show in the fingerprint")
+		t.Error("a lifetime does not show in the content hash")
 	}
 }

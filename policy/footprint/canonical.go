@@ -1,10 +1,7 @@
 package footprint
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
-	"hash"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,44 +9,6 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
-
-// Fingerprints are hashes of everything in the reachable rules that decides, the
-// lifetimes that packages give included, and of the entry's path. Footprints with
-// the same meaning decide alike for the same input and data; where rules lie, and
-// in which order, does not matter. With the same arrangement their rules are in the
-// same order as well, which plans of them depend on.
-func (f *Footprint) Fingerprints() (meaning, arrangement [32]byte) {
-	texts := make([]string, 0, len(f.Rules)+len(f.Varying))
-	order := sha256.New()
-	write(order, f.entry.String())
-	// They are sorted by location, which is the order that the compiler keeps.
-	for _, rule := range f.Rules {
-		text := canonical(rule)
-		texts = append(texts, "rule "+text)
-		write(order, text)
-	}
-	for _, path := range f.Empty {
-		texts = append(texts, "empty "+path)
-		write(order, "empty "+path)
-	}
-	for _, use := range f.Varying {
-		texts = append(texts, fmt.Sprintf("varying %q %d", use.Builtin, use.TTL))
-	}
-	slices.Sort(texts)
-	h := sha256.New()
-	for _, text := range append([]string{"entry " + f.entry.String()}, slices.Compact(texts)...) {
-		write(h, text)
-	}
-	return [32]byte(h.Sum(nil)), [32]byte(order.Sum(nil))
-}
-
-// write adds text to h such that no two lists of texts are the same bytes.
-func write(h hash.Hash, text string) {
-	var length [8]byte
-	binary.BigEndian.PutUint64(length[:], uint64(len(text)))
-	h.Write(length[:])
-	h.Write([]byte(text))
-}
 
 // generated are the names that the compiler gives to variables. Their numbers
 // move when other files change.
