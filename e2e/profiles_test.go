@@ -32,12 +32,12 @@ func TestProfilesSideBySide(t *testing.T) {
 		accelerator = "example.com/accelerator"
 		licence     = "example.com/licence"
 		unheardOf   = "example.com/unheard-of"
-		perCase     = 8
 	)
 	var nodes []*corev1.Node
 	for _, age := range []string{"new", "old"} {
 		for _, site := range []string{"a", "b"} {
-			made := node(age+"-"+site, map[string]string{accelerator: age, "example.com/site": site})
+			name := age + "-" + site
+			made := node(name, map[string]string{corev1.LabelHostname: name, accelerator: age, "example.com/site": site})
 			for _, name := range []corev1.ResourceName{accelerator, licence, unheardOf} {
 				made.Status.Allocatable[name] = resource.MustParse("100")
 			}
@@ -64,41 +64,52 @@ func TestProfilesSideBySide(t *testing.T) {
 		}
 		return made
 	}
+	const old, invalid = "the accelerator is old", "the licence is not valid here"
 	cases := map[string]struct {
 		uses []corev1.ResourceName
-		// may are the nodes that are allowed. The scheduler spreads pods, so the
-		// one that fewest may use is used.
-		may  []string
-		used string
+		// refused are the nodes that a profile refuses, each with a reason it gives.
+		refused map[string]string
 	}{
-		"accelerated": {[]corev1.ResourceName{accelerator}, []string{"new-a", "new-b"}, "new-b"},
-		"licensed":    {[]corev1.ResourceName{licence}, []string{"new-a", "old-a"}, "old-a"},
-		"both":        {[]corev1.ResourceName{accelerator, licence}, []string{"new-a"}, "new-a"},
-		"plain":       {nil, []string{"new-a", "new-b", "old-a", "old-b"}, "old-b"},
+		"accelerated": {[]corev1.ResourceName{accelerator}, map[string]string{"old-a": old, "old-b": old}},
+		"licensed":    {[]corev1.ResourceName{licence}, map[string]string{"new-b": invalid, "old-b": invalid}},
+		"both":        {[]corev1.ResourceName{accelerator, licence}, map[string]string{"new-b": invalid, "old-a": old, "old-b": old}},
+		"plain":       {nil, nil},
 	}
+	// One pod for each node, which may run on no other: where the scheduler would
+	// put a pod that may run on several is by chance.
 	var pods []*corev1.Pod
+	bound := 0
 	for name, test := range cases {
-		for i := range perCase {
-			pods = append(pods, uses(fmt.Sprintf("%s-%d", name, i), test.uses...))
+		for _, node := range nodes {
+			made := uses(name+"-"+node.Name, test.uses...)
+			made.Spec.NodeSelector = map[string]string{corev1.LabelHostname: node.Name}
+			pods = append(pods, made)
+			if test.refused[node.Name] == "" {
+				bound++
+			}
 		}
 	}
 	createPods(t, client, namespace, append(pods, uses("undecided", unheardOf)))
 	eventually(t, 30*time.Second, func() error {
 		list, err := client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "spec.nodeName!="})
-		if err == nil && len(list.Items) < len(pods) {
-			err = fmt.Errorf("%d of %d pods have a node", len(list.Items), len(pods))
+		if err == nil && len(list.Items) < bound {
+			err = fmt.Errorf("%d of %d pods have a node", len(list.Items), bound)
 		}
 		return err
 	})
 	for name, test := range cases {
 		hosts := hostsOf(t, client, namespace, name+"-")
-		for _, host := range hosts {
-			if !slices.Contains(test.may, host) {
-				t.Errorf("%s: one is on %s, and only %v are allowed", name, host, test.may)
+		for _, node := range nodes {
+			reason := test.refused[node.Name]
+			if slices.Contains(hosts, node.Name) != (reason == "") {
+				t.Errorf("%s: pods are on %v, and %s is refused: %q", name, hosts, node.Name, reason)
 			}
-		}
-		if !slices.Contains(hosts, test.used) {
-			t.Errorf("%s: none is on %s but on %v", name, test.used, hosts)
+			if reason == "" {
+				continue
+			}
+			if message := failedScheduling(t, client, namespace, name+"-"+node.Name); !strings.Contains(message, reason) {
+				t.Errorf("%s on %s: the FailedScheduling event does not say %q: %s", name, node.Name, reason, message)
+			}
 		}
 	}
 	if message := failedScheduling(t, client, namespace, "undecided"); !strings.Contains(message, `there is no profile "unheard-of"`) {
