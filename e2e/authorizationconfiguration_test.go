@@ -74,7 +74,7 @@ func TestAuthorizationConfiguration(t *testing.T) {
 }
 
 // testOwnIdentity tries what verdict itself asks the apiserver for, as each of
-// its identities, while nobody can ask verdict.
+// its identities, while verdict cannot be asked.
 func testOwnIdentity(t *testing.T) {
 	static := filepath.Join(shared.VerdictDir(), "kubeconfig.yaml")
 	deployment := serviceAccountKubeconfig(t, "verdict-system", "verdict")
@@ -95,7 +95,7 @@ func testOwnIdentity(t *testing.T) {
 	}
 }
 
-// engineer is known by a certificate, so that nobody is asked who they are.
+// engineer is known by a certificate, so that no token has to be reviewed.
 func engineer(t *testing.T) string {
 	t.Helper()
 	path, err := shared.CertificateKubeconfig("erin", "payments-engineers")

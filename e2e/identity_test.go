@@ -71,7 +71,7 @@ func authenticated(t *testing.T, token, username string) {
 func unauthenticated(t *testing.T, token string) {
 	t.Helper()
 	if got, err := authenticate(t, token); err != nil || got != "" {
-		t.Errorf("user %q, error %v, want nobody and no error", got, err)
+		t.Errorf("user %q, error %v, want no user and no error", got, err)
 	}
 }
 

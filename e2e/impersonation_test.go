@@ -285,8 +285,8 @@ func copyStarterAuthorization(t *testing.T, folder string) {
 	write(t, filepath.Join(folder, "authorization.rego"), string(text))
 }
 
-// usePolicies has verdict, started anew, and an apiserver with empty caches
-// decide by the folder.
+// usePolicies restarts verdict with the policies of folder, and starts an apiserver
+// with empty caches.
 func usePolicies(t *testing.T, folder string) {
 	t.Helper()
 	must(t, shared.InstallVerdict(folder))

@@ -53,7 +53,7 @@ func (s *signer) sign(t *testing.T, claims map[string]any) string {
 }
 
 // TestTokenThatIsNotValidYet: an apiserver keeps a definite no for ten seconds, and
-// asks anew about a token that will be valid sooner.
+// asks again about a token that will be valid sooner.
 func TestTokenThatIsNotValidYet(t *testing.T) {
 	issuer := newSigner(t)
 	arrangeIdentity(t, fmt.Sprintf("    - name: company\n      jwt: {issuers: [https://early.example], jwksFile: %q, audiences: [kubernetes], leeway: {nbf: 0s}}\n", issuer.file))

@@ -63,8 +63,8 @@ func TestOIDCProviderDownAtStart(t *testing.T) {
 	})
 }
 
-// becomes waits until verdict takes the token for that user, which it has to
-// see to by itself, and must not say meanwhile that it is nobody's.
+// becomes waits until verdict authenticates the token as that user without being
+// restarted. Until then every answer must be an error: a definite no would be kept.
 func becomes(t *testing.T, token, username string) {
 	t.Helper()
 	eventually(t, lookAgainAfter-time.Second, func() error {

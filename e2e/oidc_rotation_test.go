@@ -72,7 +72,7 @@ func TestOIDCKeyRotation(t *testing.T) {
 }
 
 // fetches requires that the keys are fetched so often while do runs, which
-// must log nobody in: a client fetches them too.
+// must not log in a user: a client that logs in fetches them too.
 func fetches(t *testing.T, provider *oidcprovider.Provider, want int64, do func()) {
 	t.Helper()
 	before := provider.KeysAsked()

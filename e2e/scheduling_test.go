@@ -242,7 +242,7 @@ func makeNamespace(t *testing.T, client kubernetes.Interface, name string) {
 	t.Helper()
 	_, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, createOptions)
 	must(t, err)
-	// Nobody works off the finalizer of a namespace here: its pods go, so
+	// No controller removes the finalizer of a namespace here: its pods are deleted, so
 	// that they take no room on nodes, and the name stays.
 	t.Cleanup(func() {
 		ctx, cancel := cleanupContext()

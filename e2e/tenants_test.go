@@ -16,7 +16,7 @@ import (
 )
 
 // With docs/scheduling/tenants.md as it is written, important pods of one tenant
-// evict pods on nodes of that tenant, and nobody on nodes where they can never
+// evict pods on nodes of that tenant, and no pod on nodes where they can never
 // run, though the pods there are less important and the nodes are full in the
 // scheduler's own view, so that it does not ask filter about them.
 func TestNoTenantEvictsAnother(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 // apiserver's own default. The apiserver's caches are off, so that every
 // answer is a fresh one.
 func (c *ControlPlane) WebhookFlags(version string) []string {
-	flags := append(c.AuthenticationFlags(version),
+	flags := append(c.authenticationFlags(version),
 		"--authorization-mode=Webhook,RBAC",
 		"--authorization-webhook-config-file="+filepath.Join(c.ConnectionDir(), "authorization-webhook.kubeconfig.yaml"),
 		"--authorization-webhook-cache-authorized-ttl=0s",
@@ -27,8 +27,8 @@ func (c *ControlPlane) WebhookFlags(version string) []string {
 	return flags
 }
 
-// AuthenticationFlags has the apiserver ask verdict about tokens.
-func (c *ControlPlane) AuthenticationFlags(version string) []string {
+// authenticationFlags has the apiserver ask verdict about tokens.
+func (c *ControlPlane) authenticationFlags(version string) []string {
 	flags := []string{
 		"--authentication-token-webhook-config-file=" + filepath.Join(c.ConnectionDir(), "authentication-webhook.kubeconfig.yaml"),
 		"--authentication-token-webhook-cache-ttl=0s",
@@ -41,7 +41,7 @@ func (c *ControlPlane) AuthenticationFlags(version string) []string {
 
 // ConfigurationFlags is the AuthorizationConfiguration form.
 func (c *ControlPlane) ConfigurationFlags() []string {
-	return append(c.AuthenticationFlags("v1"),
+	return append(c.authenticationFlags("v1"),
 		"--authorization-config="+filepath.Join(c.ConnectionDir(), "authorization-config.yaml"))
 }
 

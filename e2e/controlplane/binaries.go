@@ -41,11 +41,11 @@ var programs = map[string]string{
 	"kubectl":        "k8s.io/kubernetes/cmd/kubectl",
 }
 
-// Build returns the control plane's programs from the cache of this module,
+// cachedBinaries returns the control plane's programs from the cache of this module,
 // building them first when the versions in go.mod have no complete set there.
 // That takes minutes the first time, so what is being done is said on progress.
 // Runs that build at the same time wait for each other.
-func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
+func cachedBinaries(ctx context.Context, progress io.Writer) (Binaries, error) {
 	module, err := moduleDir(ctx)
 	if err != nil {
 		return Binaries{}, err
@@ -118,10 +118,10 @@ func build(ctx context.Context, module, dir string, progress io.Writer) error {
 	return nil
 }
 
-// BuildVerdict builds the verdict binary of the module above this one into
+// buildVerdict builds the verdict binary of the module above this one into
 // path. It uses that module's own dependency versions: what is tested is what
 // is shipped.
-func BuildVerdict(ctx context.Context, path string) error {
+func buildVerdict(ctx context.Context, path string) error {
 	module, err := moduleDir(ctx)
 	if err != nil {
 		return err

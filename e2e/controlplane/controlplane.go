@@ -65,7 +65,7 @@ type ControlPlane struct {
 // certificates, installs the files of deploy/ and starts etcd. Progress of
 // what takes long is said on progress. The caller must Close the result.
 func New(ctx context.Context, progress io.Writer) (_ *ControlPlane, err error) {
-	binaries, err := Build(ctx, progress)
+	binaries, err := cachedBinaries(ctx, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func New(ctx context.Context, progress io.Writer) (_ *ControlPlane, err error) {
 		return nil, err
 	}
 	c.verdictBinary = filepath.Join(dir, "verdict")
-	if err := BuildVerdict(ctx, c.verdictBinary); err != nil {
+	if err := buildVerdict(ctx, c.verdictBinary); err != nil {
 		return nil, err
 	}
 	if err := c.startEtcd(ctx); err != nil {

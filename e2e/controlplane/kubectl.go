@@ -38,7 +38,7 @@ func (c *ControlPlane) KubectlInput(ctx context.Context, kubeconfig, input strin
 	user := strings.TrimSuffix(filepath.Base(kubeconfig), ".yaml")
 	cmd := exec.CommandContext(ctx, c.Binaries.Kubectl, args...)
 	cmd.Dir = c.Dir
-	// No HOME: nobody's ~/.kube takes part. The cache is per user, as it
+	// No HOME, so that no ~/.kube is read. The cache is per user, as it
 	// would be on their machines.
 	cmd.Env = append(os.Environ(),
 		"HOME="+filepath.Join(c.Dir, "home"),

@@ -56,9 +56,6 @@ func startProcess(name, log, path string, args ...string) (*Process, error) {
 	return process, nil
 }
 
-// PID is the process id.
-func (p *Process) PID() int { return p.pid }
-
 // Running reports whether the process has not ended yet.
 func (p *Process) Running() bool {
 	select {

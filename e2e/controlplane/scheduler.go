@@ -140,7 +140,7 @@ func (c *ControlPlane) launchScheduler() (*Process, error) {
 }
 
 func (c *ControlPlane) schedulerReady(ctx context.Context) error {
-	// Its certificate is its own and checked by nobody but probes.
+	// Its certificate is its own, and only probes check it.
 	anybody := &tls.Config{InsecureSkipVerify: true}
 	return get(ctx, "https://"+c.schedulerAddress+"/readyz", anybody)
 }

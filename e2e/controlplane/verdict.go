@@ -14,14 +14,14 @@ import (
 // policies in policyDir. It ends a verdict that runs.
 func (c *ControlPlane) InstallVerdict(policyDir string) error {
 	c.verdict.Kill()
-	if err := c.InstallPolicies(policyDir); err != nil {
+	if err := c.installPolicies(policyDir); err != nil {
 		return err
 	}
 	return c.installConnection()
 }
 
-// InstallPolicies replaces the policies on disk, whether or not verdict runs.
-func (c *ControlPlane) InstallPolicies(policyDir string) error {
+// installPolicies replaces the policies on disk, whether or not verdict runs.
+func (c *ControlPlane) installPolicies(policyDir string) error {
 	target := c.PolicyDir()
 	if err := os.RemoveAll(target); err != nil {
 		return fmt.Errorf("remove the policies: %w", err)
