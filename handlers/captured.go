@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // CapturedAccessReview brings a SubjectAccessReview that somebody kept into the
@@ -61,7 +62,7 @@ func (v *versions) captured(root policy.Value) (review, error) {
 
 // AcceptsAudiences reports whether the audiences of an identity are among those
 // asked for, or among those assumed where none is asked for.
-func AcceptsAudiences(identity policy.Identity, asked, assumed []string) bool {
-	_, ok := negotiate(identity, asked, assumed)
+func AcceptsAudiences(verified identity.Identity, asked, assumed []string) bool {
+	_, ok := negotiate(verified, asked, assumed)
 	return ok
 }

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 type unobserved struct{}
@@ -30,8 +31,8 @@ func newTestMetrics() *Metrics { return NewMetrics(prometheus.NewRegistry()) }
 // nobodyKnown knows no token.
 type nobodyKnown struct{}
 
-func (nobodyKnown) Verify(context.Context, string) (policy.Identity, error) {
-	return policy.Identity{}, policy.ErrUnknownToken
+func (nobodyKnown) Verify(context.Context, string) (identity.Identity, error) {
+	return identity.Identity{}, identity.ErrUnknownToken
 }
 func (nobodyKnown) Generation() uint64 { return 0 }
 

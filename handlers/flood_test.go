@@ -10,6 +10,7 @@ import (
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/cache"
 	"github.com/verdict-dev/verdict/policy/cache/cachetest"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // TestFloodsStayWithinTheBudget fills each of the handlers' caches with the largest
@@ -66,8 +67,8 @@ func TestFloodsStayWithinTheBudget(t *testing.T) {
 			e := engine(t, policy.Options{Cache: policy.CacheOptions{Bytes: budget.Bytes, Entries: budget.Entries}}, test.policy)
 			s := newService(t, nil, func(o *handlers.Options) {
 				o.Cache, o.Revisions = budget, e
-				o.Verifier = &verifier{verify: func(_ context.Context, token string) (policy.Identity, error) {
-					return policy.Identity{Source: "s", Subject: token}, nil
+				o.Verifier = &verifier{verify: func(_ context.Context, token string) (identity.Identity, error) {
+					return identity.Identity{Source: "s", Subject: token}, nil
 				}}
 			})
 			stats := e.CacheStats()

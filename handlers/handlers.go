@@ -16,6 +16,7 @@ import (
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/identity"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -28,10 +29,10 @@ type Revisions interface {
 // Verifier says whose a token is.
 type Verifier interface {
 	// Verify returns what the token proves. An error for which
-	// errors.Is(err, policy.ErrUnknownToken) holds is a definite no, and
-	// policy.ErrNotLoaded one of a source that was not read for the first time;
+	// errors.Is(err, identity.ErrUnknownToken) holds is a definite no, and
+	// identity.ErrNotLoaded one of a source that was not read for the first time;
 	// any other is a fault that may pass.
-	Verify(ctx context.Context, token string) (policy.Identity, error)
+	Verify(ctx context.Context, token string) (identity.Identity, error)
 	// Generation grows whenever Verify may answer differently than before.
 	Generation() uint64
 }

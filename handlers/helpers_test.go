@@ -18,6 +18,7 @@ import (
 
 	"github.com/verdict-dev/verdict/handlers"
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // service is the webhook handler over a real engine, with what it logged and counted.
@@ -80,21 +81,21 @@ func (discard) RevisionRefused(error)                          {}
 
 // verifier knows tokens by heart.
 type verifier struct {
-	identities map[string]policy.Identity
+	identities map[string]identity.Identity
 	generation atomic.Uint64
 	// verify takes the place of the look-up when it is set.
-	verify func(ctx context.Context, token string) (policy.Identity, error)
+	verify func(ctx context.Context, token string) (identity.Identity, error)
 }
 
-func (v *verifier) Verify(ctx context.Context, token string) (policy.Identity, error) {
+func (v *verifier) Verify(ctx context.Context, token string) (identity.Identity, error) {
 	if v.verify != nil {
 		return v.verify(ctx, token)
 	}
-	identity, ok := v.identities[token]
+	known, ok := v.identities[token]
 	if !ok {
-		return policy.Identity{}, policy.ErrUnknownToken
+		return identity.Identity{}, identity.ErrUnknownToken
 	}
-	return identity, nil
+	return known, nil
 }
 
 func (v *verifier) Generation() uint64 { return v.generation.Load() }

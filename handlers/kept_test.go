@@ -19,6 +19,7 @@ import (
 
 	"github.com/verdict-dev/verdict/handlers"
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 const subjects = "package kubernetes.authentication\n\nuser.username := input.identity.subject\n"
@@ -45,12 +46,12 @@ func load(t testing.TB, e *policy.Engine, modules ...string) {
 // verifications counts how often a token is verified.
 func verifications(v *verifier) *int {
 	times := new(int)
-	v.verify = func(_ context.Context, token string) (policy.Identity, error) {
+	v.verify = func(_ context.Context, token string) (identity.Identity, error) {
 		*times++
 		if identity, ok := v.identities[token]; ok {
 			return identity, nil
 		}
-		return policy.Identity{}, policy.ErrUnknownToken
+		return identity.Identity{}, identity.ErrUnknownToken
 	}
 	return times
 }
@@ -85,14 +86,14 @@ func TestTokenAnswersHold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				identity := policy.Identity{Source: "tokens", Subject: "alice"}
+				verified := identity.Identity{Source: "tokens", Subject: "alice"}
 				if test.expires > 0 {
-					identity.Expires = time.Now().Add(test.expires)
+					verified.Expires = time.Now().Add(test.expires)
 				}
 				if test.expires == 1<<63-1 {
-					identity.Expires = time.Now().AddDate(1000, 0, 0)
+					verified.Expires = time.Now().AddDate(1000, 0, 0)
 				}
-				f := fixture{verifier: &verifier{identities: map[string]policy.Identity{secretToken: identity}}}
+				f := fixture{verifier: &verifier{identities: map[string]identity.Identity{secretToken: verified}}}
 				times := verifications(f.verifier)
 				source := subjects
 				if test.policy != "" {
@@ -138,19 +139,19 @@ func TestTokenAnswersHold(t *testing.T) {
 func TestTokenAnswersThatAreNotKept(t *testing.T) {
 	fault := errors.New("unreachable")
 	for name, test := range map[string]struct {
-		verify func(token string) (policy.Identity, error)
+		verify func(token string) (identity.Identity, error)
 		policy string
 		bodies []string
 	}{
-		"an unknown token": {verify: func(string) (policy.Identity, error) { return policy.Identity{}, policy.ErrUnknownToken }},
-		"a source's fault": {verify: func(string) (policy.Identity, error) { return policy.Identity{}, fault }},
-		"another audience": {verify: func(string) (policy.Identity, error) {
-			return policy.Identity{Subject: "a", Audiences: []string{"x"}}, nil
+		"an unknown token": {verify: func(string) (identity.Identity, error) { return identity.Identity{}, identity.ErrUnknownToken }},
+		"a source's fault": {verify: func(string) (identity.Identity, error) { return identity.Identity{}, fault }},
+		"another audience": {verify: func(string) (identity.Identity, error) {
+			return identity.Identity{Subject: "a", Audiences: []string{"x"}}, nil
 		}},
 		"a policy's error": {policy: "package kubernetes.authentication\n\nuser.username := sprintf(\"%d\", [to_number(input.identity.subject)])\n"},
 		"the clock":        {policy: subjects + "\ndeny contains \"x\" if time.now_ns() < 0\n"},
-		"an identity's past": {verify: func(string) (policy.Identity, error) {
-			return policy.Identity{Subject: "a", Expires: time.Unix(1, 0)}, nil
+		"an identity's past": {verify: func(string) (identity.Identity, error) {
+			return identity.Identity{Subject: "a", Expires: time.Unix(1, 0)}, nil
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,10 +161,10 @@ func TestTokenAnswersThatAreNotKept(t *testing.T) {
 				source = test.policy
 			}
 			s, _ := reloading(t, []string{source}, func(o *handlers.Options) {
-				o.Verifier = &verifier{verify: func(_ context.Context, token string) (policy.Identity, error) {
+				o.Verifier = &verifier{verify: func(_ context.Context, token string) (identity.Identity, error) {
 					times++
 					if test.verify == nil {
-						return policy.Identity{Subject: "a"}, nil
+						return identity.Identity{Subject: "a"}, nil
 					}
 					return test.verify(token)
 				}}
@@ -181,7 +182,7 @@ func TestTokenAnswersThatAreNotKept(t *testing.T) {
 
 // TestReviewsOfOneTokenAreKeptApart: the key is of the whole review.
 func TestReviewsOfOneTokenAreKeptApart(t *testing.T) {
-	s, _ := reloading(t, []string{subjects}, knowing(secretToken, policy.Identity{Subject: "alice", Audiences: []string{"api"}}))
+	s, _ := reloading(t, []string{subjects}, knowing(secretToken, identity.Identity{Subject: "alice", Audiences: []string{"api"}}))
 	for range 3 {
 		for body, want := range map[string]bool{
 			tokenReviewBody(t, "v1", secretToken, "api"):       true,
@@ -224,11 +225,11 @@ func TestNoMemoryHoldsTheToken(t *testing.T) {
 	var sum [sha256.Size]byte
 	apart(func() { sum = sha256.Sum256(token()) })
 	s, _ := reloading(t, []string{subjects}, func(o *handlers.Options) {
-		o.Verifier = &verifier{verify: func(_ context.Context, token string) (policy.Identity, error) {
+		o.Verifier = &verifier{verify: func(_ context.Context, token string) (identity.Identity, error) {
 			if sha256.Sum256([]byte(token)) != sum {
-				return policy.Identity{}, policy.ErrUnknownToken
+				return identity.Identity{}, identity.ErrUnknownToken
 			}
-			return policy.Identity{Subject: "alice"}, nil
+			return identity.Identity{Subject: "alice"}, nil
 		}}
 	})
 	apart(func() {
@@ -408,11 +409,11 @@ func TestNodesGoBackAsTheyCame(t *testing.T) {
 func TestACallerThatGoesAwayEndsTheDecision(t *testing.T) {
 	begun, ended := make(chan struct{}), make(chan error, 1)
 	s := newService(t, []string{subjects}, func(o *handlers.Options) {
-		o.Verifier = &verifier{verify: func(ctx context.Context, _ string) (policy.Identity, error) {
+		o.Verifier = &verifier{verify: func(ctx context.Context, _ string) (identity.Identity, error) {
 			close(begun)
 			<-ctx.Done()
 			ended <- ctx.Err()
-			return policy.Identity{}, ctx.Err()
+			return identity.Identity{}, ctx.Err()
 		}}
 	})
 	ctx, leave := context.WithCancel(t.Context())

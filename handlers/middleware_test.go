@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/verdict-dev/verdict/handlers"
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // gate holds whoever comes to it until it is opened.
@@ -60,7 +60,7 @@ func TestRequestsBeyondTheLimitAreShed(t *testing.T) {
 	g := newGate(most)
 	s := newService(t, []string{claimsPolicy, authorizationPackage + `allow contains "all"`}, func(o *handlers.Options) {
 		o.MaxInFlight = most
-		o.Verifier = &verifier{verify: func(context.Context, string) (policy.Identity, error) {
+		o.Verifier = &verifier{verify: func(context.Context, string) (identity.Identity, error) {
 			g.pass()
 			return aliceIdentity(), nil
 		}}
@@ -147,7 +147,7 @@ func TestPanicIsAnswered503AndCounted(t *testing.T) {
 	const secretBody = "what-the-request-said"
 	s := newService(t, []string{claimsPolicy}, func(o *handlers.Options) {
 		o.MaxInFlight = 1
-		o.Verifier = &verifier{verify: func(_ context.Context, token string) (policy.Identity, error) { panic("odd token " + token) }}
+		o.Verifier = &verifier{verify: func(_ context.Context, token string) (identity.Identity, error) { panic("odd token " + token) }}
 	})
 	// Twice, with room for one: a panic must give its place back.
 	for range 2 {
@@ -168,7 +168,7 @@ func TestPanicIsAnswered503AndCounted(t *testing.T) {
 
 func TestAbortingPanicEndsTheConnection(t *testing.T) {
 	s := newService(t, []string{claimsPolicy}, func(o *handlers.Options) {
-		o.Verifier = &verifier{verify: func(context.Context, string) (policy.Identity, error) { panic(http.ErrAbortHandler) }}
+		o.Verifier = &verifier{verify: func(context.Context, string) (identity.Identity, error) { panic(http.ErrAbortHandler) }}
 	})
 	defer func() {
 		if cause := recover(); cause != http.ErrAbortHandler { //nolint:errorlint // a panic's value, not an error that was wrapped
@@ -245,7 +245,7 @@ func TestRefusedCallersTakeNoPlace(t *testing.T) {
 		o.MaxInFlight = 1
 		o.Callers = map[handlers.Point][]string{handlers.Authentication: {"apiserver"}}
 		o.PeerNames = func(c *x509.Certificate) []string { return []string{c.Subject.CommonName} }
-		o.Verifier = &verifier{verify: func(context.Context, string) (policy.Identity, error) {
+		o.Verifier = &verifier{verify: func(context.Context, string) (identity.Identity, error) {
 			g.pass()
 			return aliceIdentity(), nil
 		}}
@@ -284,13 +284,13 @@ func TestTimeoutIsTheShorterOfTheCallersAndOurs(t *testing.T) {
 			var left time.Duration
 			s := newService(t, []string{claimsPolicy}, func(o *handlers.Options) {
 				o.DecisionTimeout = tt.ours
-				o.Verifier = &verifier{verify: func(ctx context.Context, _ string) (policy.Identity, error) {
+				o.Verifier = &verifier{verify: func(ctx context.Context, _ string) (identity.Identity, error) {
 					deadline, ok := ctx.Deadline()
 					if !ok {
-						return policy.Identity{}, errors.New("the request has no deadline")
+						return identity.Identity{}, errors.New("the request has no deadline")
 					}
 					left = time.Until(deadline)
-					return policy.Identity{}, policy.ErrUnknownToken
+					return identity.Identity{}, identity.ErrUnknownToken
 				}}
 			})
 			if w := s.post(t, "/authenticate"+tt.query, tokenReviewBody(t, "v1", secretToken)); w.Code != http.StatusOK {

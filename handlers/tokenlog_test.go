@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/handlers"
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // logged are the lines of the log whose message begins so.
@@ -38,14 +38,14 @@ func TestRefusalsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var fault error
 		s := newService(t, []string{claimsPolicy}, func(o *handlers.Options) {
-			o.Verifier = &verifier{verify: func(context.Context, string) (policy.Identity, error) { return policy.Identity{}, fault }}
+			o.Verifier = &verifier{verify: func(context.Context, string) (identity.Identity, error) { return identity.Identity{}, fault }}
 		})
 		refuse := func(err error) {
 			fault = err
 			s.post(t, "/authenticate", tokenReviewBody(t, "v1", secretToken))
 		}
 		for i := range 1000 {
-			refuse(fmt.Errorf("identity source corp: expired at 2030-01-01T00:%02d:00Z, key %q: %w", i%60, fmt.Sprint(i), policy.ErrUnknownToken))
+			refuse(fmt.Errorf("identity source corp: expired at 2030-01-01T00:%02d:00Z, key %q: %w", i%60, fmt.Sprint(i), identity.ErrUnknownToken))
 		}
 		lines := s.logged(t, "token refused")
 		if len(lines) != 5 {
@@ -54,10 +54,10 @@ func TestRefusalsAreLogged(t *testing.T) {
 		if lines[0]["level"] != "info" || !strings.HasPrefix(lines[0]["reason"].(string), `identity source corp: expired at 2030-01-01T00:00:00Z, key "0"`) {
 			t.Errorf("logged %v", lines[0])
 		}
-		refuse(fmt.Errorf("identity source corp: aud: names no audience: %w", policy.ErrUnknownToken))
-		refuse(fmt.Errorf("identity source other: expired at 2030-01-01T00:00:00Z, key %q: %w", "a", policy.ErrUnknownToken))
-		refuse(policy.ErrUnknownToken)
-		refuse(&policy.NotYetValidError{From: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)})
+		refuse(fmt.Errorf("identity source corp: aud: names no audience: %w", identity.ErrUnknownToken))
+		refuse(fmt.Errorf("identity source other: expired at 2030-01-01T00:00:00Z, key %q: %w", "a", identity.ErrUnknownToken))
+		refuse(identity.ErrUnknownToken)
+		refuse(&identity.NotYetValidError{From: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)})
 		if got := len(s.logged(t, "token refused")); got != 9 {
 			t.Errorf("%d lines, want one for each other kind", got-5)
 		}
@@ -65,7 +65,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 			t.Errorf("%d lines of a token that is not valid yet", got)
 		}
 		time.Sleep(11 * time.Second)
-		refuse(fmt.Errorf("identity source corp: expired at 2031-01-01T00:00:00Z, key %q: %w", "b", policy.ErrUnknownToken))
+		refuse(fmt.Errorf("identity source corp: expired at 2031-01-01T00:00:00Z, key %q: %w", "b", identity.ErrUnknownToken))
 		lines = s.logged(t, "token refused")
 		if got := lines[len(lines)-1]["suppressed"]; got != 995.0 {
 			t.Errorf("%v are said to be suppressed, want 995", got)
@@ -81,10 +81,10 @@ func TestRefusalKindsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var fault error
 		s := newService(t, []string{claimsPolicy}, func(o *handlers.Options) {
-			o.Verifier = &verifier{verify: func(context.Context, string) (policy.Identity, error) { return policy.Identity{}, fault }}
+			o.Verifier = &verifier{verify: func(context.Context, string) (identity.Identity, error) { return identity.Identity{}, fault }}
 		})
 		for i := range 2000 {
-			fault = errors.Join(errors.New(strings.Repeat("a", i/100)+strings.Repeat("b", i%100)), policy.ErrUnknownToken)
+			fault = errors.Join(errors.New(strings.Repeat("a", i/100)+strings.Repeat("b", i%100)), identity.ErrUnknownToken)
 			s.post(t, "/authenticate", tokenReviewBody(t, "v1", secretToken))
 		}
 		if got := len(s.logged(t, "token refused")); got < 256 || got > 256+5 {

@@ -12,6 +12,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 var tokenReviewVersions = versionsOf(authenticationv1.GroupName, "TokenReview")
@@ -143,32 +144,32 @@ const notReady = "notReady"
 // until when the answer may be given again. Tokens that nobody knows are asked
 // for anew each time: a flood of them shall not push out those of others.
 func (h *handler) authenticate(ctx context.Context, view *policy.View, review policy.Value, token string, audiences []string) (authenticationv1.TokenReviewStatus, string, policy.Expiry) {
-	identity, err := h.Verifier.Verify(ctx, token)
+	verified, err := h.Verifier.Verify(ctx, token)
 	if err != nil {
 		return h.unverified(err, secrets{token})
 	}
-	common, ok := negotiate(identity, audiences, h.Audiences)
+	common, ok := negotiate(verified, audiences, h.Audiences)
 	if !ok {
-		h.refusals.refused("token refused: it is not good for the audiences asked for", identity.Source, func() []zap.Field {
+		h.refusals.refused("token refused: it is not good for the audiences asked for", verified.Source, func() []zap.Field {
 			return []zap.Field{
-				zap.String("source", identity.Source), zap.String("subject", identity.Subject),
-				zap.Strings("tokenAudiences", identity.Audiences),
-				zap.Strings("asked", showsAudiences(audiences, h.Audiences, identity.Audiences)), zap.Strings("assumed", h.Audiences),
+				zap.String("source", verified.Source), zap.String("subject", verified.Subject),
+				zap.Strings("tokenAudiences", verified.Audiences),
+				zap.Strings("asked", showsAudiences(audiences, h.Audiences, verified.Audiences)), zap.Strings("assumed", h.Audiences),
 			}
 		})
 		return authenticationv1.TokenReviewStatus{}, "audience", policy.AtOnce
 	}
-	decision, err := view.Authenticate(ctx, review, identity)
+	decision, err := view.Authenticate(ctx, review, verified)
 	if err != nil {
-		h.failed(Authentication, "review", secretsOf(token, audiences, h.Audiences, identity.Audiences).hideError(err))
+		h.failed(Authentication, "review", secretsOf(token, audiences, h.Audiences, verified.Audiences).hideError(err))
 		return authenticationv1.TokenReviewStatus{Error: authenticationFault(err)}, "error", policy.AtOnce
 	}
-	expires := min(decision.Expires, policy.ExpiryOf(identity.Expires), policy.ExpiryOf(identity.VerifiedUntil))
+	expires := min(decision.Expires, policy.ExpiryOf(verified.Expires), policy.ExpiryOf(verified.VerifiedUntil))
 	if decision.User == nil {
-		h.refusals.refused("token refused by policy", identity.Source, func() []zap.Field {
-			hidden := secretsOf(token, audiences, h.Audiences, identity.Audiences)
+		h.refusals.refused("token refused by policy", verified.Source, func() []zap.Field {
+			hidden := secretsOf(token, audiences, h.Audiences, verified.Audiences)
 			return []zap.Field{
-				zap.String("source", identity.Source), zap.String("subject", identity.Subject),
+				zap.String("source", verified.Source), zap.String("subject", verified.Subject),
 				zap.Strings("reasons", hidden.hideAll(decision.Reasons)),
 			}
 		})
@@ -197,12 +198,12 @@ func (h *handler) authenticate(ctx context.Context, view *policy.View, review po
 func (h *handler) unverified(err error, hidden secrets) (authenticationv1.TokenReviewStatus, string, policy.Expiry) {
 	var status authenticationv1.TokenReviewStatus
 	reason := func() []zap.Field { return []zap.Field{zap.String("reason", hidden.hide(err.Error()))} }
-	early, isEarly := errors.AsType[*policy.NotYetValidError](err)
+	early, isEarly := errors.AsType[*identity.NotYetValidError](err)
 	switch {
-	case err == policy.ErrUnknownToken: //nolint:errorlint // one without a reason
+	case err == identity.ErrUnknownToken: //nolint:errorlint // one without a reason
 		h.refusals.refused("token refused: no source knows it", "", func() []zap.Field { return nil })
 		return status, "unknownToken", policy.AtOnce
-	case errors.Is(err, policy.ErrUnknownToken):
+	case errors.Is(err, identity.ErrUnknownToken):
 		h.refusals.refused("token refused", err.Error(), reason)
 		return status, "unknownToken", policy.AtOnce
 	case isEarly:
@@ -212,14 +213,14 @@ func (h *handler) unverified(err error, hidden secrets) (authenticationv1.TokenR
 		// An error, so that apiserver does not keep it until after that.
 		status.Error = "the token is not valid yet"
 		return status, "notYetValid", policy.AtOnce
-	case errors.Is(err, policy.ErrNotLoaded):
+	case errors.Is(err, identity.ErrNotLoaded):
 		h.faults.Warn("token review refused: the identity sources are not ready", zap.Error(hidden.hideError(err)))
 		return status, notReady, policy.AtOnce
 	}
 	h.faults.Error("an identity source could not verify a token", zap.Error(hidden.hideError(err)))
 	status.Error = "an identity source could not verify the token; see verdict's log"
 	switch {
-	case errors.Is(err, policy.ErrUnreachable):
+	case errors.Is(err, identity.ErrUnreachable):
 		status.Error = "an identity source could not be reached"
 	case errors.Is(err, context.DeadlineExceeded):
 		status.Error = "no time left to verify the token"
@@ -233,8 +234,8 @@ func (h *handler) unverified(err error, hidden secrets) (authenticationv1.TokenR
 // Kubernetes reads as "good for the API server's own"; any other token that is
 // limited is no good where no audience is named, and none of those assumed then
 // is its own.
-func negotiate(identity policy.Identity, asked, assumed []string) ([]string, bool) {
-	if len(identity.Audiences) == 0 || identity.AudiencesAccepted {
+func negotiate(verified identity.Identity, asked, assumed []string) ([]string, bool) {
+	if len(verified.Audiences) == 0 || verified.AudiencesAccepted {
 		return nil, true
 	}
 	named := len(asked) > 0
@@ -243,7 +244,7 @@ func negotiate(identity policy.Identity, asked, assumed []string) ([]string, boo
 	}
 	var common []string
 	for _, audience := range asked {
-		if slices.Contains(identity.Audiences, audience) {
+		if slices.Contains(verified.Audiences, audience) {
 			common = append(common, audience)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/verdict-dev/verdict/handlers"
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 const secretToken = "s3cr3t-t0ken-of-alice"
@@ -33,8 +34,8 @@ user.groups contains group if some group in input.identity.claims.groups
 user.extra["example.com/source"] contains input.identity.source
 `
 
-func aliceIdentity() policy.Identity {
-	return policy.Identity{
+func aliceIdentity() identity.Identity {
+	return identity.Identity{
 		Source:  "people",
 		Type:    "tokenFile",
 		Subject: "uid-1",
@@ -42,19 +43,19 @@ func aliceIdentity() policy.Identity {
 	}
 }
 
-// claims are decoded as a source's would be.
-func claims(values map[string]any) policy.Object {
-	object, err := policy.ObjectOf(values)
+// claims are made as those of a source.
+func claims(values map[string]any) identity.Claims {
+	made, err := identity.ClaimsOf(values)
 	if err != nil {
 		panic(err)
 	}
-	return object
+	return made
 }
 
 // knowing makes the service verify the token as the identity.
-func knowing(token string, identity policy.Identity) func(*handlers.Options) {
+func knowing(token string, verified identity.Identity) func(*handlers.Options) {
 	return func(o *handlers.Options) {
-		o.Verifier = &verifier{identities: map[string]policy.Identity{token: identity}}
+		o.Verifier = &verifier{identities: map[string]identity.Identity{token: verified}}
 	}
 }
 
@@ -121,13 +122,13 @@ func TestTokenReviewOutcomes(t *testing.T) {
 		user    string
 		wantErr string
 	}{
-		{name: "unknown token", modules: []string{claimsPolicy}, fault: policy.ErrUnknownToken, outcome: "unknownToken"},
-		{name: "wrapped unknown token", modules: []string{claimsPolicy}, fault: errors.Join(errors.New("source people"), policy.ErrUnknownToken), outcome: "unknownToken"},
-		{name: "transient fault", modules: []string{claimsPolicy}, fault: errors.Join(errors.New("connection refused"), policy.ErrUnreachable), outcome: "error", wantErr: "could not be reached"},
+		{name: "unknown token", modules: []string{claimsPolicy}, fault: identity.ErrUnknownToken, outcome: "unknownToken"},
+		{name: "wrapped unknown token", modules: []string{claimsPolicy}, fault: errors.Join(errors.New("source people"), identity.ErrUnknownToken), outcome: "unknownToken"},
+		{name: "transient fault", modules: []string{claimsPolicy}, fault: errors.Join(errors.New("connection refused"), identity.ErrUnreachable), outcome: "error", wantErr: "could not be reached"},
 		{name: "fault of what was reached", modules: []string{claimsPolicy}, fault: errors.New("status 500"), outcome: "error", wantErr: "could not verify the token"},
 		{name: "no time to verify", modules: []string{claimsPolicy}, fault: fmt.Errorf("verifying: %w", context.DeadlineExceeded), outcome: "error", wantErr: "no time left to verify"},
-		{name: "not yet valid", modules: []string{claimsPolicy}, fault: fmt.Errorf("a: %w", &policy.NotYetValidError{}), outcome: "notYetValid", wantErr: "the token is not valid yet"},
-		{name: "refused with a reason", modules: []string{claimsPolicy}, fault: fmt.Errorf("a: %w", policy.ErrUnknownToken), outcome: "unknownToken"},
+		{name: "not yet valid", modules: []string{claimsPolicy}, fault: fmt.Errorf("a: %w", &identity.NotYetValidError{}), outcome: "notYetValid", wantErr: "the token is not valid yet"},
+		{name: "refused with a reason", modules: []string{claimsPolicy}, fault: fmt.Errorf("a: %w", identity.ErrUnknownToken), outcome: "unknownToken"},
 		{name: "policy error", modules: []string{whole + `user.username := upper(input.identity.claims.groups[0]) if to_number(input.identity.subject) > 0`}, outcome: "error", wantErr: "policy failed"},
 		{name: "policy error in deny", modules: []string{claimsPolicy, whole + `deny contains "odd" if to_number(input.identity.subject) > 0`}, outcome: "error", wantErr: "policy failed"},
 		{name: "conflict of two files", modules: []string{claimsPolicy, whole + `user.username := "mallory"`}, outcome: "error", wantErr: "policy failed"},
@@ -148,13 +149,13 @@ func TestTokenReviewOutcomes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			identity := aliceIdentity()
+			verified := aliceIdentity()
 			if tt.claims != nil {
-				identity.Claims = claims(tt.claims)
+				verified.Claims = claims(tt.claims)
 			}
 			s := newService(t, tt.modules, func(o *handlers.Options) {
 				o.Revisions = engine(t, policy.Options{AllowedSystemNames: []string{"system:listed", "system:listed-group"}}, tt.modules...)
-				o.Verifier = &verifier{verify: func(context.Context, string) (policy.Identity, error) { return identity, tt.fault }}
+				o.Verifier = &verifier{verify: func(context.Context, string) (identity.Identity, error) { return verified, tt.fault }}
 			})
 			w := s.post(t, "/authenticate"+tt.timeout, tokenReviewBody(t, "v1", secretToken))
 			if w.Code != http.StatusOK {
@@ -204,9 +205,9 @@ func TestTokenReviewAudiences(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			identity := aliceIdentity()
-			identity.Audiences, identity.AudiencesAccepted = tt.token, tt.accepted
-			s := newService(t, []string{claimsPolicy}, knowing(secretToken, identity), func(o *handlers.Options) { o.Audiences = tt.assumed })
+			verified := aliceIdentity()
+			verified.Audiences, verified.AudiencesAccepted = tt.token, tt.accepted
+			s := newService(t, []string{claimsPolicy}, knowing(secretToken, verified), func(o *handlers.Options) { o.Audiences = tt.assumed })
 			var review authenticationv1.TokenReview
 			s.ask(t, "/authenticate", tokenReviewBody(t, "v1", secretToken, tt.asked...), &review)
 			if review.Status.Authenticated != tt.authenticated {
@@ -287,13 +288,13 @@ deny contains sprintf("%s is unknown", [audience]) if some audience in input.spe
 `
 	failingWith := func(err error) func(*handlers.Options) {
 		return func(o *handlers.Options) {
-			o.Verifier = &verifier{verify: func(context.Context, string) (policy.Identity, error) { return policy.Identity{}, err }}
+			o.Verifier = &verifier{verify: func(context.Context, string) (identity.Identity, error) { return identity.Identity{}, err }}
 		}
 	}
 	limited := aliceIdentity()
 	limited.Audiences = []string{"vault"}
 	panicking := func(o *handlers.Options) {
-		o.Verifier = &verifier{verify: func(_ context.Context, token string) (policy.Identity, error) { panic("token " + token) }}
+		o.Verifier = &verifier{verify: func(_ context.Context, token string) (identity.Identity, error) { panic("token " + token) }}
 	}
 	tests := []struct {
 		name    string
@@ -309,7 +310,7 @@ deny contains sprintf("%s is unknown", [audience]) if some audience in input.spe
 		{"an audience that a policy quotes", []string{claimsPolicy, quoting}, knowing("another", aliceIdentity()), tokenReviewBody(t, "v1", "another", secretToken)},
 		{"an audience that a policy error quotes", []string{claimsPolicy, failing}, knowing("another", aliceIdentity()), tokenReviewBody(t, "v1", "another", secretToken)},
 		{"a fault that quotes it", []string{claimsPolicy}, failingWith(errors.New("POST https://a/?token=" + secretToken)), tokenReviewBody(t, "v1", secretToken)},
-		{"a refusal that quotes it", []string{claimsPolicy}, failingWith(fmt.Errorf("%s: %w", secretToken, policy.ErrUnknownToken)), tokenReviewBody(t, "v1", secretToken)},
+		{"a refusal that quotes it", []string{claimsPolicy}, failingWith(fmt.Errorf("%s: %w", secretToken, identity.ErrUnknownToken)), tokenReviewBody(t, "v1", secretToken)},
 		{"too large", []string{claimsPolicy}, func(o *handlers.Options) { o.ReviewBytes = 100 }, tokenReviewBody(t, "v1", secretToken)},
 		{"policy error that quotes its input", []string{claimsPolicy, failing}, knowing(secretToken, aliceIdentity()), tokenReviewBody(t, "v1", secretToken)},
 		{"panic that quotes it", []string{claimsPolicy}, panicking, tokenReviewBody(t, "v1", secretToken)},
@@ -357,8 +358,8 @@ func TestTokenReviewWhenNotReady(t *testing.T) {
 	})
 	t.Run("identity sources", func(t *testing.T) {
 		s := newService(t, []string{claimsPolicy}, func(o *handlers.Options) {
-			o.Verifier = &verifier{verify: func(context.Context, string) (policy.Identity, error) {
-				return policy.Identity{}, fmt.Errorf("tokens.yaml: %w", policy.ErrNotLoaded)
+			o.Verifier = &verifier{verify: func(context.Context, string) (identity.Identity, error) {
+				return identity.Identity{}, fmt.Errorf("tokens.yaml: %w", identity.ErrNotLoaded)
 			}}
 		})
 		wantStatus(t, s.post(t, "/authenticate", body), http.StatusServiceUnavailable, "identity sources are not ready")

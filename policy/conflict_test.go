@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 func TestConflictsNameBothSides(t *testing.T) {
@@ -16,7 +18,7 @@ func TestConflictsNameBothSides(t *testing.T) {
 			a: "package kubernetes.authentication\nuser := {\"username\": \"a\"} if input.spec\n",
 			b: "package kubernetes.authentication\nuser := {\"username\": \"b\"} if input.spec\n",
 			ask: func(t *testing.T, r *Revision) error {
-				_, err := r.Authenticate(t.Context(), object(t, `{"spec":{}}`), Identity{Subject: "x"})
+				_, err := r.Authenticate(t.Context(), object(t, `{"spec":{}}`), identity.Identity{Subject: "x"})
 				return err
 			},
 		},

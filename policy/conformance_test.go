@@ -18,6 +18,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/test/cases"
+
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // conformanceCase is the modules of one case of OPA's conformance suite, which
@@ -161,7 +163,7 @@ func loadAndAsk(ctx context.Context, e *Engine, c Content) (loaded bool, err err
 	defer parsed.Release()
 	// What the policy says is not at issue, nor that it has faults of its own.
 	_, err = view.Authorize(ctx, parsed.Root())
-	_, err2 := view.Authenticate(ctx, parsed.Root(), Identity{Subject: "a"})
+	_, err2 := view.Authenticate(ctx, parsed.Root(), identity.Identity{Subject: "a"})
 	for _, each := range []error{err, err2} {
 		if each != nil && strings.Contains(each.Error(), "panicked") {
 			return loaded, each

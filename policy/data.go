@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"maps"
@@ -14,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/verdict-dev/verdict/policy/evaluator"
+	"github.com/verdict-dev/verdict/policy/yamlfile"
 )
 
 // reservedRoots are the names under `data` that hold rules or belong to the
@@ -93,7 +93,7 @@ func decodeDocument(doc Document, known evaluator.Names) (ast.Value, error) {
 	content := doc.Content
 	if filepath.Ext(doc.Path) != ".json" {
 		var err error
-		if err := oneYAMLDocument(content); err != nil {
+		if err := yamlfile.CheckSingle(content); err != nil {
 			return nil, err
 		}
 		if err := plainYAMLKeys(content); err != nil {
@@ -104,28 +104,6 @@ func decodeDocument(doc Document, known evaluator.Names) (ast.Value, error) {
 		}
 	}
 	return decodeValue(content, known)
-}
-
-// oneYAMLDocument refuses what the YAML library would leave out without a
-// word: everything after the first document. A line that begins with --- is a
-// marker wherever it stands in valid YAML.
-func oneYAMLDocument(content []byte) error {
-	begun := false
-	line := 0
-	for text := range bytes.Lines(content) {
-		line++
-		text = bytes.TrimRight(text, "\r\n")
-		switch rest, marker := bytes.CutPrefix(text, []byte("---")); {
-		case marker && (len(rest) == 0 || rest[0] == ' ' || rest[0] == '\t'):
-			if begun {
-				return fmt.Errorf("line %d: a second YAML document begins: a data file holds one", line)
-			}
-			begun = true
-		case len(bytes.TrimSpace(text)) > 0 && text[0] != '#' && text[0] != '%':
-			begun = true
-		}
-	}
-	return nil
 }
 
 // plainYAMLKeys refuses keys that YAML reads as something else than the name

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // reasonsOf reads an entry rule of the reasons form. The boolean form gives the
@@ -120,8 +122,8 @@ type Authentication struct {
 // is the TokenReview without its token. The caller is authenticated when the username is a
 // non-empty string and nothing denies. An error is ErrTimeout or an
 // *EvaluationError.
-func (v *View) Authenticate(ctx context.Context, review Value, identity Identity) (Authentication, error) {
-	if reason := v.revoked.reasonOf(&identity); reason != "" {
+func (v *View) Authenticate(ctx context.Context, review Value, verified identity.Identity) (Authentication, error) {
+	if reason := revokedReason(v.revoked, &verified); reason != "" {
 		return Authentication{Reasons: []string{reason}, Expires: Never}, nil
 	}
 	path := v.rules[userRule].path
@@ -130,7 +132,7 @@ func (v *View) Authenticate(ctx context.Context, review Value, identity Identity
 	}
 	// What the caller wrote there is no identity.
 	review.Hide("identity")
-	input := joined{rest: review, name: identityKey, value: decoded{identity.value()}, behalf: identity.Source + "/" + identity.Subject}
+	input := joined{rest: review, name: identityKey, value: decoded{identityValue(&verified)}, behalf: verified.Source + "/" + verified.Subject}
 
 	denials, expires, err := v.reasons(ctx, userDenyRule, input)
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 func TestAuthorize(t *testing.T) {
@@ -64,7 +66,7 @@ deny if input.spec.user == "mallory"`
 }
 
 func TestAuthenticate(t *testing.T) {
-	identity := Identity{
+	verified := identity.Identity{
 		Source: "company", Type: "tokenFile", Subject: "alice",
 		Claims: claims(t, map[string]any{
 			"groups": []any{"b", "a", "a"}, "uid": "1", "team": "red", "number": 5.0,
@@ -128,7 +130,7 @@ user.username := "a"`, User{Username: "a", Groups: []string{"x", "y"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			review := object(t, `{"spec":{"audiences":["asked"]},"identity":{"subject":"root"}}`)
-			got, err := compile(t, Options{}, c.source).Authenticate(t.Context(), review, identity)
+			got, err := compile(t, Options{}, c.source).Authenticate(t.Context(), review, verified)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -166,7 +168,7 @@ func TestAuthenticateNobody(t *testing.T) {
 		{"a system: username from the identity", authn + `user.username := input.identity.subject`, `the username "system:kube-scheduler"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := compile(t, Options{}, c.source).Authenticate(t.Context(), object(t, `{}`), Identity{Subject: "system:kube-scheduler"})
+			got, err := compile(t, Options{}, c.source).Authenticate(t.Context(), object(t, `{}`), identity.Identity{Subject: "system:kube-scheduler"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -194,7 +196,7 @@ func TestAuthenticateSystemNamesThatAreListed(t *testing.T) {
 		{"a pattern in other case", []string{"System:*", "SYSTEM:*", "*system:nodes"}, []string{`username "system:node:a"`, `group "system:masters"`, `group "system:nodes"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := compile(t, Options{AllowedSystemNames: c.allowed}, source).Authenticate(t.Context(), object(t, `{}`), Identity{Subject: "a"})
+			got, err := compile(t, Options{AllowedSystemNames: c.allowed}, source).Authenticate(t.Context(), object(t, `{}`), identity.Identity{Subject: "a"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -243,7 +245,7 @@ func TestAuthenticateFaults(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			revision := compile(t, Options{}, c.source)
 			err := fault(t, func() error {
-				got, err := revision.Authenticate(t.Context(), object(t, `{}`), Identity{Subject: "alice"})
+				got, err := revision.Authenticate(t.Context(), object(t, `{}`), identity.Identity{Subject: "alice"})
 				if got.User != nil {
 					t.Errorf("got user %+v beside the error", *got.User)
 				}
@@ -316,11 +318,11 @@ func TestConflictsAreNamedWithTheirLocation(t *testing.T) {
 		decide func(r *Revision) error
 	}{
 		{"two users", []string{authn + `user := {"username": "a"}`, authn + `user := {"username": "b"}`}, func(r *Revision) error {
-			_, err := r.Authenticate(t.Context(), object(t, `{}`), Identity{Subject: "a"})
+			_, err := r.Authenticate(t.Context(), object(t, `{}`), identity.Identity{Subject: "a"})
 			return err
 		}},
 		{"two usernames", []string{authn + `user.username := "a"`, authn + `user.username := "b"`}, func(r *Revision) error {
-			_, err := r.Authenticate(t.Context(), object(t, `{}`), Identity{Subject: "a"})
+			_, err := r.Authenticate(t.Context(), object(t, `{}`), identity.Identity{Subject: "a"})
 			return err
 		}},
 		{"two scores of one name", []string{sched + `score["a"] := 1`, sched + `score["a"] := 2`}, func(r *Revision) error {
@@ -452,7 +454,7 @@ func TestTimeout(t *testing.T) {
 			return err
 		}},
 		{"authenticate", func(ctx context.Context) error {
-			_, err := revision.Authenticate(ctx, object(t, `{}`), Identity{Subject: "a"})
+			_, err := revision.Authenticate(ctx, object(t, `{}`), identity.Identity{Subject: "a"})
 			return err
 		}},
 		{"place", func(ctx context.Context) error {
@@ -589,11 +591,11 @@ score.size := to_number(input.node.size)`)
 	contains(t, err.Error(), "p0.rego:5:", "kubernetes.scheduling.score", "to_number")
 }
 
-func claims(t *testing.T, values map[string]any) Object {
+func claims(t *testing.T, values map[string]any) identity.Claims {
 	t.Helper()
-	object, err := ObjectOf(values)
+	made, err := identity.ClaimsOf(values)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return object
+	return made
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // Engine holds the current revision and what was decided by it. A reload
@@ -88,7 +89,7 @@ func (e *Engine) readCluster(revision *Revision) map[string]ast.Object {
 			continue
 		}
 		if value := current(); !value.IsZero() {
-			out[name] = value.object()
+			out[name] = value.value
 		}
 	}
 	return out
@@ -101,7 +102,7 @@ func (e *Engine) SetCluster(resource string, value Object) {
 		cluster := map[string]ast.Object{}
 		maps.Copy(cluster, old.cluster)
 		if delete(cluster, resource); !value.IsZero() {
-			cluster[resource] = value.object()
+			cluster[resource] = value.value
 		}
 		return e.newView(old.Revision, changing{cluster: cluster, revoked: old.revoked}, old, []string{clusterRoot, resource})
 	})
@@ -109,9 +110,10 @@ func (e *Engine) SetCluster(resource string, value Object) {
 
 // SetRevoked replaces what is revoked, data.revoked, also before the first Load;
 // nil revokes nothing. It takes effect at once: no kept answer outlives it.
-func (e *Engine) SetRevoked(revoked *Revoked) {
+func (e *Engine) SetRevoked(revoked *identity.Revoked) {
+	list := newRevokedList(revoked)
 	e.swap(func(old *View) *View {
-		return e.newView(old.Revision, changing{cluster: old.cluster, revoked: revoked}, old, []string{revokedRoot})
+		return e.newView(old.Revision, changing{cluster: old.cluster, revoked: list}, old, []string{revokedRoot})
 	})
 }
 

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // observed records what an engine tells its observer.
@@ -228,7 +230,7 @@ func TestDecisionsGoOnDuringReloads(t *testing.T) {
 					t.Errorf("got %v and error %v, want allow", got, err)
 					return
 				}
-				who, err := revision.Authenticate(t.Context(), review, Identity{Subject: "alice"})
+				who, err := revision.Authenticate(t.Context(), review, identity.Identity{Subject: "alice"})
 				if err != nil || who.User == nil {
 					t.Errorf("got %v and error %v, want alice", who, err)
 					return

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 const (
@@ -168,7 +170,7 @@ deny := "a string"`)
 			t.Errorf("%s: got %v, want %v", user, got, want)
 		}
 	}
-	who, err := revision.Authenticate(t.Context(), object(t, `{}`), Identity{Subject: "alice"})
+	who, err := revision.Authenticate(t.Context(), object(t, `{}`), identity.Identity{Subject: "alice"})
 	if err != nil {
 		t.Fatal(err)
 	}

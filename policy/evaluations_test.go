@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/verdict-dev/verdict/policy/evaluator"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // stuck is an evaluation in a builtin function: it ends when open does, whatever
@@ -61,7 +62,7 @@ user.username := input.identity.subject`)
 			return e, func(ctx context.Context, name string) error {
 				review := object(t, `{"spec":{}}`)
 				defer review.document.Release()
-				_, err := e.View().Authenticate(ctx, review, Identity{Source: "s", Subject: name})
+				_, err := e.View().Authenticate(ctx, review, identity.Identity{Source: "s", Subject: name})
 				return err
 			}, userRule
 		},

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // compile builds a revision from Rego sources, named p0.rego, p1.rego, ….
@@ -57,8 +59,8 @@ func (r *Revision) Authorize(ctx context.Context, review Value) (Authorization, 
 }
 
 // Authenticate likewise.
-func (r *Revision) Authenticate(ctx context.Context, review Value, identity Identity) (Authentication, error) {
-	return r.View().Authenticate(ctx, review, identity)
+func (r *Revision) Authenticate(ctx context.Context, review Value, verified identity.Identity) (Authentication, error) {
+	return r.View().Authenticate(ctx, review, verified)
 }
 
 // placement is what the rules that refuse say of one pod on one node.

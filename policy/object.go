@@ -3,7 +3,6 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
-	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -12,38 +11,9 @@ import (
 // package handlers free of OPA's types. The zero value is an absent object.
 type Object struct {
 	value ast.Object
-	later *laterObject // of which value is not decoded yet
 	// within is the length, in bytes, of the text that strings of it are parts of,
 	// which stays in memory as long as any of them does; 0 where there is none.
 	within int
-}
-
-// laterObject is decoded when somebody asks for it.
-type laterObject struct {
-	text  []byte
-	size  int // about that of the value, in bytes
-	once  sync.Once
-	value ast.Object
-}
-
-// LaterObject is DecodeObject that decodes when the object is first looked at.
-// The text was parsed by ParseObject, and must not be changed.
-func LaterObject(text []byte) Object {
-	return Object{later: &laterObject{text: text, size: decodedSizeOf(text)}}
-}
-
-// object is the decoded object, nil when it is absent.
-func (o Object) object() ast.Object {
-	if o.later == nil {
-		return o.value
-	}
-	o.later.once.Do(func() {
-		if decoded, err := DecodeObject(o.later.text); err == nil { // it was parsed before
-			o.later.value = decoded.value
-		}
-		o.later.text = nil
-	})
-	return o.later.value
 }
 
 // DecodeObject is DecodeValue for a document that has to be an object.
@@ -57,21 +27,12 @@ func DecodeObject(content []byte) (Object, error) {
 	return Object{value: parsed.Root().decode().(ast.Object), within: len(content)}, nil
 }
 
-// ObjectOf is the object of that JSON form.
-func ObjectOf(value map[string]any) (Object, error) {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return Object{}, err
-	}
-	return DecodeObject(text)
-}
-
 // JSON is the object as JSON text.
 func (o Object) JSON() ([]byte, error) {
 	if o.IsZero() {
 		return []byte("null"), nil
 	}
-	value, err := ast.JSON(o.object())
+	value, err := ast.JSON(o.value)
 	if err != nil {
 		return nil, err
 	}
@@ -79,15 +40,14 @@ func (o Object) JSON() ([]byte, error) {
 }
 
 // IsZero reports whether the object is absent.
-func (o Object) IsZero() bool { return o.value == nil && o.later == nil }
+func (o Object) IsZero() bool { return o.value == nil }
 
 // get returns the value at key, nil when it is absent.
 func (o Object) get(key string) ast.Value {
-	object := o.object()
-	if object == nil {
+	if o.value == nil {
 		return nil
 	}
-	term := object.Get(ast.StringTerm(key))
+	term := o.value.Get(ast.StringTerm(key))
 	if term == nil {
 		return nil
 	}
@@ -164,18 +124,15 @@ func (o Object) Equal(other Object) bool {
 	if o.IsZero() || other.IsZero() {
 		return o.IsZero() == other.IsZero()
 	}
-	return o.object().Compare(other.object()) == 0
+	return o.value.Compare(other.value) == 0
 }
 
 // Size is about how many bytes the object takes in memory.
 func (o Object) Size() int {
-	switch {
-	case o.IsZero():
+	if o.IsZero() {
 		return 0
-	case o.later != nil:
-		return o.later.size
 	}
-	return o.within + sizeOf(o.object())
+	return o.within + sizeOf(o.value)
 }
 
 // kindOf names the JSON (or Rego) type of v for messages.
@@ -205,7 +162,7 @@ func kindOf(v ast.Value) string {
 func ObjectsByName(objects map[string]Object) Object {
 	pairs := make([][2]*ast.Term, 0, len(objects))
 	for name, object := range objects {
-		pairs = append(pairs, [2]*ast.Term{ast.StringTerm(name), ast.NewTerm(object.object())})
+		pairs = append(pairs, [2]*ast.Term{ast.StringTerm(name), ast.NewTerm(object.value)})
 	}
 	return Object{value: ast.NewObject(pairs...)}
 }

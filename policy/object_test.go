@@ -3,7 +3,6 @@ package policy
 import (
 	"errors"
 	"slices"
-	"sync"
 	"testing"
 )
 
@@ -29,34 +28,6 @@ func TestDecodeObject(t *testing.T) {
 	}
 	if o, err := DecodeObject([]byte(`{}`)); err != nil || o.IsZero() {
 		t.Error("an empty object is absent")
-	}
-}
-
-// What is decoded later is what is decoded at once, whoever asks first.
-func TestLaterObject(t *testing.T) {
-	for _, text := range []string{`{}`, `{"a":[1,{"b":null}],"sub":"x","n":1.5e3}`} {
-		parsed, err := ParseObject([]byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		parsed.Release()
-		later, now := LaterObject([]byte(text)), decodedObject(t, text)
-		if later.IsZero() || later.Size() == 0 {
-			t.Errorf("%s is absent before somebody asks", text)
-		}
-		var asking sync.WaitGroup
-		for range 8 {
-			asking.Go(func() {
-				if !later.Equal(now) || !now.Equal(later) {
-					t.Errorf("%s is another object", text)
-				}
-			})
-		}
-		asking.Wait()
-	}
-	number, found, err := LaterObject([]byte(`{"n":7}`)).Number("n")
-	if number != 7 || !found || err != nil {
-		t.Errorf("n is %v, %t, %v", number, found, err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/footprint"
+	"github.com/verdict-dev/verdict/policy/identity"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -183,13 +184,13 @@ func (e *engine) node(key string, made func() (*policy.Node, error)) (*policy.No
 }
 
 // authenticate says who an identity is.
-func (e *engine) authenticate(ctx context.Context, identity policy.Identity, review []byte) (username string, groups []string, denied, failed bool) {
+func (e *engine) authenticate(ctx context.Context, verified identity.Identity, review []byte) (username string, groups []string, denied, failed bool) {
 	r, err := policy.ParseObject(review)
 	if err != nil {
 		return "", nil, false, true
 	}
 	defer r.Release()
-	answer, err := e.View().Authenticate(ctx, r.Root(), identity)
+	answer, err := e.View().Authenticate(ctx, r.Root(), verified)
 	if err != nil || answer.User == nil {
 		return "", nil, err == nil, err != nil
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 var (
@@ -257,14 +258,14 @@ func (e *engine) ask(tb testing.TB, question string, req request) decision {
 		if err := json.Unmarshal(req.parts[1], &fields); err != nil {
 			tb.Fatal(err)
 		}
-		var claims policy.Object
+		var claims identity.Claims
 		if len(fields.Claims) > 0 {
-			var err error
-			if claims, err = policy.DecodeObject(fields.Claims); err != nil {
+			if _, err := policy.DecodeObject(fields.Claims); err != nil {
 				tb.Fatal(err)
 			}
+			claims = identity.NewClaims(string(fields.Claims))
 		}
-		username, groups, denied, failed := e.authenticate(ctx, policy.Identity{
+		username, groups, denied, failed := e.authenticate(ctx, identity.Identity{
 			Source: fields.Source, Type: fields.Type, Subject: fields.Subject,
 			Claims: claims, Audiences: fields.Audiences,
 		}, req.parts[0])

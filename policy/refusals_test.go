@@ -3,6 +3,8 @@ package policy
 import (
 	"errors"
 	"testing"
+
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 func TestDecodeValueRefuses129EmptyLists(t *testing.T) {
@@ -33,7 +35,7 @@ func TestDataObjectAtARefRule(t *testing.T) {
 		t.Log(err)
 		return
 	}
-	a, err := r.Authenticate(t.Context(), object(t, `{}`), Identity{Subject: "x"})
+	a, err := r.Authenticate(t.Context(), object(t, `{}`), identity.Identity{Subject: "x"})
 	t.Errorf("%+v %v", a.User, err)
 }
 

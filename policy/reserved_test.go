@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 func TestIsKubernetesKey(t *testing.T) {
@@ -39,7 +41,7 @@ func TestAuthenticateKeysOfKubernetes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			source := authn + `user := {"username": "a", "extra": ` + c.extra + `}`
-			got, err := compile(t, Options{AllowedExtraKeys: c.allowed}, source).Authenticate(t.Context(), object(t, `{}`), Identity{Subject: "a"})
+			got, err := compile(t, Options{AllowedExtraKeys: c.allowed}, source).Authenticate(t.Context(), object(t, `{}`), identity.Identity{Subject: "a"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -56,7 +58,7 @@ func TestAuthenticateKeysOfKubernetes(t *testing.T) {
 
 func TestAuthenticateWithoutASubject(t *testing.T) {
 	r := compile(t, Options{}, authn+"user.username := input.identity.subject\n\nuser.uid := \"none\" if not input.identity.subject")
-	got, err := r.Authenticate(t.Context(), object(t, `{}`), Identity{Source: "a"})
+	got, err := r.Authenticate(t.Context(), object(t, `{}`), identity.Identity{Source: "a"})
 	if err != nil || got.User != nil {
 		t.Errorf("got %v, %v, want nobody", got.User, err)
 	}

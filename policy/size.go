@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 
@@ -44,16 +43,16 @@ func sizeOf(value ast.Value) int {
 	return size
 }
 
-// decodedSizeOf is about how many bytes the value takes that is decoded from text:
+// DecodedSize is about how many bytes the value takes that is decoded from text:
 // it depends on how many values are in it rather than on its length.
-func decodedSizeOf(text []byte) int {
+func DecodedSize(text string) int {
 	// A string that holds one of these counts for more than it takes.
 	size := sizeOfTerm + cache.SizeOf(len(text))
 	for _, part := range [...]struct {
 		of   string
 		size int
 	}{{",", sizeOfTerm + sizeOfString}, {":", sizeOfTerm + sizeOfMember}, {"{", sizeOfObject}, {"[", sizeOfArray}} {
-		size += part.size * bytes.Count(text, []byte(part.of))
+		size += part.size * strings.Count(text, part.of)
 	}
 	return size
 }

@@ -48,7 +48,7 @@ func TestSizes(t *testing.T) {
 				values[i] = value
 			}
 			held := float64(cachetest.Heap()-before) / copies
-			counted := map[string]int{"sizeOf": sizeOf(values[0]), "decodedSizeOf": decodedSizeOf([]byte(text))}
+			counted := map[string]int{"sizeOf": sizeOf(values[0]), "DecodedSize": DecodedSize(text)}
 			document, err := ParseJSON([]byte(text))
 			if err != nil {
 				t.Fatal(err)

@@ -58,7 +58,7 @@ func (v *View) AuthenticationGeneration() *Generation { return v.points[authenti
 // changing is data that changes while a revision runs. It is immutable.
 type changing struct {
 	cluster map[string]ast.Object // by resource
-	revoked *Revoked
+	revoked *revokedList
 }
 
 // newView puts a revision and the changing data together. Generations of old,

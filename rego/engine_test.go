@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -21,7 +22,7 @@ func TestEngineTakesWhatShips(t *testing.T) {
 	}
 
 	t.Run("authentication", func(t *testing.T) {
-		identity := policy.Identity{
+		verified := identity.Identity{
 			Source: "local", Type: "tokenFile", Subject: "alice",
 			Claims: claims(t, map[string]any{
 				"username": "alice",
@@ -30,7 +31,7 @@ func TestEngineTakesWhatShips(t *testing.T) {
 				"extra":    map[string]any{"office": []any{"Lisbon"}},
 			}),
 		}
-		got, err := view.Authenticate(t.Context(), object(t, `{"spec": {}}`), identity)
+		got, err := view.Authenticate(t.Context(), object(t, `{"spec": {}}`), verified)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,8 +43,8 @@ func TestEngineTakesWhatShips(t *testing.T) {
 			t.Errorf("user = %+v", *got.User)
 		}
 
-		identity.Claims = claims(t, map[string]any{"username": "alice", "groups": []any{"system:masters"}})
-		if got, err = view.Authenticate(t.Context(), object(t, `{"spec": {}}`), identity); err != nil || got.User != nil {
+		verified.Claims = claims(t, map[string]any{"username": "alice", "groups": []any{"system:masters"}})
+		if got, err = view.Authenticate(t.Context(), object(t, `{"spec": {}}`), verified); err != nil || got.User != nil {
 			t.Errorf("with system:masters: user %v, error %v, want nobody", got.User, err)
 		}
 	})
@@ -107,11 +108,11 @@ func object(t *testing.T, text string) policy.Value {
 	return parsed.Root()
 }
 
-func claims(t *testing.T, values map[string]any) policy.Object {
+func claims(t *testing.T, values map[string]any) identity.Claims {
 	t.Helper()
-	object, err := policy.ObjectOf(values)
+	made, err := identity.ClaimsOf(values)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return object
+	return made
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/verdict-dev/verdict/internal/config"
 	"github.com/verdict-dev/verdict/internal/identity"
 	"github.com/verdict-dev/verdict/policy"
+	policyidentity "github.com/verdict-dev/verdict/policy/identity"
 )
 
 // explainReview explains a SubjectAccessReview of either version.
@@ -129,11 +130,11 @@ func parseReview(members map[string]json.RawMessage, version, kind string) (*pol
 const sourcesTimeout = 10 * time.Second
 
 // verifyToken asks the sources of the configuration, as serve does.
-func verifyToken(ctx context.Context, c *config.Configuration, token string) (policy.Identity, error) {
+func verifyToken(ctx context.Context, c *config.Configuration, token string) (policyidentity.Identity, error) {
 	log := zap.NewNop()
 	made, err := newIdentities(ctx, c, log, newObserver(log, prometheus.NewRegistry()), identity.NewMetrics(nil))
 	if err != nil {
-		return policy.Identity{}, err
+		return policyidentity.Identity{}, err
 	}
 	ctx, stop := context.WithTimeout(ctx, sourcesTimeout)
 	defer stop()
@@ -148,7 +149,7 @@ func verifyToken(ctx context.Context, c *config.Configuration, token string) (po
 		time.Sleep(pause)
 	}
 	proved, _, err := chain.Verify(ctx, parsed)
-	if errors.Is(err, policy.ErrUnknownToken) {
+	if errors.Is(err, policyidentity.ErrUnknownToken) {
 		return proved, fmt.Errorf("%w: %w", errRefusedToken, err)
 	}
 	return proved, err

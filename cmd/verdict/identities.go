@@ -12,7 +12,7 @@ import (
 
 	"github.com/verdict-dev/verdict/internal/config"
 	"github.com/verdict-dev/verdict/internal/identity"
-	"github.com/verdict-dev/verdict/policy"
+	policyidentity "github.com/verdict-dev/verdict/policy/identity"
 )
 
 // kindOfSource is what the configuration and input.identity.type call it.
@@ -63,7 +63,7 @@ func checkIdentities(ctx context.Context, c *config.Configuration) error {
 	log := zap.NewNop()
 	_, err := newIdentities(ctx, c, log, newObserver(log, prometheus.NewRegistry()), identity.NewMetrics(nil))
 	if path := c.Authentication.RevokedFile; path != "" {
-		err = errors.Join(err, identity.NewRevokedFile(path, func(*policy.Revoked) {}).Load())
+		err = errors.Join(err, identity.NewRevokedFile(path, func(*policyidentity.Revoked) {}).Load())
 	}
 	return err
 }

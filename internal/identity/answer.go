@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // userAgent is how requests name themselves where nothing else is configured.
@@ -159,7 +160,7 @@ type unreachable struct{ error }
 func (u *unreachable) Unwrap() error { return u.error }
 
 // Is implements what errors.Is looks for.
-func (u *unreachable) Is(target error) bool { return target == policy.ErrUnreachable }
+func (u *unreachable) Is(target error) bool { return target == identity.ErrUnreachable }
 
 func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // RemoteSource is a Source that asks another host.
@@ -116,18 +116,18 @@ func (b *Breaker) Generation() uint64 { return b.source.Generation() }
 
 // Verify implements Source. While the circuit is open it is a fault, without
 // asking; so it is, with ErrBusy, when as many tokens are asked about as may be.
-func (b *Breaker) Verify(ctx context.Context, token *Token) (policy.Identity, error) {
+func (b *Breaker) Verify(ctx context.Context, token *Token) (identity.Identity, error) {
 	if cause := b.open(); cause != nil {
-		return policy.Identity{}, fmt.Errorf("identity source %s is not asked until it is well again: %w", b.Name(), cause)
+		return identity.Identity{}, fmt.Errorf("identity source %s is not asked until it is well again: %w", b.Name(), cause)
 	}
 	defer b.inFlight.Add(-1)
 	if b.inFlight.Add(1) > int64(b.options.MaxInFlight) {
-		return policy.Identity{}, fmt.Errorf("identity source %s: %w", b.Name(), ErrBusy)
+		return identity.Identity{}, fmt.Errorf("identity source %s: %w", b.Name(), ErrBusy)
 	}
 	began := time.Now()
 	verified, err := b.source.Verify(ctx, token)
 	switch {
-	case err == nil, errors.Is(err, policy.ErrUnknownToken), isEarly(err):
+	case err == nil, errors.Is(err, identity.ErrUnknownToken), isEarly(err):
 		b.well()
 	case ctx.Err() != nil && (!errors.Is(ctx.Err(), context.DeadlineExceeded) || time.Since(began) < longEnough):
 		// The caller gave up, which says nothing of the source.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // remote is a RemoteSource that does as it is told.
@@ -28,9 +28,9 @@ func (s *remote) Applies(*Token) bool { return true }
 func (s *remote) Remote() bool        { return true }
 func (s *remote) Ready() error        { return nil }
 func (s *remote) Generation() uint64  { return 7 }
-func (s *remote) Verify(ctx context.Context, _ *Token) (policy.Identity, error) {
+func (s *remote) Verify(ctx context.Context, _ *Token) (identity.Identity, error) {
 	s.calls.Add(1)
-	return policy.Identity{Subject: "alice"}, s.verify(ctx)
+	return identity.Identity{Subject: "alice"}, s.verify(ctx)
 }
 
 func (s *remote) Probe(ctx context.Context) error {
@@ -118,7 +118,7 @@ func TestBreakerOpensAndCloses(t *testing.T) {
 			t.Fatal("not open after 5 faults")
 		}
 		began := time.Now()
-		if err := b.ask(t); !errors.Is(err, errAway) || errors.Is(err, policy.ErrUnknownToken) {
+		if err := b.ask(t); !errors.Is(err, errAway) || errors.Is(err, identity.ErrUnknownToken) {
 			t.Errorf("got %v, want the cause", err)
 		}
 		if source.calls.Load() != 6 || time.Since(began) != 0 {
@@ -166,7 +166,7 @@ func TestBreakerProbesLessOftenAfterAShortRecovery(t *testing.T) {
 
 func TestBreakerStaysClosed(t *testing.T) {
 	for name, verify := range map[string]func(context.Context) error{
-		"refusals":                  func(context.Context) error { return fmt.Errorf("%w: expired", policy.ErrUnknownToken) },
+		"refusals":                  func(context.Context) error { return fmt.Errorf("%w: expired", identity.ErrUnknownToken) },
 		"what the token brought on": func(context.Context) error { return fmt.Errorf("a: %w", &provoked{errAway}) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -188,7 +188,7 @@ func TestBreakerStaysClosed(t *testing.T) {
 			calls := 0
 			b := runBreaker(t, &remote{verify: func(context.Context) error {
 				if calls++; calls%5 == 0 {
-					return policy.ErrUnknownToken
+					return identity.ErrUnknownToken
 				}
 				return errAway
 			}})

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // askNextAfter is how long a remote source is waited for before the next one is
@@ -64,19 +64,19 @@ func (c *Chain) Waits(token *Token) bool {
 // verification is what one source said.
 type verification struct {
 	source   Source
-	identity policy.Identity
+	identity identity.Identity
 	err      error
 }
 
 // Verify returns what the token proves and the source that says so. A fault of
 // one source does not keep the others from being asked; it is returned only when
 // none of them knows the token, since the faulty one might.
-func (c *Chain) Verify(ctx context.Context, token *Token) (policy.Identity, Source, error) {
+func (c *Chain) Verify(ctx context.Context, token *Token) (identity.Identity, Source, error) {
 	switch {
 	case *token.text == "":
-		return policy.Identity{}, nil, policy.ErrUnknownToken
+		return identity.Identity{}, nil, identity.ErrUnknownToken
 	case c.tooLong(token):
-		return policy.Identity{}, nil, refused("it has %d bytes, and server.limits.tokenBytes is %d", len(*token.text), c.tokenBytes)
+		return identity.Identity{}, nil, refused("it has %d bytes, and server.limits.tokenBytes is %d", len(*token.text), c.tokenBytes)
 	}
 	asking := inquiry{chain: c, token: token, left: c.sources}
 	defer asking.end()
@@ -90,15 +90,15 @@ func (c *Chain) Verify(ctx context.Context, token *Token) (policy.Identity, Sour
 		return known.identity, known.source, nil
 	}
 	if len(asking.faults) > 0 {
-		return policy.Identity{}, nil, errors.Join(asking.faults...)
+		return identity.Identity{}, nil, errors.Join(asking.faults...)
 	}
 	if asking.early != nil {
-		return policy.Identity{}, nil, asking.early
+		return identity.Identity{}, nil, asking.early
 	}
 	if len(asking.refusals) > 0 {
-		return policy.Identity{}, nil, errors.Join(asking.refusals...)
+		return identity.Identity{}, nil, errors.Join(asking.refusals...)
 	}
-	return policy.Identity{}, nil, policy.ErrUnknownToken
+	return identity.Identity{}, nil, identity.ErrUnknownToken
 }
 
 // inquiry is one token going from source to source.
@@ -208,16 +208,16 @@ func (q *inquiry) heard(answer verification) *verification {
 		return &answer
 	case isEarly(answer.err):
 		q.early = answer.err
-	case !errors.Is(answer.err, policy.ErrUnknownToken):
+	case !errors.Is(answer.err, identity.ErrUnknownToken):
 		q.faults = append(q.faults, answer.err)
-	case answer.err != policy.ErrUnknownToken: //nolint:errorlint // only one that says more is of interest
+	case answer.err != identity.ErrUnknownToken: //nolint:errorlint // only one that says more is of interest
 		q.refusals = append(q.refusals, fmt.Errorf("identity source %s: %w", answer.source.Name(), answer.err))
 	}
 	return nil
 }
 
 func isEarly(err error) bool {
-	_, early := errors.AsType[*policy.NotYetValidError](err)
+	_, early := errors.AsType[*identity.NotYetValidError](err)
 	return early
 }
 

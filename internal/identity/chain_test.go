@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // fixed is a Source that always answers the same.
@@ -25,16 +25,16 @@ type fixed struct {
 func (s *fixed) Name() string        { return "fixed" }
 func (s *fixed) Applies(*Token) bool { return !s.other }
 func (s *fixed) Remote() bool        { return s.remote }
-func (s *fixed) Verify(context.Context, *Token) (policy.Identity, error) {
+func (s *fixed) Verify(context.Context, *Token) (identity.Identity, error) {
 	s.calls.Add(1)
-	return policy.Identity{Subject: s.subject}, s.err
+	return identity.Identity{Subject: s.subject}, s.err
 }
 func (s *fixed) Ready() error       { return s.ready }
 func (s *fixed) Generation() uint64 { return s.gen }
 
 func TestChainVerify(t *testing.T) {
 	faultA, faultB := errors.New("issuer a is away"), errors.New("issuer b is away")
-	unknown := fmt.Errorf("%w: expired", policy.ErrUnknownToken)
+	unknown := fmt.Errorf("%w: expired", identity.ErrUnknownToken)
 	tests := map[string]struct {
 		sources []*fixed
 		subject string
@@ -42,14 +42,14 @@ func TestChainVerify(t *testing.T) {
 		isNot   error
 		calls   []int32
 	}{
-		"no source":                     {is: []error{policy.ErrUnknownToken}},
+		"no source":                     {is: []error{identity.ErrUnknownToken}},
 		"the first knows":               {sources: []*fixed{{subject: "a"}, {subject: "b"}}, subject: "a", calls: []int32{1, 0}},
 		"the second knows":              {sources: []*fixed{{err: unknown}, {subject: "b"}}, subject: "b", calls: []int32{1, 1}},
 		"the second knows, fault":       {sources: []*fixed{{err: faultA}, {subject: "b"}}, subject: "b", calls: []int32{1, 1}},
-		"none knows":                    {sources: []*fixed{{err: unknown}, {err: policy.ErrUnknownToken}}, is: []error{policy.ErrUnknownToken}, calls: []int32{1, 1}},
-		"fault, then unknown":           {sources: []*fixed{{err: faultA}, {err: unknown}}, is: []error{faultA}, isNot: policy.ErrUnknownToken, calls: []int32{1, 1}},
-		"unknown, then fault":           {sources: []*fixed{{err: unknown}, {err: faultA}}, is: []error{faultA}, isNot: policy.ErrUnknownToken, calls: []int32{1, 1}},
-		"faults of both":                {sources: []*fixed{{err: faultA}, {err: faultB}}, is: []error{faultA, faultB}, isNot: policy.ErrUnknownToken, calls: []int32{1, 1}},
+		"none knows":                    {sources: []*fixed{{err: unknown}, {err: identity.ErrUnknownToken}}, is: []error{identity.ErrUnknownToken}, calls: []int32{1, 1}},
+		"fault, then unknown":           {sources: []*fixed{{err: faultA}, {err: unknown}}, is: []error{faultA}, isNot: identity.ErrUnknownToken, calls: []int32{1, 1}},
+		"unknown, then fault":           {sources: []*fixed{{err: unknown}, {err: faultA}}, is: []error{faultA}, isNot: identity.ErrUnknownToken, calls: []int32{1, 1}},
+		"faults of both":                {sources: []*fixed{{err: faultA}, {err: faultB}}, is: []error{faultA, faultB}, isNot: identity.ErrUnknownToken, calls: []int32{1, 1}},
 		"a source's identity on errors": {sources: []*fixed{{subject: "a", err: faultA}}, is: []error{faultA}, calls: []int32{1}},
 	}
 	for name, test := range tests {
@@ -81,9 +81,9 @@ func TestChainVerify(t *testing.T) {
 func TestChainStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	source := &fixed{err: policy.ErrUnknownToken}
+	source := &fixed{err: identity.ErrUnknownToken}
 	_, _, err := NewChain(NewMetrics(nil), source).Verify(ctx, ParseToken("token"))
-	if !errors.Is(err, context.Canceled) || errors.Is(err, policy.ErrUnknownToken) {
+	if !errors.Is(err, context.Canceled) || errors.Is(err, identity.ErrUnknownToken) {
 		t.Errorf("got %v, want the end of the context", err)
 	}
 	if source.calls.Load() > 0 {

@@ -7,7 +7,7 @@ import (
 	"encoding/hex"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // digestKey is where a table keeps the token of some digest.
@@ -50,9 +50,9 @@ func (k digestKeys) ofEntry(entry Entry) (digestKey, error) {
 }
 
 // whileValid returns the identity until it expires.
-func whileValid(verified policy.Identity, now time.Time) (policy.Identity, error) {
+func whileValid(verified identity.Identity, now time.Time) (identity.Identity, error) {
 	if !verified.Expires.IsZero() && !now.Before(verified.Expires) {
-		return policy.Identity{}, refused("expired at %s", verified.Expires.Format(time.RFC3339))
+		return identity.Identity{}, refused("expired at %s", verified.Expires.Format(time.RFC3339))
 	}
 	return verified, nil
 }

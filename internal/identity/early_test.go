@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // TestVerifierRemembersWhatIsNotYetValid holds until when, and that it is no
@@ -29,13 +29,13 @@ func TestVerifierRemembersWhatIsNotYetValid(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				source := &told{}
-				early := &policy.NotYetValidError{From: time.Now().Add(test.from), Fixed: test.fixed}
-				source.says(func(context.Context, string) (policy.Identity, error) {
-					return policy.Identity{}, fmt.Errorf("identity source told: %w", early)
+				early := &identity.NotYetValidError{From: time.Now().Add(test.from), Fixed: test.fixed}
+				source.says(func(context.Context, string) (identity.Identity, error) {
+					return identity.Identity{}, fmt.Errorf("identity source told: %w", early)
 				})
 				v := newVerifier(source, nil)
 				_, err := v.Verify(t.Context(), secretToken)
-				if got, ok := errors.AsType[*policy.NotYetValidError](err); !ok || got != early {
+				if got, ok := errors.AsType[*identity.NotYetValidError](err); !ok || got != early {
 					t.Fatalf("got %v, want %v", err, early)
 				}
 				if test.until > 0 {
@@ -54,8 +54,8 @@ func TestVerifierRemembersWhatIsNotYetValid(t *testing.T) {
 	}
 	t.Run("until the keys change", func(t *testing.T) {
 		source := &told{}
-		source.says(func(context.Context, string) (policy.Identity, error) {
-			return policy.Identity{}, &policy.NotYetValidError{From: time.Now().Add(time.Hour), Fixed: true}
+		source.says(func(context.Context, string) (identity.Identity, error) {
+			return identity.Identity{}, &identity.NotYetValidError{From: time.Now().Add(time.Hour), Fixed: true}
 		})
 		v := newVerifier(source, nil)
 		_, _ = v.Verify(t.Context(), secretToken)
@@ -69,7 +69,7 @@ func TestVerifierRemembersWhatIsNotYetValid(t *testing.T) {
 
 // TestChainAndWhatIsNotYetValid has others know the token, not know it, or fail.
 func TestChainAndWhatIsNotYetValid(t *testing.T) {
-	early := &fixed{err: &policy.NotYetValidError{From: time.Now().Add(time.Hour)}}
+	early := &fixed{err: &identity.NotYetValidError{From: time.Now().Add(time.Hour)}}
 	away := errors.New("away")
 	for name, test := range map[string]struct {
 		other *fixed
@@ -77,17 +77,17 @@ func TestChainAndWhatIsNotYetValid(t *testing.T) {
 		is    error
 	}{
 		"another knows it":         {&fixed{subject: "alice"}, false, nil},
-		"nobody else knows it":     {&fixed{err: policy.ErrUnknownToken}, true, nil},
+		"nobody else knows it":     {&fixed{err: identity.ErrUnknownToken}, true, nil},
 		"another cannot say so":    {&fixed{err: away}, false, away},
-		"another is not loaded":    {&fixed{err: policy.ErrNotLoaded}, false, policy.ErrNotLoaded},
+		"another is not loaded":    {&fixed{err: identity.ErrNotLoaded}, false, identity.ErrNotLoaded},
 		"another does not see it":  {&fixed{other: true}, true, nil},
 		"another has refused it":   {&fixed{err: refused("expired")}, true, nil},
-		"another says so likewise": {&fixed{err: &policy.NotYetValidError{}}, true, nil},
+		"another says so likewise": {&fixed{err: &identity.NotYetValidError{}}, true, nil},
 	} {
 		for order, sources := range map[string][]Source{"first": {early, test.other}, "last": {test.other, early}} {
 			t.Run(name+", "+order, func(t *testing.T) {
 				_, _, err := NewChain(NewMetrics(nil), sources...).Verify(t.Context(), ParseToken("token"))
-				if isEarly(err) != test.early || !errors.Is(err, test.is) && test.is != nil || errors.Is(err, policy.ErrUnknownToken) {
+				if isEarly(err) != test.early || !errors.Is(err, test.is) && test.is != nil || errors.Is(err, identity.ErrUnknownToken) {
 					t.Errorf("got %v", err)
 				}
 			})

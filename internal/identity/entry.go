@@ -11,7 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // Entry is one token in a token file and the user it stands for, in the terms
@@ -75,9 +75,9 @@ func FormatFile(entries ...Entry) ([]byte, error) {
 }
 
 // identity is what the token of the entry proves.
-func (e Entry) identity(source, kind string) (policy.Identity, error) {
+func (e Entry) identity(source, kind string) (identity.Identity, error) {
 	claims, err := e.claims()
-	return policy.Identity{
+	return identity.Identity{
 		Source:    source,
 		Type:      kind,
 		Subject:   e.Username,
@@ -88,7 +88,7 @@ func (e Entry) identity(source, kind string) (policy.Identity, error) {
 }
 
 // claims are the fields that say who the user is, as policies see them.
-func (e Entry) claims() (policy.Object, error) {
+func (e Entry) claims() (identity.Claims, error) {
 	claims := map[string]any{"username": e.Username}
 	if e.UID != "" {
 		claims["uid"] = e.UID
@@ -103,5 +103,5 @@ func (e Entry) claims() (policy.Object, error) {
 		}
 		claims["extra"] = extra
 	}
-	return policy.ObjectOf(claims)
+	return identity.ClaimsOf(claims)
 }

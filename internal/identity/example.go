@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // Kinds are the kinds of source, as they are called in the configuration and in
@@ -16,10 +16,10 @@ func Kinds() []string {
 
 // Example is an identity as a source of the kind gives it: what input.identity
 // looks like. The error is that of a kind there is not.
-func Example(kind string) (policy.Identity, error) {
+func Example(kind string) (identity.Identity, error) {
 	const server = "https://kubernetes.default.svc"
 	expires := time.Date(2030, 12, 31, 23, 59, 59, 0, time.UTC)
-	example := policy.Identity{Type: kind}
+	example := identity.Identity{Type: kind}
 	var claims map[string]any
 	switch kind {
 	case "jwt":
@@ -55,9 +55,9 @@ func Example(kind string) (policy.Identity, error) {
 		}
 	}
 	if !slices.Contains(Kinds(), kind) {
-		return policy.Identity{}, fmt.Errorf("no identity source is of the kind %q", kind)
+		return identity.Identity{}, fmt.Errorf("no identity source is of the kind %q", kind)
 	}
 	var err error
-	example.Claims, err = policy.ObjectOf(claims)
+	example.Claims, err = identity.ClaimsOf(claims)
 	return example, err
 }

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // gitHub imitates what GitHub documents of its REST API: statuses, headers and
@@ -146,12 +146,10 @@ func (g *gitHub) source(change func(*HTTPSourceOptions)) *HTTPSource {
 }
 
 // claimsOf are the claims as encoding/json reads them.
-func claimsOf(t *testing.T, verified policy.Identity) map[string]any {
+func claimsOf(t *testing.T, verified identity.Identity) map[string]any {
 	t.Helper()
-	text, err := verified.Claims.JSON()
-	must(t, err)
 	var out map[string]any
-	must(t, json.Unmarshal(text, &out))
+	must(t, json.Unmarshal([]byte(verified.Claims.Text()), &out))
 	return out
 }
 
@@ -235,7 +233,7 @@ func TestGitHubBadCredentials(t *testing.T) {
 	g := newGitHub(t)
 	token := strings.Replace(goodGitHubToken, "1", "2", 1)
 	_, err := g.source(nil).Verify(t.Context(), ParseToken(token))
-	if !errors.Is(err, policy.ErrUnknownToken) || strings.Contains(err.Error(), token) || !strings.Contains(err.Error(), "401") {
+	if !errors.Is(err, identity.ErrUnknownToken) || strings.Contains(err.Error(), token) || !strings.Contains(err.Error(), "401") {
 		t.Errorf("got %v, want a refusal", err)
 	}
 	if len(g.asked) != 1 {

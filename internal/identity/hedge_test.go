@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // paced is a Source that takes its time.
@@ -51,7 +51,7 @@ func (s *paced) Generation() uint64  { return 0 }
 
 var bubbleBegan = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func (s *paced) Verify(ctx context.Context, _ *Token) (policy.Identity, error) {
+func (s *paced) Verify(ctx context.Context, _ *Token) (identity.Identity, error) {
 	s.asked.add(fmt.Sprintf("%s at %s", s.name, time.Since(bubbleBegan)))
 	var answered <-chan time.Time
 	if s.takes >= 0 {
@@ -61,18 +61,18 @@ func (s *paced) Verify(ctx context.Context, _ *Token) (policy.Identity, error) {
 	case <-answered:
 	case <-ctx.Done():
 		s.ended.Store(true)
-		return policy.Identity{}, ctx.Err()
+		return identity.Identity{}, ctx.Err()
 	}
 	if s.panics {
 		panic(secretToken)
 	}
-	return policy.Identity{Subject: s.name}, s.err
+	return identity.Identity{Subject: s.name}, s.err
 }
 
 func TestChainHedges(t *testing.T) {
 	const second, hangs = time.Second, -1
 	faultA, faultB := errors.New("a is away"), errors.New("b is away")
-	no := fmt.Errorf("%w: expired", policy.ErrUnknownToken)
+	no := fmt.Errorf("%w: expired", identity.ErrUnknownToken)
 	for name, test := range map[string]struct {
 		sources []*paced // called a, b, c
 		limit   time.Duration
@@ -132,8 +132,8 @@ func TestChainHedges(t *testing.T) {
 			is:      []error{faultA}, takes: second, asked: "a at 0s, b at 300ms",
 		},
 		"none knows it": {
-			sources: []*paced{{takes: second, err: no}, {err: policy.ErrUnknownToken}},
-			is:      []error{policy.ErrUnknownToken}, says: "identity source a: unknown token: expired", takes: second, asked: "a at 0s, b at 300ms",
+			sources: []*paced{{takes: second, err: no}, {err: identity.ErrUnknownToken}},
+			is:      []error{identity.ErrUnknownToken}, says: "identity source a: unknown token: expired", takes: second, asked: "a at 0s, b at 300ms",
 		},
 		"the limit ends it": {
 			sources: []*paced{{takes: hangs}, {err: faultB}}, limit: second,
@@ -198,7 +198,7 @@ func TestChainHedges(t *testing.T) {
 						t.Errorf("%v is not %v", err, want)
 					}
 				}
-				if wantsNo := len(test.is) > 0 && errors.Is(test.is[0], policy.ErrUnknownToken); errors.Is(err, policy.ErrUnknownToken) != wantsNo {
+				if wantsNo := len(test.is) > 0 && errors.Is(test.is[0], identity.ErrUnknownToken); errors.Is(err, identity.ErrUnknownToken) != wantsNo {
 					t.Errorf("%v passes for a definite no, or does not", err)
 				}
 			})
@@ -214,7 +214,7 @@ func TestChainIsCancelled(t *testing.T) {
 		gone := errors.New("the caller has gone")
 		time.AfterFunc(time.Second, func() { cancel(gone) })
 		_, _, err := NewChain(NewMetrics(nil), a, b).Verify(ctx, ParseToken("token"))
-		if !errors.Is(err, gone) || errors.Is(err, policy.ErrUnknownToken) {
+		if !errors.Is(err, gone) || errors.Is(err, identity.ErrUnknownToken) {
 			t.Errorf("got %v, want the cause", err)
 		}
 		synctest.Wait()
@@ -227,19 +227,19 @@ func TestChainIsCancelled(t *testing.T) {
 func TestChainAsksNobodyAboutWhatIsNoToken(t *testing.T) {
 	source := &fixed{}
 	for _, token := range []string{"", strings.Repeat("a", DefaultTokenBytes+1)} {
-		if _, _, err := NewChain(NewMetrics(nil), source).Verify(t.Context(), ParseToken(token)); !errors.Is(err, policy.ErrUnknownToken) {
+		if _, _, err := NewChain(NewMetrics(nil), source).Verify(t.Context(), ParseToken(token)); !errors.Is(err, identity.ErrUnknownToken) {
 			t.Errorf("got %v", err)
 		}
 	}
 	limited := NewChain(NewMetrics(nil), source)
 	limited.LimitTokens(4)
 	_, _, err := limited.Verify(t.Context(), ParseToken("token"))
-	if !errors.Is(err, policy.ErrUnknownToken) || !strings.Contains(err.Error(), "it has 5 bytes, and server.limits.tokenBytes is 4") || source.calls.Load() > 0 {
+	if !errors.Is(err, identity.ErrUnknownToken) || !strings.Contains(err.Error(), "it has 5 bytes, and server.limits.tokenBytes is 4") || source.calls.Load() > 0 {
 		t.Errorf("got %v", err)
 	}
 	other := &fixed{other: true, remote: true}
-	_, _, err = NewChain(NewMetrics(nil), other, &fixed{err: policy.ErrUnknownToken}, other).Verify(t.Context(), ParseToken("token"))
-	if !errors.Is(err, policy.ErrUnknownToken) || source.calls.Load()+other.calls.Load() > 0 {
+	_, _, err = NewChain(NewMetrics(nil), other, &fixed{err: identity.ErrUnknownToken}, other).Verify(t.Context(), ParseToken("token"))
+	if !errors.Is(err, identity.ErrUnknownToken) || source.calls.Load()+other.calls.Load() > 0 {
 		t.Errorf("got %v, a source was asked that could not know", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // HTTPType is the Type of the identities that an HTTPSource verifies.
@@ -227,9 +228,9 @@ func (h *HTTPSource) Probe(ctx context.Context) error {
 }
 
 // Verify implements Source.
-func (h *HTTPSource) Verify(ctx context.Context, token *Token) (policy.Identity, error) {
+func (h *HTTPSource) Verify(ctx context.Context, token *Token) (identity.Identity, error) {
 	if !h.Applies(token) {
-		return policy.Identity{}, policy.ErrUnknownToken
+		return identity.Identity{}, identity.ErrUnknownToken
 	}
 	ctx, cancel := bounded(ctx, h.options.Timeout)
 	defer cancel()
@@ -237,10 +238,10 @@ func (h *HTTPSource) Verify(ctx context.Context, token *Token) (policy.Identity,
 	switch {
 	case err == nil:
 		return verified, nil
-	case errors.Is(err, policy.ErrUnknownToken):
-		return policy.Identity{}, err
+	case errors.Is(err, identity.ErrUnknownToken):
+		return identity.Identity{}, err
 	}
-	return policy.Identity{}, h.named(err)
+	return identity.Identity{}, h.named(err)
 }
 
 // exchange is the requests about one token.
@@ -251,7 +252,7 @@ type exchange struct {
 	answered bool
 }
 
-func (h *HTTPSource) verify(ctx context.Context, token *Token) (policy.Identity, error) {
+func (h *HTTPSource) verify(ctx context.Context, token *Token) (identity.Identity, error) {
 	var members [][]byte // of the claims, as JSON text
 	size := 0
 	asking := &exchange{HTTPSource: h, token: token}
@@ -259,20 +260,20 @@ func (h *HTTPSource) verify(ctx context.Context, token *Token) (policy.Identity,
 		request := &h.requests[i]
 		content, err := asking.read(ctx, request)
 		if err != nil {
-			return policy.Identity{}, err
+			return identity.Identity{}, err
 		}
 		if content == nil {
 			continue
 		}
 		if size += len(content); size > maxClaimsBytes {
-			return policy.Identity{}, refused("the answers have more than %d bytes together", maxClaimsBytes)
+			return identity.Identity{}, refused("the answers have more than %d bytes together", maxClaimsBytes)
 		}
 		if request.Claim == "" {
 			content = bytes.TrimSpace(content[1 : len(content)-1]) // without the braces
 		} else {
 			name, err := json.Marshal(request.Claim)
 			if err != nil {
-				return policy.Identity{}, errors.New("the claim has no JSON form")
+				return identity.Identity{}, errors.New("the claim has no JSON form")
 			}
 			content = slices.Concat(name, []byte(":"), content)
 		}
@@ -282,35 +283,31 @@ func (h *HTTPSource) verify(ctx context.Context, token *Token) (policy.Identity,
 	}
 	text, err := withoutToken(slices.Concat([]byte("{"), bytes.Join(members, []byte(",")), []byte("}")), token)
 	if err != nil {
-		return policy.Identity{}, refused("%w", err)
+		return identity.Identity{}, refused("%w", err)
 	}
 	verified, err := h.identityOf(text)
-	if err != nil && !errors.Is(err, policy.ErrUnknownToken) {
+	if err != nil && !errors.Is(err, identity.ErrUnknownToken) {
 		err = refused("%w", err) // each answer was one, so that what is odd is the token's
 	}
 	return verified, err
 }
 
-func (h *HTTPSource) identityOf(text []byte) (policy.Identity, error) {
-	claims, err := policy.DecodeObject(text)
-	if err != nil {
-		return policy.Identity{}, fmt.Errorf("put together: %w", invalidJSON(err))
-	}
+func (h *HTTPSource) identityOf(text []byte) (identity.Identity, error) {
 	parsed, err := policy.ParseObject(text)
 	if err != nil {
-		return policy.Identity{}, invalidJSON(err)
+		return identity.Identity{}, fmt.Errorf("put together: %w", invalidJSON(err))
 	}
 	defer parsed.Release()
-	verified := policy.Identity{Source: h.Name(), Type: HTTPType, Claims: claims}
+	verified := identity.Identity{Source: h.Name(), Type: HTTPType, Claims: identity.NewClaims(string(text))}
 	if verified.Subject, err = subjectAt(parsed.Root(), h.options.Subject); err != nil {
-		return policy.Identity{}, err
+		return identity.Identity{}, err
 	}
 	if h.options.Expires != "" {
 		if verified.Expires, err = expiryAt(parsed.Root(), h.options.Expires); err != nil {
-			return policy.Identity{}, err
+			return identity.Identity{}, err
 		}
 		if !verified.Expires.IsZero() && !h.options.Now().Before(verified.Expires) {
-			return policy.Identity{}, refused("it expired")
+			return identity.Identity{}, refused("it expired")
 		}
 	}
 	return verified, nil

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // IntrospectionType is the Type of the identities that an Introspection
@@ -154,24 +155,24 @@ func (i *Introspection) Ready() error { return nil }
 func (i *Introspection) Generation() uint64 { return 0 }
 
 // Verify implements Source.
-func (i *Introspection) Verify(ctx context.Context, token *Token) (policy.Identity, error) {
+func (i *Introspection) Verify(ctx context.Context, token *Token) (identity.Identity, error) {
 	if !i.Applies(token) {
-		return policy.Identity{}, policy.ErrUnknownToken
+		return identity.Identity{}, identity.ErrUnknownToken
 	}
 	said, err := i.ask(ctx, token)
 	if err != nil {
-		return policy.Identity{}, i.named(err)
+		return identity.Identity{}, i.named(err)
 	}
 	verified, err := i.identityOf(said, token)
 	switch {
 	case err == nil:
 		return verified, nil
 	case isEarly(err), isProvoked(err):
-		return policy.Identity{}, i.named(err)
-	case errors.Is(err, policy.ErrUnknownToken):
-		return policy.Identity{}, err
+		return identity.Identity{}, i.named(err)
+	case errors.Is(err, identity.ErrUnknownToken):
+		return identity.Identity{}, err
 	}
-	return policy.Identity{}, said.odd("%w", err)
+	return identity.Identity{}, said.odd("%w", err)
 }
 
 // named says whose fault it is.
@@ -261,33 +262,34 @@ func isActive(said *answer) (bool, error) {
 	return false, fmt.Errorf("active: must be true or false, not %s", kindAt(active))
 }
 
-func (i *Introspection) identityOf(said *answer, token *Token) (policy.Identity, error) {
+func (i *Introspection) identityOf(said *answer, token *Token) (identity.Identity, error) {
 	active, err := isActive(said)
 	if err != nil {
-		return policy.Identity{}, err
+		return identity.Identity{}, err
 	}
 	if !active {
-		return policy.Identity{}, policy.ErrUnknownToken
+		return identity.Identity{}, identity.ErrUnknownToken
 	}
 	text, err := withoutToken(said.body, token)
 	if err != nil {
-		return policy.Identity{}, err
+		return identity.Identity{}, err
 	}
-	claims, err := policy.DecodeObject(text)
+	parsed, err := policy.ParseObject(text)
 	if err != nil {
-		return policy.Identity{}, invalidJSON(err)
+		return identity.Identity{}, invalidJSON(err)
 	}
-	verified := policy.Identity{Source: i.Name(), Type: IntrospectionType, Claims: claims}
-	for _, check := range []func(*policy.Identity) error{i.checkKind, i.checkTimes, i.checkIssuer, i.checkAudiences, i.setSubject} {
-		if err := check(&verified); err != nil {
-			return policy.Identity{}, err
+	defer parsed.Release()
+	verified := identity.Identity{Source: i.Name(), Type: IntrospectionType, Claims: identity.NewClaims(string(text))}
+	for _, check := range []func(*identity.Identity, policy.Value) error{i.checkKind, i.checkTimes, i.checkIssuer, i.checkAudiences, i.setSubject} {
+		if err := check(&verified, parsed.Root()); err != nil {
+			return identity.Identity{}, err
 		}
 	}
 	return verified, nil
 }
 
-func (i *Introspection) checkKind(verified *policy.Identity) error {
-	kind, err := verified.Claims.String("token_type")
+func (i *Introspection) checkKind(_ *identity.Identity, claims policy.Value) error {
+	kind, err := claims.String("token_type")
 	switch {
 	case err != nil:
 		return err
@@ -295,26 +297,26 @@ func (i *Introspection) checkKind(verified *policy.Identity) error {
 		return refused("it is not a bearer token")
 	}
 	// Present is enough, whatever it is.
-	confirmation, err := verified.Claims.Object("cnf")
-	if err != nil || !confirmation.IsZero() {
+	confirmation, err := claims.Object("cnf")
+	if err != nil || !confirmation.Absent() {
 		return refused("it is bound to a key, of which a review has no proof")
 	}
 	return nil
 }
 
-func (i *Introspection) checkTimes(verified *policy.Identity) error {
+func (i *Introspection) checkTimes(verified *identity.Identity, claims policy.Value) error {
 	now := i.options.Now()
-	expires, err := instantAt(verified.Claims, "exp")
+	expires, err := instantAt(claims, "exp")
 	if err != nil {
 		return err
 	}
-	begins, err := instantAt(verified.Claims, "nbf")
+	begins, err := instantAt(claims, "nbf")
 	if err != nil {
 		return err
 	}
 	var issued time.Time
 	if i.options.Leeway.IssuedAt != nil {
-		if issued, err = instantAt(verified.Claims, "iat"); err != nil {
+		if issued, err = instantAt(claims, "iat"); err != nil {
 			return err
 		}
 	}
@@ -323,14 +325,14 @@ func (i *Introspection) checkTimes(verified *policy.Identity) error {
 	case !expires.IsZero() && i.options.Leeway.expired(expires, now):
 		return refused("it expired")
 	case now.Before(from):
-		return &policy.NotYetValidError{From: from}
+		return &identity.NotYetValidError{From: from}
 	}
 	verified.Expires = expires
 	return nil
 }
 
 // instantAt returns the zero time where there is none.
-func instantAt(claims policy.Object, key string) (time.Time, error) {
+func instantAt(claims policy.Value, key string) (time.Time, error) {
 	seconds, has, err := claims.Number(key)
 	if err != nil || !has {
 		return time.Time{}, err
@@ -342,8 +344,8 @@ func instantAt(claims policy.Object, key string) (time.Time, error) {
 	return instant, nil
 }
 
-func (i *Introspection) checkIssuer(verified *policy.Identity) error {
-	issuer, err := verified.Claims.String("iss")
+func (i *Introspection) checkIssuer(_ *identity.Identity, claims policy.Value) error {
+	issuer, err := claims.String("iss")
 	switch {
 	case i.options.Issuer == "":
 	case err != nil:
@@ -354,8 +356,8 @@ func (i *Introspection) checkIssuer(verified *policy.Identity) error {
 	return nil
 }
 
-func (i *Introspection) checkAudiences(verified *policy.Identity) error {
-	audiences, err := verified.Claims.StringOrStrings("aud")
+func (i *Introspection) checkAudiences(verified *identity.Identity, claims policy.Value) error {
+	audiences, err := claims.StringOrStrings("aud")
 	switch {
 	case err != nil:
 		return err
@@ -372,9 +374,9 @@ func (i *Introspection) checkAudiences(verified *policy.Identity) error {
 	return nil
 }
 
-func (i *Introspection) setSubject(verified *policy.Identity) error {
+func (i *Introspection) setSubject(verified *identity.Identity, claims policy.Value) error {
 	for _, key := range []string{"sub", "username"} {
-		subject, err := verified.Claims.String(key)
+		subject, err := claims.String(key)
 		switch {
 		case err != nil:
 			return err

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // JWTType is the Type of the identities that a JWT source verifies.
@@ -300,36 +300,36 @@ func (j *JWT) Waits(token *Token) bool {
 // Verify implements Source. The claims are looked at before the signature, since
 // that costs less; the reason for a refusal may therefore be what a forged token
 // says.
-func (j *JWT) Verify(ctx context.Context, token *Token) (policy.Identity, error) {
+func (j *JWT) Verify(ctx context.Context, token *Token) (identity.Identity, error) {
 	t := token.jwt()
 	if t == nil {
-		return policy.Identity{}, policy.ErrUnknownToken
+		return identity.Identity{}, identity.ErrUnknownToken
 	}
 	keys, ok := j.byIssuer[t.issuer]
 	if !ok {
-		return policy.Identity{}, policy.ErrUnknownToken
+		return identity.Identity{}, identity.ErrUnknownToken
 	}
 	if t.header != nil {
-		return policy.Identity{}, t.header
+		return identity.Identity{}, t.header
 	}
 	algorithm, ok := j.algorithms[t.algorithm]
 	if !ok {
-		return policy.Identity{}, refused("header: alg is not an accepted one")
+		return identity.Identity{}, refused("header: alg is not an accepted one")
 	}
 	now := j.now()
 	accepted, err := j.rules.accept(t, now)
 	if err != nil {
-		return policy.Identity{}, err
+		return identity.Identity{}, err
 	}
 	if err := j.checkSignature(ctx, keys, t, algorithm, accepted.issued); err != nil {
-		return policy.Identity{}, err
+		return identity.Identity{}, err
 	}
 	// After the signature: whoever forges a token is not told to come back.
 	switch {
 	case t.isOdd():
-		return policy.Identity{}, refused("it is signed, and its claims are odd: %w", t.odd)
+		return identity.Identity{}, refused("it is signed, and its claims are odd: %w", t.odd)
 	case now.Before(accepted.from):
-		return policy.Identity{}, fmt.Errorf("identity source %s: %w", j.name, &policy.NotYetValidError{From: accepted.from, Fixed: true})
+		return identity.Identity{}, fmt.Errorf("identity source %s: %w", j.name, &identity.NotYetValidError{From: accepted.from, Fixed: true})
 	}
 	accepted.identity.Source, accepted.identity.Type = j.name, JWTType
 	return accepted.identity, nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // claimRules say which claims (RFC 7519 §4.1) a token must have to be accepted.
@@ -25,7 +26,7 @@ type claimRules struct {
 
 // acceptedClaims are what the claims of a token say.
 type acceptedClaims struct {
-	identity policy.Identity
+	identity identity.Identity
 	// issued is "iat", from the instant from which on the token is valid; each is
 	// the zero time when the token does not say.
 	issued, from time.Time
@@ -108,11 +109,23 @@ func (t *unverifiedJWT) text(claim string) (value string, found bool, err error)
 		return t.subject, t.hasSubject, t.subjectFault
 	}
 	// One name for a string and a list of one would be a guess.
-	if values, err := t.claims.StringOrStrings(claim); err == nil && values == nil {
-		return "", false, nil
+	err = t.readClaims(func(claims policy.Value) error {
+		if found = !claims.Get(claim).IsNull(); found {
+			value, err = claims.String(claim)
+		}
+		return err
+	})
+	return value, found && err == nil, err
+}
+
+// readClaims reads claims that are not among the registered ones.
+func (t *unverifiedJWT) readClaims(read func(claims policy.Value) error) error {
+	document, err := policy.ParseObject([]byte(t.claims.Text()))
+	if err != nil {
+		return oddJSON(err) // it was parsed before
 	}
-	value, err = t.claims.String(claim)
-	return value, err == nil, err
+	defer document.Release()
+	return read(document.Root())
 }
 
 // instant returns the NumericDate (RFC 7519 §2), which is called name.
@@ -134,7 +147,10 @@ func (d numericDate) instant(name string) (at time.Time, found bool, err error) 
 func (r *claimRules) acceptAudiences(t *unverifiedJWT) ([]string, error) {
 	audiences, err := t.audiences, t.audiencesFault
 	if r.audience != defaultAudienceClaim {
-		audiences, err = t.claims.StringOrStrings(r.audience)
+		err = t.readClaims(func(claims policy.Value) error {
+			audiences, err = claims.StringOrStrings(r.audience)
+			return err
+		})
 	}
 	switch {
 	case err != nil:

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // unverifiedJWT is what a token says of itself: nothing here is true before its
@@ -28,8 +29,8 @@ type unverifiedJWT struct {
 	// nil when they are. What follows is not set then.
 	odd error
 	registered
-	// claims are all of them, which are decoded when a policy asks for one.
-	claims policy.Object
+	// claims are all of them.
+	claims identity.Claims
 }
 
 // registered are the claims that every token is judged by (RFC 7519 §4.1).
@@ -110,8 +111,8 @@ func (t *unverifiedJWT) parseClaims(text []byte) bool {
 	t.hasSubject = !root.Get("sub").IsNull()
 	t.audiences, t.audiencesFault = root.StringOrStrings("aud")
 	t.expires, t.from, t.when = dateAt(root, "exp"), dateAt(root, "nbf"), dateAt(root, "iat")
-	// A copy, since the text lies beside the signature, which shall not be kept.
-	t.claims = policy.LaterObject(bytes.Clone(text))
+	// A copy, since the text is beside the signature, which must not be kept.
+	t.claims = identity.NewClaims(string(text))
 	return true
 }
 
@@ -169,14 +170,14 @@ func isJWTMediaType(mediaType string) bool {
 // refused is a definite no with a reason.
 func refused(format string, args ...any) error { return &refusal{fmt.Errorf(format, args...)} }
 
-// refusal is policy.ErrUnknownToken with a reason in its place.
+// refusal is identity.ErrUnknownToken with a reason in its place.
 type refusal struct{ error }
 
 // Unwrap implements what errors.As looks for.
 func (r *refusal) Unwrap() error { return r.error }
 
 // Is implements what errors.Is looks for.
-func (r *refusal) Is(target error) bool { return target == policy.ErrUnknownToken }
+func (r *refusal) Is(target error) bool { return target == identity.ErrUnknownToken }
 
 // quoteShort is text of a token as it may be shown: not too long, and printable.
 func quoteShort(text string) string {

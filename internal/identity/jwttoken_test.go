@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // Whatever the bytes, parsing does not panic, nothing made up is verified, and
@@ -59,7 +59,7 @@ func FuzzJWTParse(f *testing.F) {
 		case source.Applies(token) != (parsed != nil && parsed.issuer == "https://corp.test"):
 			t.Error("applies to another issuer's token")
 		}
-		if parsed == nil && !errors.Is(err, policy.ErrUnknownToken) {
+		if parsed == nil && !errors.Is(err, identity.ErrUnknownToken) {
 			t.Errorf("got %v for what is no JWT", err)
 		}
 	})

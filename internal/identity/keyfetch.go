@@ -77,11 +77,12 @@ func (f *keyFetcher) discover(ctx context.Context) (keysURL string, err error) {
 	if err != nil {
 		return "", err
 	}
-	document, err := policy.DecodeObject(content)
+	document, err := policy.ParseObject(content)
 	if err != nil {
 		return "", errors.New("the answer is not a JSON object")
 	}
-	issuer, err := document.String("issuer")
+	defer document.Release()
+	issuer, err := document.Root().String("issuer")
 	switch {
 	case err != nil:
 		return "", err
@@ -91,7 +92,7 @@ func (f *keyFetcher) discover(ctx context.Context) (keysURL string, err error) {
 	default:
 		return "", fmt.Errorf("its issuer is not the configured %q", f.issuer)
 	}
-	keysURL, err = document.String("jwks_uri")
+	keysURL, err = document.Root().String("jwks_uri")
 	if err == nil {
 		err = checkKeyURL(keysURL)
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // fileKeys are the keys in a JWK set file.
@@ -66,9 +66,9 @@ func (k *fileKeys) ready() error {
 		return nil
 	}
 	if err := k.Err(); err != nil {
-		return fmt.Errorf("%w: %w", policy.ErrNotLoaded, err)
+		return fmt.Errorf("%w: %w", identity.ErrNotLoaded, err)
 	}
-	return fmt.Errorf("identity source %s: %w", k.notes.source, policy.ErrNotLoaded)
+	return fmt.Errorf("identity source %s: %w", k.notes.source, identity.ErrNotLoaded)
 }
 
 func (k *fileKeys) failure() error { return k.Err() }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 func jwksOf(t testing.TB, keys ...any) string {
@@ -35,7 +35,7 @@ func TestJWTFile(t *testing.T) {
 
 	// Nothing was read.
 	faulty(t, verify(t, source, a), "not loaded yet")
-	if err := source.Ready(); !errors.Is(err, policy.ErrNotLoaded) {
+	if err := source.Ready(); !errors.Is(err, identity.ErrNotLoaded) {
 		t.Errorf("ready without a file: %v", err)
 	}
 	for text, part := range map[string]string{

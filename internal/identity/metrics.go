@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // Metrics count what the sources do. Labels hold the configured names of
@@ -58,7 +58,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 func (m *Metrics) verified(source string, err error, took time.Duration) {
 	outcome := "accepted"
 	switch {
-	case errors.Is(err, policy.ErrUnknownToken), isEarly(err):
+	case errors.Is(err, identity.ErrUnknownToken), isEarly(err):
 		outcome = "rejected"
 	case err != nil:
 		outcome = "fault"

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 const (
@@ -284,7 +284,7 @@ func TestHostsThatFailOpenTheCircuit(t *testing.T) {
 	}
 }
 
-func isUnreachable(err error) bool { return errors.Is(err, policy.ErrUnreachable) }
+func isUnreachable(err error) bool { return errors.Is(err, identity.ErrUnreachable) }
 
 // opens asks until the circuit is open, and returns the last fault.
 func opens(t *testing.T, source RemoteSource) (last error) {
@@ -295,7 +295,7 @@ func opens(t *testing.T, source RemoteSource) (last error) {
 			t.Fatalf("open after %d faults: %v", i, cause)
 		}
 		_, last = b.Verify(t.Context(), ParseToken(goodToken))
-		if last == nil || errors.Is(last, policy.ErrUnknownToken) {
+		if last == nil || errors.Is(last, identity.ErrUnknownToken) {
 			t.Fatalf("got %v, want a fault", last)
 		}
 	}

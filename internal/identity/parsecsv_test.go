@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 func entryOf(token, username, uid string, groups ...string) Entry {
@@ -172,10 +172,10 @@ func TestTokenFileOfCSV(t *testing.T) {
 	verified, err := f.Verify(t.Context(), ParseToken("vdt_one"))
 	must(t, err)
 	want := claims(t, map[string]any{"username": "alice", "uid": "7", "groups": []any{"dev", "ops"}})
-	if verified.Source != "old" || verified.Type != "tokenFile" || verified.Subject != "alice" || !verified.Claims.Equal(want) {
+	if verified.Source != "old" || verified.Type != "tokenFile" || verified.Subject != "alice" || !sameClaims(t, verified.Claims, want) {
 		t.Errorf("verified %+v", verified)
 	}
-	if _, err := f.Verify(t.Context(), ParseToken("vdt_three")); err != policy.ErrUnknownToken { //nolint:errorlint // as it is
+	if _, err := f.Verify(t.Context(), ParseToken("vdt_three")); err != identity.ErrUnknownToken { //nolint:errorlint // as it is
 		t.Errorf("another token: %v", err)
 	}
 	warned := func(parts ...string) {

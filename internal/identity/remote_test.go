@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // Secrets that no error may hold.
@@ -53,7 +53,7 @@ func hidesSecrets(t *testing.T, err error) {
 func isFault(t *testing.T, err error, want string) {
 	t.Helper()
 	hidesSecrets(t, err)
-	if err == nil || errors.Is(err, policy.ErrUnknownToken) || !strings.Contains(err.Error(), want) {
+	if err == nil || errors.Is(err, identity.ErrUnknownToken) || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want a fault with %q", err, want)
 	}
 }
@@ -63,7 +63,7 @@ func isFault(t *testing.T, err error, want string) {
 func isRefused(t *testing.T, err error, want string) {
 	t.Helper()
 	hidesSecrets(t, err)
-	if !errors.Is(err, policy.ErrUnknownToken) || !strings.Contains(err.Error(), want) {
+	if !errors.Is(err, identity.ErrUnknownToken) || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want a refusal with %q", err, want)
 	}
 }

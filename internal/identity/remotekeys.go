@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 const (
@@ -55,7 +55,7 @@ func (k *remoteKeys) ready() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.ended.IsZero() {
-		return fmt.Errorf("identity source %s: keys of %s: %w", k.notes.source, k.notes.issuer, policy.ErrNotLoaded)
+		return fmt.Errorf("identity source %s: keys of %s: %w", k.notes.source, k.notes.issuer, identity.ErrNotLoaded)
 	}
 	return nil
 }

@@ -16,8 +16,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 const corp = "https://corp.test"
@@ -64,7 +64,7 @@ func verify(t *testing.T, source *JWT, token string) error {
 // faulty fails unless it cannot be told, now, what the token is.
 func faulty(t *testing.T, err error, part string) {
 	t.Helper()
-	if err == nil || errors.Is(err, policy.ErrUnknownToken) || !strings.Contains(err.Error(), part) {
+	if err == nil || errors.Is(err, identity.ErrUnknownToken) || !strings.Contains(err.Error(), part) {
 		t.Errorf("got %v, want a fault with %q in it", err, part)
 	}
 }
@@ -78,8 +78,8 @@ func accepted(t *testing.T, err error) {
 
 func definitely(t *testing.T, err error) {
 	t.Helper()
-	if !errors.Is(err, policy.ErrUnknownToken) {
-		t.Errorf("got %v, want %v", err, policy.ErrUnknownToken)
+	if !errors.Is(err, identity.ErrUnknownToken) {
+		t.Errorf("got %v, want %v", err, identity.ErrUnknownToken)
 	}
 }
 
@@ -249,7 +249,7 @@ func TestJWTStartsWhileTheIssuerIsDown(t *testing.T) {
 		issuer := newIssuerInMemory(corp, jwkOf("a", rsaA()))
 		issuer.answer(http.StatusServiceUnavailable)
 		source := issuer.newJWT(t, nil)
-		if err := source.Ready(); !errors.Is(err, policy.ErrNotLoaded) {
+		if err := source.Ready(); !errors.Is(err, identity.ErrNotLoaded) {
 			t.Errorf("ready before anything was asked: %v", err)
 		}
 		must(t, source.Load(t.Context()))
@@ -333,7 +333,7 @@ func TestJWTFloodOfUnknownKeys(t *testing.T) {
 					switch _, err := source.Verify(t.Context(), ParseToken(token)); {
 					case err == nil:
 						t.Error("accepted")
-					case errors.Is(err, policy.ErrUnknownToken):
+					case errors.Is(err, identity.ErrUnknownToken):
 						no.Add(1)
 					}
 				})

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // A token made an issuer be asked while it was down: it is asked again soon, not
@@ -26,7 +26,7 @@ func TestJWTRetriesWhatATokenBegan(t *testing.T) {
 		issuer.publish(jwkOf("b", rsaB()))
 		issuer.answer(http.StatusServiceUnavailable)
 		token := ParseToken(jwtOf(t, rsaB(), values{"alg": "RS256", "kid": "b"}, issuer.claims(time.Now(), nil)))
-		if _, err := source.Verify(t.Context(), token); err == nil || errors.Is(err, policy.ErrUnknownToken) {
+		if _, err := source.Verify(t.Context(), token); err == nil || errors.Is(err, identity.ErrUnknownToken) {
 			t.Errorf("got %v, want a fault", err)
 		}
 		issuer.answer(0)

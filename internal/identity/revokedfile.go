@@ -5,24 +5,24 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // maxRevokedBytes leaves room for some 100,000 entries.
 const maxRevokedBytes = 16 << 20
 
-// RevokedFile keeps what is revoked as a file says; policy.ParseRevoked says in
+// RevokedFile keeps what is revoked as a file says; identity.ParseRevoked says in
 // which form. A file that is bad never takes the place of a good one.
 type RevokedFile struct {
 	watchedFiles
 	path    string
-	set     func(*policy.Revoked)
+	set     func(*identity.Revoked)
 	entries int
 }
 
 // NewRevokedFile returns what reads the file at path, and calls set with what it
 // lists, each time that changes. Nothing is read before Load or Watch.
-func NewRevokedFile(path string, set func(*policy.Revoked)) *RevokedFile {
+func NewRevokedFile(path string, set func(*identity.Revoked)) *RevokedFile {
 	r := &RevokedFile{path: path, set: set}
 	r.watchedFiles = watchedFiles{
 		paths: []string{path}, kind: "revoked file", create: "create it (`subjects: []` revokes nothing)",
@@ -56,7 +56,7 @@ func (r *RevokedFile) Status() string {
 
 // take is called by watchedFiles.
 func (r *RevokedFile) take(contents [][]byte) (changed bool, err error) {
-	revoked, err := policy.ParseRevoked(r.path, contents[0])
+	revoked, err := identity.ParseRevoked(r.path, contents[0])
 	if err != nil {
 		return false, err
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 func TestRevokedFile(t *testing.T) {
@@ -17,7 +17,7 @@ func TestRevokedFile(t *testing.T) {
 	write(t, path, "subjects: [{subject: alice}]\n")
 	var mutex sync.Mutex
 	var lengths []int
-	file := NewRevokedFile(path, func(revoked *policy.Revoked) {
+	file := NewRevokedFile(path, func(revoked *identity.Revoked) {
 		mutex.Lock()
 		defer mutex.Unlock()
 		lengths = append(lengths, revoked.Len())
@@ -61,7 +61,7 @@ func TestRevokedFile(t *testing.T) {
 }
 
 func TestRevokedFileThatIsNotThere(t *testing.T) {
-	file := NewRevokedFile(filepath.Join(t.TempDir(), "absent.yaml"), func(*policy.Revoked) { t.Error("something was revoked") })
+	file := NewRevokedFile(filepath.Join(t.TempDir(), "absent.yaml"), func(*identity.Revoked) { t.Error("something was revoked") })
 	if err := file.Load(); err == nil || !strings.Contains(err.Error(), "create it") {
 		t.Errorf("error %v", err)
 	}

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // SecretsType is the Type of the identities that Secrets verify.
@@ -130,10 +130,10 @@ func (s *Secrets) Remote() bool { return false }
 
 // Verify implements Source. What it returns is shared: callers must not change
 // the claims or the audiences.
-func (s *Secrets) Verify(_ context.Context, token *Token) (policy.Identity, error) {
+func (s *Secrets) Verify(_ context.Context, token *Token) (identity.Identity, error) {
 	// Before all Secrets are known none of them is known to be the only one.
 	if err := s.Ready(); err != nil {
-		return policy.Identity{}, err
+		return identity.Identity{}, err
 	}
 	key := s.keys.of(token.SHA256())
 	s.mu.RLock()
@@ -144,16 +144,16 @@ func (s *Secrets) Verify(_ context.Context, token *Token) (policy.Identity, erro
 	case held != nil:
 		return whileValid(held.identity, s.Now())
 	case holders > 0:
-		return policy.Identity{}, fmt.Errorf("%w: %d Secrets have its digest", policy.ErrUnknownToken, holders)
+		return identity.Identity{}, fmt.Errorf("%w: %d Secrets have its digest", identity.ErrUnknownToken, holders)
 	}
-	return policy.Identity{}, policy.ErrUnknownToken
+	return identity.Identity{}, identity.ErrUnknownToken
 }
 
 // Ready implements Source: it returns nil once every Secret was received. It
 // stays nil when contact with the API server is lost; Status tells that.
 func (s *Secrets) Ready() error {
 	if err := s.watcher.Ready(); err != nil {
-		return fmt.Errorf("identity source %s: %w: %w", s.name, policy.ErrNotLoaded, err)
+		return fmt.Errorf("identity source %s: %w: %w", s.name, identity.ErrNotLoaded, err)
 	}
 	return nil
 }
@@ -185,7 +185,7 @@ type heldSecret struct {
 	refusal *secretRefusal
 	// What its token proves, and where that is found.
 	key      digestKey
-	identity policy.Identity
+	identity identity.Identity
 }
 
 // refusal is why a Secret is refused.
@@ -307,7 +307,7 @@ func sameToken(a, b *heldSecret) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.identity.Claims.Equal(b.identity.Claims) && slices.Equal(a.identity.Audiences, b.identity.Audiences) &&
+	return a.identity.Claims.Text() == b.identity.Claims.Text() && slices.Equal(a.identity.Audiences, b.identity.Audiences) &&
 		a.identity.Expires.Equal(b.identity.Expires)
 }
 

@@ -13,8 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // cluster is a SecretWatcher that a test plays.
@@ -59,7 +59,7 @@ func (s *secretsUnderTest) put(name, token, username string, more ...string) {
 func (s *secretsUnderTest) user(token string) string {
 	s.t.Helper()
 	verified, err := s.Verify(s.t.Context(), ParseToken(token))
-	if err != nil && !errors.Is(err, policy.ErrUnknownToken) {
+	if err != nil && !errors.Is(err, identity.ErrUnknownToken) {
 		s.t.Errorf("verifying %s: %v", token, err)
 	}
 	return verified.Subject
@@ -88,16 +88,16 @@ func TestSecretsVerify(t *testing.T) {
 	want := claims(t, map[string]any{
 		"username": "alice", "uid": "7", "groups": []any{"team-a", "team-b"}, "extra": map[string]any{"x": []any{"y"}},
 	})
-	if verified.Source != "team" || verified.Type != "secrets" || verified.Subject != "alice" || !verified.Claims.Equal(want) ||
+	if verified.Source != "team" || verified.Type != "secrets" || verified.Subject != "alice" || !sameClaims(t, verified.Claims, want) ||
 		!slices.Equal(verified.Audiences, []string{"api"}) || !verified.Expires.Equal(noon.Add(time.Hour)) {
 		t.Errorf("verified %+v", verified)
 	}
 	for _, token := range []string{"vdt_other", "", NewEntry("vdt_alice", "a").SHA256} {
-		if _, err := s.Verify(t.Context(), ParseToken(token)); err != policy.ErrUnknownToken { //nolint:errorlint // as it is
+		if _, err := s.Verify(t.Context(), ParseToken(token)); err != identity.ErrUnknownToken { //nolint:errorlint // as it is
 			t.Errorf("%q: %v", token, err)
 		}
 	}
-	if _, err := s.Verify(t.Context(), ParseToken("vdt_expired")); !errors.Is(err, policy.ErrUnknownToken) || !strings.Contains(err.Error(), "expired at 2030-06-01T12:00:00Z") {
+	if _, err := s.Verify(t.Context(), ParseToken("vdt_expired")); !errors.Is(err, identity.ErrUnknownToken) || !strings.Contains(err.Error(), "expired at 2030-06-01T12:00:00Z") {
 		t.Errorf("an expired token: %v", err)
 	}
 	if s.Name() != "team" || s.Remote() || !s.Applies(ParseToken("x.y.z")) {
@@ -109,11 +109,11 @@ func TestSecretsBeforeAllAreKnown(t *testing.T) {
 	s := newSecrets(t, SecretsOptions{})
 	s.cluster.missing = errors.New("waiting for the API server")
 	s.put("a", "vdt_alice", "alice")
-	if err := s.Ready(); !errors.Is(err, policy.ErrNotLoaded) || !strings.Contains(err.Error(), "team") || !strings.Contains(err.Error(), "waiting for the API server") {
+	if err := s.Ready(); !errors.Is(err, identity.ErrNotLoaded) || !strings.Contains(err.Error(), "team") || !strings.Contains(err.Error(), "waiting for the API server") {
 		t.Errorf("Ready returns %v", err)
 	}
 	for _, token := range []string{"vdt_alice", "vdt_bob"} {
-		if _, err := s.Verify(t.Context(), ParseToken(token)); err == nil || errors.Is(err, policy.ErrUnknownToken) {
+		if _, err := s.Verify(t.Context(), ParseToken(token)); err == nil || errors.Is(err, identity.ErrUnknownToken) {
 			t.Errorf("%s: %v, want a fault", token, err)
 		}
 	}

@@ -3,7 +3,7 @@ package identity
 import (
 	"context"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // Source verifies tokens of one kind. Its methods may be called from several
@@ -15,17 +15,17 @@ type Source interface {
 	// source could vouch for it. It verifies nothing and asks nobody.
 	Applies(token *Token) bool
 	// Verify returns what token proves, an error that is
-	// policy.ErrUnknownToken when it proves nothing (a definite no), and any
+	// identity.ErrUnknownToken when it proves nothing (a definite no), and any
 	// other error when that cannot be told now. No error holds the token, or
 	// anything that was sent or received in the course of verifying it.
 	//
 	// Source, Type, Subject, Claims, Audiences and Expires of what it returns
 	// are the source's to set; whoever asks sees to the other fields.
-	Verify(ctx context.Context, token *Token) (policy.Identity, error)
+	Verify(ctx context.Context, token *Token) (identity.Identity, error)
 	// Remote reports whether Verify may wait for another host.
 	Remote() bool
 	// Ready returns nil when the source can verify, else what is missing: an
-	// error that is policy.ErrNotLoaded. A host that is down is no reason:
+	// error that is identity.ErrNotLoaded. A host that is down is no reason:
 	// Verify returns a fault then.
 	Ready() error
 	// Generation grows whenever Verify may answer differently than before. An

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // TokenFileType is the Type of the identities that a TokenFile verifies.
@@ -68,7 +68,7 @@ var _ Source = (*TokenFile)(nil)
 type tokenTable struct {
 	generation uint64
 	warnings   []string
-	identities map[digestKey]policy.Identity
+	identities map[digestKey]identity.Identity
 }
 
 // TokenFileOption is something a TokenFile can do without.
@@ -111,14 +111,14 @@ func (f *TokenFile) Remote() bool { return false }
 
 // Verify implements Source. What it returns is shared: callers must not change
 // the claims or the audiences.
-func (f *TokenFile) Verify(_ context.Context, token *Token) (policy.Identity, error) {
+func (f *TokenFile) Verify(_ context.Context, token *Token) (identity.Identity, error) {
 	table := f.table.Load()
 	if table == nil {
-		return policy.Identity{}, f.notLoaded()
+		return identity.Identity{}, f.notLoaded()
 	}
 	verified, ok := table.identities[f.keys.of(token.SHA256())]
 	if !ok {
-		return policy.Identity{}, policy.ErrUnknownToken
+		return identity.Identity{}, identity.ErrUnknownToken
 	}
 	return whileValid(verified, f.now())
 }
@@ -135,9 +135,9 @@ func (f *TokenFile) Ready() error {
 // notLoaded says why there is no table. It never returns nil.
 func (f *TokenFile) notLoaded() error {
 	if err := f.Err(); err != nil {
-		return fmt.Errorf("%w: %w", policy.ErrNotLoaded, err)
+		return fmt.Errorf("%w: %w", identity.ErrNotLoaded, err)
 	}
-	return fmt.Errorf("identity source %s: %w", f.name, policy.ErrNotLoaded)
+	return fmt.Errorf("identity source %s: %w", f.name, identity.ErrNotLoaded)
 }
 
 // Generation implements Source. It is 0 before the file was first read.
@@ -201,7 +201,7 @@ func (f *TokenFile) take(contents [][]byte) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	next := &tokenTable{generation: 1, warnings: warnings, identities: make(map[digestKey]policy.Identity, len(entries))}
+	next := &tokenTable{generation: 1, warnings: warnings, identities: make(map[digestKey]identity.Identity, len(entries))}
 	if current != nil {
 		next.generation = current.generation + 1
 	}

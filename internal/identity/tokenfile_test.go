@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,7 +17,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/internal/source/filewatch"
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // patience is how long a test waits for what must come.
@@ -60,7 +61,7 @@ func TestTokenFileVerify(t *testing.T) {
 	if got := f.Len(); got != 6 {
 		t.Errorf("%d tokens, want 6", got)
 	}
-	known := map[string]policy.Identity{
+	known := map[string]identity.Identity{
 		"full": {
 			Source: "local", Type: "tokenFile", Subject: "alice",
 			Claims: claims(t, map[string]any{
@@ -76,10 +77,10 @@ func TestTokenFileVerify(t *testing.T) {
 		t.Run("known: "+token, func(t *testing.T) {
 			got, err := f.Verify(t.Context(), ParseToken(token))
 			must(t, err)
-			if !got.Claims.Equal(want.Claims) {
+			if !sameClaims(t, got.Claims, want.Claims) {
 				t.Errorf("got other claims: %+v", got)
 			}
-			got.Claims, want.Claims = policy.Object{}, policy.Object{}
+			got.Claims, want.Claims = identity.Claims{}, identity.Claims{}
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v\nwant %+v", got, want)
 			}
@@ -97,10 +98,10 @@ func TestTokenFileVerify(t *testing.T) {
 	for name, token := range unknown {
 		t.Run("unknown: "+name, func(t *testing.T) {
 			got, err := f.Verify(t.Context(), ParseToken(token))
-			if !errors.Is(err, policy.ErrUnknownToken) {
-				t.Errorf("got %+v, %v, want %v", got, err, policy.ErrUnknownToken)
+			if !errors.Is(err, identity.ErrUnknownToken) {
+				t.Errorf("got %+v, %v, want %v", got, err, identity.ErrUnknownToken)
 			}
-			if !reflect.DeepEqual(got, policy.Identity{}) {
+			if !reflect.DeepEqual(got, identity.Identity{}) {
 				t.Errorf("an identity beside the error: %+v", got)
 			}
 		})
@@ -123,7 +124,7 @@ func TestTokenFileBeforeLoading(t *testing.T) {
 	if err := f.Ready(); err == nil || !strings.Contains(err.Error(), "local") {
 		t.Errorf("Ready returns %v, want what is missing", err)
 	}
-	if _, err := f.Verify(t.Context(), ParseToken("token")); err == nil || errors.Is(err, policy.ErrUnknownToken) {
+	if _, err := f.Verify(t.Context(), ParseToken("token")); err == nil || errors.Is(err, identity.ErrUnknownToken) {
 		t.Errorf("Verify returns %v, want a fault: nothing is known of the token", err)
 	}
 	if f.Generation() != 0 || f.Len() != 0 {
@@ -203,7 +204,7 @@ func TestTokenFileKeepsTheLastGoodOne(t *testing.T) {
 		if _, err := f.Verify(t.Context(), ParseToken(step.known)); err != nil {
 			t.Errorf("%s: %s: %v", step.name, step.known, err)
 		}
-		if _, err := f.Verify(t.Context(), ParseToken(step.unknown)); !errors.Is(err, policy.ErrUnknownToken) {
+		if _, err := f.Verify(t.Context(), ParseToken(step.unknown)); !errors.Is(err, identity.ErrUnknownToken) {
 			t.Errorf("%s: %s: %v", step.name, step.unknown, err)
 		}
 	}
@@ -463,9 +464,26 @@ func write(t *testing.T, path, text string) {
 	must(t, os.WriteFile(path, []byte(text), 0o600))
 }
 
-func claims(t *testing.T, values map[string]any) policy.Object {
+func claims(t *testing.T, values map[string]any) identity.Claims {
 	t.Helper()
-	object, err := policy.ObjectOf(values)
+	made, err := identity.ClaimsOf(values)
 	must(t, err)
-	return object
+	return made
+}
+
+// sortedJSON is the JSON text with the names of each object in order.
+func sortedJSON(t *testing.T, text string) string {
+	t.Helper()
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	var value any
+	must(t, decoder.Decode(&value))
+	sorted, err := json.Marshal(value)
+	must(t, err)
+	return string(sorted)
+}
+
+func sameClaims(t *testing.T, a, b identity.Claims) bool {
+	t.Helper()
+	return !a.IsZero() && !b.IsZero() && sortedJSON(t, a.Text()) == sortedJSON(t, b.Text())
 }

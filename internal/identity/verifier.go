@@ -18,6 +18,7 @@ import (
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // VerifierOptions bound what a Verifier keeps and does at once.
@@ -60,7 +61,7 @@ type tokenKey [sha256.Size]byte
 // what it is. That a source before it would know the token by now changes
 // nothing until then.
 type acceptance struct {
-	identity   policy.Identity
+	identity   identity.Identity
 	source     Source
 	generation uint64
 	hits       prometheus.Counter
@@ -102,9 +103,13 @@ func NewVerifier(chain *Chain, options VerifierOptions) *Verifier {
 }
 
 // sizeOf is about how many bytes an identity refers to, with itself.
-func sizeOf(i *policy.Identity) int {
+func sizeOf(i *identity.Identity) int {
 	const itself, header = 288, 16
-	size := itself + cache.SizeOf(len(i.Subject)) + i.Claims.Size()
+	claimsSize := 0
+	if !i.Claims.IsZero() {
+		claimsSize = policy.DecodedSize(i.Claims.Text())
+	}
+	size := itself + cache.SizeOf(len(i.Subject)) + claimsSize
 	for _, audience := range i.Audiences {
 		size += header + cache.SizeOf(len(audience))
 	}
@@ -112,7 +117,7 @@ func sizeOf(i *policy.Identity) int {
 }
 
 // Ready returns nil when every source is ready, else what is missing: an error
-// that is policy.ErrNotLoaded.
+// that is identity.ErrNotLoaded.
 func (v *Verifier) Ready() error { return v.chain.Ready() }
 
 // Generation grows whenever Verify may answer differently than before, other
@@ -131,11 +136,11 @@ func (v *Verifier) CacheStats() map[cache.Name]func() cache.Stats {
 	return stats
 }
 
-// Verify returns what the token proves. The error is policy.ErrUnknownToken
-// when no source knows it, a definite no, and a *policy.NotYetValidError when one
+// Verify returns what the token proves. The error is identity.ErrUnknownToken
+// when no source knows it, a definite no, and a *identity.NotYetValidError when one
 // will; any other is a fault that may pass.
 // What is returned is shared, and must not be changed.
-func (v *Verifier) Verify(ctx context.Context, text string) (policy.Identity, error) {
+func (v *Verifier) Verify(ctx context.Context, text string) (identity.Identity, error) {
 	token := ParseToken(text)
 	digest := token.SHA256()
 	key := v.keyOf(digest)
@@ -143,7 +148,7 @@ func (v *Verifier) Verify(ctx context.Context, text string) (policy.Identity, er
 		return kept, nil
 	}
 	if err := v.refused(key); err != nil {
-		return policy.Identity{}, err
+		return identity.Identity{}, err
 	}
 	// Not the caller's context: whoever waits for the same token must not fail
 	// because the first of them has gone.
@@ -152,9 +157,9 @@ func (v *Verifier) Verify(ctx context.Context, text string) (policy.Identity, er
 		// What is over in microseconds needs no goroutine of its own.
 		verified, err, _ := v.flights.Do(string(key[:]), func() (any, error) { return v.verify(detached, token, digest, key) })
 		if err != nil {
-			return policy.Identity{}, err
+			return identity.Identity{}, err
 		}
-		return verified.(policy.Identity), nil
+		return verified.(identity.Identity), nil
 	}
 	done := v.flights.DoChan(string(key[:]), func() (any, error) {
 		ctx, cancel := context.WithTimeout(detached, v.Timeout)
@@ -164,15 +169,15 @@ func (v *Verifier) Verify(ctx context.Context, text string) (policy.Identity, er
 	select {
 	case result := <-done:
 		if result.Err != nil {
-			return policy.Identity{}, result.Err
+			return identity.Identity{}, result.Err
 		}
-		return result.Val.(policy.Identity), nil
+		return result.Val.(identity.Identity), nil
 	case <-ctx.Done():
-		return policy.Identity{}, fmt.Errorf("verifying a token: %w", context.Cause(ctx))
+		return identity.Identity{}, fmt.Errorf("verifying a token: %w", context.Cause(ctx))
 	}
 }
 
-func (v *Verifier) known(key tokenKey) (policy.Identity, bool) {
+func (v *Verifier) known(key tokenKey) (identity.Identity, bool) {
 	kept, ok := v.accepted.Get(key)
 	ok = ok && kept.generation == kept.source.Generation() && v.Now().Before(kept.identity.VerifiedUntil)
 	v.accepted.Count(ok)
@@ -193,16 +198,16 @@ func (v *Verifier) refused(key tokenKey) error {
 }
 
 // verify asks the sources, and keeps what is certain.
-func (v *Verifier) verify(ctx context.Context, token *Token, digest [sha256.Size]byte, key tokenKey) (verified policy.Identity, err error) {
+func (v *Verifier) verify(ctx context.Context, token *Token, digest [sha256.Size]byte, key tokenKey) (verified identity.Identity, err error) {
 	// It may run in a goroutine of its own, where a panic would end the program.
 	defer func() {
 		if cause := recover(); cause != nil {
-			verified, err = policy.Identity{}, errors.New("an identity source panicked")
+			verified, err = identity.Identity{}, errors.New("an identity source panicked")
 		}
 	}()
 	if v.verifying.Add(1) > int64(v.MaxVerifications) {
 		v.verifying.Add(-1)
-		return policy.Identity{}, ErrBusy
+		return identity.Identity{}, ErrBusy
 	}
 	defer v.verifying.Add(-1)
 
@@ -214,7 +219,7 @@ func (v *Verifier) verify(ctx context.Context, token *Token, digest [sha256.Size
 		if until := v.rejectedUntil(err, began); until.After(began) {
 			v.rejected.Set(key, rejection{err: err, generation: sumOf(generations), until: until})
 		}
-		return policy.Identity{}, err
+		return identity.Identity{}, err
 	}
 	verified.TokenSHA256 = digest
 	if verified.VerifiedUntil = began.Add(v.TTL); !verified.Expires.IsZero() && verified.Expires.Before(verified.VerifiedUntil) {
@@ -231,11 +236,11 @@ func (v *Verifier) verify(ctx context.Context, token *Token, digest [sha256.Size
 // past for a fault.
 func (v *Verifier) rejectedUntil(err error, began time.Time) time.Time {
 	briefly := began.Add(v.RejectedTTL)
-	early, ok := errors.AsType[*policy.NotYetValidError](err)
+	early, ok := errors.AsType[*identity.NotYetValidError](err)
 	switch {
 	case ok && (early.Fixed || early.From.Before(briefly)):
 		return early.From
-	case ok, errors.Is(err, policy.ErrUnknownToken):
+	case ok, errors.Is(err, identity.ErrUnknownToken):
 		return briefly
 	}
 	return time.Time{}

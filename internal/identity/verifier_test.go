@@ -12,14 +12,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // told is a Source that answers what it is told, and counts.
 type told struct {
 	mu       sync.Mutex
-	answer   func(ctx context.Context, token string) (policy.Identity, error)
+	answer   func(ctx context.Context, token string) (identity.Identity, error)
 	calls    atomic.Int32
 	gen      atomic.Uint64
 	notReady error
@@ -30,7 +30,7 @@ func (s *told) Applies(*Token) bool { return true }
 func (s *told) Remote() bool        { return true }
 func (s *told) Ready() error        { return s.notReady }
 func (s *told) Generation() uint64  { return s.gen.Load() }
-func (s *told) Verify(ctx context.Context, token *Token) (policy.Identity, error) {
+func (s *told) Verify(ctx context.Context, token *Token) (identity.Identity, error) {
 	s.calls.Add(1)
 	s.mu.Lock()
 	answer := s.answer
@@ -38,18 +38,18 @@ func (s *told) Verify(ctx context.Context, token *Token) (policy.Identity, error
 	return answer(ctx, token.Reveal())
 }
 
-func (s *told) says(answer func(ctx context.Context, token string) (policy.Identity, error)) {
+func (s *told) says(answer func(ctx context.Context, token string) (identity.Identity, error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = answer
 }
 
-func accepts(context.Context, string) (policy.Identity, error) {
-	return policy.Identity{Source: "told", Subject: "alice"}, nil
+func accepts(context.Context, string) (identity.Identity, error) {
+	return identity.Identity{Source: "told", Subject: "alice"}, nil
 }
 
-func refuses(context.Context, string) (policy.Identity, error) {
-	return policy.Identity{}, fmt.Errorf("%w: expired", policy.ErrUnknownToken)
+func refuses(context.Context, string) (identity.Identity, error) {
+	return identity.Identity{}, fmt.Errorf("%w: expired", identity.ErrUnknownToken)
 }
 
 func newVerifier(source Source, change func(*VerifierOptions)) *Verifier {
@@ -91,8 +91,8 @@ func TestVerifierKeepsWhatIsAccepted(t *testing.T) {
 				if test.expires != 0 {
 					expires = time.Now().Add(test.expires)
 				}
-				source.says(func(context.Context, string) (policy.Identity, error) {
-					return policy.Identity{Subject: "alice", Expires: expires}, nil
+				source.says(func(context.Context, string) (identity.Identity, error) {
+					return identity.Identity{Subject: "alice", Expires: expires}, nil
 				})
 				v := newVerifier(source, nil)
 				began := time.Now()
@@ -124,7 +124,7 @@ func TestVerifierKeepsNothingWithoutALifetime(t *testing.T) {
 		t.Error("a verified token was kept")
 	}
 	source.says(refuses)
-	if source.asked(t, v, "token", policy.ErrUnknownToken)+source.asked(t, v, "token", policy.ErrUnknownToken) != 2 {
+	if source.asked(t, v, "token", identity.ErrUnknownToken)+source.asked(t, v, "token", identity.ErrUnknownToken) != 2 {
 		t.Error("a rejected token was kept")
 	}
 	if len(v.CacheStats()) != 0 {
@@ -151,7 +151,7 @@ func TestVerifierFollowsGenerations(t *testing.T) {
 	}
 
 	knows.says(refuses)
-	no := policy.ErrUnknownToken
+	no := identity.ErrUnknownToken
 	if other.asked(t, v, "bad", no) != 1 || other.asked(t, v, "bad", no) != 0 {
 		t.Error("what is rejected is not kept")
 	}
@@ -164,25 +164,25 @@ func TestVerifierFollowsGenerations(t *testing.T) {
 	if v.Generation() != 4 {
 		t.Errorf("generation %d", v.Generation())
 	}
-	other.notReady = policy.ErrNotLoaded
-	if !errors.Is(v.Ready(), policy.ErrNotLoaded) {
+	other.notReady = identity.ErrNotLoaded
+	if !errors.Is(v.Ready(), identity.ErrNotLoaded) {
 		t.Error("it is ready before its sources are")
 	}
 }
 
 // TestVerifierTakesTheGenerationFromBefore changes the source while it answers.
 func TestVerifierTakesTheGenerationFromBefore(t *testing.T) {
-	for name, answer := range map[string]func(context.Context, string) (policy.Identity, error){"accepted": accepts, "rejected": refuses} {
+	for name, answer := range map[string]func(context.Context, string) (identity.Identity, error){"accepted": accepts, "rejected": refuses} {
 		t.Run(name, func(t *testing.T) {
 			source := &told{}
-			source.says(func(ctx context.Context, token string) (policy.Identity, error) {
+			source.says(func(ctx context.Context, token string) (identity.Identity, error) {
 				defer source.gen.Add(1)
 				return answer(ctx, token)
 			})
 			v := newVerifier(source, nil)
 			_, want := answer(t.Context(), "")
-			if errors.Is(want, policy.ErrUnknownToken) {
-				want = policy.ErrUnknownToken
+			if errors.Is(want, identity.ErrUnknownToken) {
+				want = identity.ErrUnknownToken
 			}
 			if source.asked(t, v, "token", want)+source.asked(t, v, "token", want) != 2 {
 				t.Error("what was said before a change holds after it")
@@ -196,7 +196,7 @@ func TestVerifierKeepsRejectionsBriefly(t *testing.T) {
 		source := &told{}
 		source.says(refuses)
 		v := newVerifier(source, nil)
-		no := policy.ErrUnknownToken
+		no := identity.ErrUnknownToken
 		asked := source.asked(t, v, "token", no)
 		time.Sleep(10*time.Second - 1)
 		asked += source.asked(t, v, "token", no)
@@ -218,7 +218,9 @@ func TestVerifierKeepsNoFaults(t *testing.T) {
 	source := &told{}
 	away := errors.New("the host is away")
 	v := newVerifier(source, nil)
-	source.says(func(context.Context, string) (policy.Identity, error) { return policy.Identity{Subject: "alice"}, away })
+	source.says(func(context.Context, string) (identity.Identity, error) {
+		return identity.Identity{Subject: "alice"}, away
+	})
 	for range 3 {
 		if source.asked(t, v, "token", away) != 1 {
 			t.Error("a fault was kept")
@@ -236,9 +238,9 @@ func TestVerifierKeepsNoFaults(t *testing.T) {
 func TestVerifierVerifiesOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &told{}
-		source.says(func(ctx context.Context, token string) (policy.Identity, error) {
+		source.says(func(ctx context.Context, token string) (identity.Identity, error) {
 			time.Sleep(time.Second)
-			return policy.Identity{Subject: "of " + token}, ctx.Err()
+			return identity.Identity{Subject: "of " + token}, ctx.Err()
 		})
 		v := newVerifier(source, nil)
 		var reviews sync.WaitGroup
@@ -260,12 +262,12 @@ func TestVerifierVerifiesOnce(t *testing.T) {
 func TestVerifierOutlivesItsFirstCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &told{}
-		source.says(func(ctx context.Context, _ string) (policy.Identity, error) {
+		source.says(func(ctx context.Context, _ string) (identity.Identity, error) {
 			select {
 			case <-time.After(time.Second):
-				return policy.Identity{Subject: "alice"}, nil
+				return identity.Identity{Subject: "alice"}, nil
 			case <-ctx.Done():
-				return policy.Identity{}, ctx.Err()
+				return identity.Identity{}, ctx.Err()
 			}
 		})
 		v := newVerifier(source, nil)
@@ -273,7 +275,7 @@ func TestVerifierOutlivesItsFirstCaller(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		var reviews sync.WaitGroup
 		reviews.Go(func() {
-			if _, err := v.Verify(ctx, "token"); !errors.Is(err, gone) || errors.Is(err, policy.ErrUnknownToken) {
+			if _, err := v.Verify(ctx, "token"); !errors.Is(err, gone) || errors.Is(err, identity.ErrUnknownToken) {
 				t.Errorf("the first caller got %v", err)
 			}
 			if took := time.Since(bubbleBegan); took != time.Second/2 {
@@ -308,9 +310,9 @@ func TestVerifierOutlivesItsFirstCaller(t *testing.T) {
 func TestVerifierLimitsTheTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &told{}
-		source.says(func(ctx context.Context, _ string) (policy.Identity, error) {
+		source.says(func(ctx context.Context, _ string) (identity.Identity, error) {
 			<-ctx.Done()
-			return policy.Identity{}, ctx.Err()
+			return identity.Identity{}, ctx.Err()
 		})
 		v := newVerifier(source, nil)
 		_, err := v.Verify(t.Context(), "token")
@@ -324,9 +326,9 @@ func TestVerifierIsBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		source := &told{}
-		source.says(func(context.Context, string) (policy.Identity, error) {
+		source.says(func(context.Context, string) (identity.Identity, error) {
 			<-release
-			return policy.Identity{Subject: "alice"}, nil
+			return identity.Identity{Subject: "alice"}, nil
 		})
 		v := newVerifier(source, nil)
 		var reviews sync.WaitGroup
@@ -339,7 +341,7 @@ func TestVerifierIsBusy(t *testing.T) {
 		}
 		synctest.Wait()
 		for i := range 10 {
-			if _, err := v.Verify(t.Context(), fmt.Sprint("more", i)); !errors.Is(err, ErrBusy) || errors.Is(err, policy.ErrUnknownToken) {
+			if _, err := v.Verify(t.Context(), fmt.Sprint("more", i)); !errors.Is(err, ErrBusy) || errors.Is(err, identity.ErrUnknownToken) {
 				t.Errorf("got %v, want %v", err, ErrBusy)
 			}
 		}
@@ -365,7 +367,7 @@ func TestVerifierIsBusy(t *testing.T) {
 // send tokens that nobody knows.
 func TestVerifierKeepsAcceptedTokensInAFlood(t *testing.T) {
 	source := &told{}
-	source.says(func(ctx context.Context, token string) (policy.Identity, error) {
+	source.says(func(ctx context.Context, token string) (identity.Identity, error) {
 		if strings.HasPrefix(token, "good") {
 			return accepts(ctx, token)
 		}
@@ -377,7 +379,7 @@ func TestVerifierKeepsAcceptedTokensInAFlood(t *testing.T) {
 		_ = source.asked(t, v, fmt.Sprint("good", i), nil)
 	}
 	for i := range bad {
-		if _, err := v.Verify(t.Context(), fmt.Sprint("bad", i)); !errors.Is(err, policy.ErrUnknownToken) {
+		if _, err := v.Verify(t.Context(), fmt.Sprint("bad", i)); !errors.Is(err, identity.ErrUnknownToken) {
 			t.Fatal(err)
 		}
 	}
@@ -403,7 +405,7 @@ func TestVerifierKeepsAcceptedTokensInAFlood(t *testing.T) {
 
 func TestVerifierTakesAPanicForAFault(t *testing.T) {
 	source := &told{}
-	source.says(func(_ context.Context, token string) (policy.Identity, error) { panic(token) })
+	source.says(func(_ context.Context, token string) (identity.Identity, error) { panic(token) })
 	v := newVerifier(source, nil)
 	for range 2 {
 		_, err := v.Verify(t.Context(), secretToken)
@@ -421,14 +423,14 @@ func TestVerifierTakesAPanicForAFault(t *testing.T) {
 func TestVerifierConcurrently(t *testing.T) {
 	noGoroutinesLeft(t)
 	source := &told{}
-	source.says(func(_ context.Context, token string) (policy.Identity, error) {
+	source.says(func(_ context.Context, token string) (identity.Identity, error) {
 		switch token[len(token)-1] {
 		case '0', '1':
-			return policy.Identity{}, policy.ErrUnknownToken
+			return identity.Identity{}, identity.ErrUnknownToken
 		case '2':
-			return policy.Identity{}, errAway
+			return identity.Identity{}, errAway
 		}
-		return policy.Identity{Subject: token}, nil
+		return identity.Identity{Subject: token}, nil
 	})
 	v := newVerifier(source, nil)
 	var reviews sync.WaitGroup
@@ -459,7 +461,7 @@ func holdsNoToken(t *testing.T) {
 	source.says(accepts)
 	_ = source.asked(t, v, secretToken, nil)
 	source.says(refuses)
-	_ = source.asked(t, v, "x"+secretToken, policy.ErrUnknownToken)
+	_ = source.asked(t, v, "x"+secretToken, identity.ErrUnknownToken)
 	synctest.Wait() // what verified them is done
 	for _, verb := range []string{"%v", "%+v", "%#v"} {
 		if strings.Contains(fmt.Sprintf(verb, v)+fmt.Sprintf(verb, *v.chain)+fmt.Sprintf(verb, v.accepted)+fmt.Sprintf(verb, v.rejected), secretToken) {

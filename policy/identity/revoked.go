@@ -1,4 +1,4 @@
-package policy
+package identity
 
 import (
 	"encoding/hex"
@@ -9,14 +9,15 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/open-policy-agent/opa/v1/ast"
 	"sigs.k8s.io/yaml"
+
+	"github.com/verdict-dev/verdict/policy/yamlfile"
 )
 
 // Revoked lists what is no longer let in, whatever a source says of it. It is
 // immutable. Policies see it as data.revoked. A nil Revoked lists nothing.
 type Revoked struct {
-	document ast.Object
+	text []byte // the document as JSON
 	// By subject, "jti" and digest; each maps the source that it is limited
 	// to, "" for any, to the reason.
 	subjects, jtis, tokens map[string]map[string]string
@@ -63,7 +64,7 @@ type revokedToken struct {
 func ParseRevoked(path string, content []byte) (*Revoked, error) {
 	wrap := func(err error) error { return fmt.Errorf("%s: %w", path, err) }
 	if filepath.Ext(path) != ".json" {
-		if err := oneYAMLDocument(content); err != nil {
+		if err := yamlfile.CheckSingle(content); err != nil {
 			return nil, wrap(err)
 		}
 	}
@@ -79,12 +80,8 @@ func ParseRevoked(path string, content []byte) (*Revoked, error) {
 	if err := json.Unmarshal(text, &file, json.RejectUnknownMembers(true)); err != nil {
 		return nil, wrap(revokedMistake(err))
 	}
-	document, err := DecodeObject(text)
-	if err != nil {
-		return nil, wrap(err)
-	}
 	r := &Revoked{
-		document: document.value,
+		text:     text,
 		subjects: map[string]map[string]string{}, jtis: map[string]map[string]string{}, tokens: map[string]map[string]string{},
 	}
 	add := func(list map[string]map[string]string, where, key, source, reason string) error {
@@ -152,8 +149,13 @@ func (r *Revoked) Len() int {
 	return len(r.subjects) + len(r.jtis) + len(r.tokens)
 }
 
-// reasonOf says why the identity is revoked, "" when it is not.
-func (r *Revoked) reasonOf(identity *Identity) string {
+// JSON is the list as JSON text, as policies see it: data.revoked. It must not be
+// changed.
+func (r *Revoked) JSON() []byte { return r.text }
+
+// ReasonFor says why the identity is revoked, "" when it is not. claim returns the
+// identity's claim of a name where it is a string, else "".
+func (r *Revoked) ReasonFor(identity *Identity, claim func(name string) string) string {
 	if r == nil {
 		return ""
 	}
@@ -162,7 +164,7 @@ func (r *Revoked) reasonOf(identity *Identity) string {
 	}
 	if len(r.jtis) > 0 {
 		// A claim of another type is no token identifier.
-		if jti, err := identity.Claims.String("jti"); err == nil && jti != "" {
+		if jti := claim("jti"); jti != "" {
 			if reason, ok := entryOf(r.jtis, jti, identity.Source); ok {
 				return revocation("jti", reason)
 			}

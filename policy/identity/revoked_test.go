@@ -1,9 +1,9 @@
-package policy
+package identity
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -28,6 +28,29 @@ func revokedFor(t *testing.T, token string) *Revoked {
 	return revoked
 }
 
+// claims is ClaimsOf without an error.
+func claims(values map[string]any) Claims {
+	made, err := ClaimsOf(values)
+	if err != nil {
+		panic(err)
+	}
+	return made
+}
+
+// claimOf reads the string claims of an identity.
+func claimOf(of Identity) func(name string) string {
+	return func(name string) string {
+		var all map[string]any
+		if !of.Claims.IsZero() {
+			if err := json.Unmarshal([]byte(of.Claims.Text()), &all); err != nil {
+				panic(err)
+			}
+		}
+		value, _ := all[name].(string)
+		return value
+	}
+}
+
 func TestRevokedReasons(t *testing.T) {
 	const leaked = "the leaked token"
 	revoked := revokedFor(t, leaked)
@@ -39,20 +62,20 @@ func TestRevokedReasons(t *testing.T) {
 		"subject of another source":    {Identity{Source: "lab", Subject: "alice"}, ""},
 		"subject of any source":        {Identity{Source: "lab", Subject: "bob"}, "the subject is revoked"},
 		"another subject":              {Identity{Source: "corp", Subject: "Alice"}, ""},
-		"token identifier":             {Identity{Source: "corp", Subject: "c", Claims: claims(t, map[string]any{"jti": "17"})}, "the jti is revoked"},
-		"of another source":            {Identity{Source: "lab", Subject: "c", Claims: claims(t, map[string]any{"jti": "17"})}, ""},
-		"a number is no identifier":    {Identity{Source: "corp", Subject: "c", Claims: claims(t, map[string]any{"jti": 17})}, ""},
-		"another identifier":           {Identity{Source: "corp", Subject: "c", Claims: claims(t, map[string]any{"jti": "18"})}, ""},
+		"token identifier":             {Identity{Source: "corp", Subject: "c", Claims: claims(map[string]any{"jti": "17"})}, "the jti is revoked"},
+		"of another source":            {Identity{Source: "lab", Subject: "c", Claims: claims(map[string]any{"jti": "17"})}, ""},
+		"a number is no identifier":    {Identity{Source: "corp", Subject: "c", Claims: claims(map[string]any{"jti": 17})}, ""},
+		"another identifier":           {Identity{Source: "corp", Subject: "c", Claims: claims(map[string]any{"jti": "18"})}, ""},
 		"token by its digest":          {Identity{Source: "x", Subject: "c", TokenSHA256: sha256.Sum256([]byte(leaked))}, "the token is revoked: was logged"},
 		"another token":                {Identity{Source: "x", Subject: "c", TokenSHA256: sha256.Sum256([]byte("other"))}, ""},
 		"a token of unknown digest":    {Identity{Source: "x", Subject: "c"}, ""},
-		"claims without an identifier": {Identity{Source: "corp", Subject: "c", Claims: claims(t, map[string]any{"sub": "17"})}, ""},
+		"claims without an identifier": {Identity{Source: "corp", Subject: "c", Claims: claims(map[string]any{"sub": "17"})}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := revoked.reasonOf(&test.identity); got != test.want {
+			if got := revoked.ReasonFor(&test.identity, claimOf(test.identity)); got != test.want {
 				t.Errorf("reason %q, want %q", got, test.want)
 			}
-			if got := (*Revoked)(nil).reasonOf(&test.identity); got != "" {
+			if got := (*Revoked)(nil).ReasonFor(&test.identity, claimOf(test.identity)); got != "" {
 				t.Errorf("an absent list revokes: %q", got)
 			}
 		})
@@ -91,54 +114,4 @@ func TestParseRevokedIsStrict(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-}
-
-// What is revoked is refused before any rule is asked, whatever the rules say,
-// and ends kept answers; decisions of rules that do not read it stay kept.
-func TestSetRevoked(t *testing.T) {
-	e := NewEngine(Options{Cache: CacheOptions{Bytes: 1 << 20, Entries: 100}}, &observed{})
-	load := func(source string) {
-		t.Helper()
-		if err := e.Load(t.Context(), Content{Modules: []Module{{Path: "a.rego", Source: []byte(source)}}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	load(authn + `user.username := input.identity.subject`)
-	alice := Identity{Source: "corp", Subject: "alice"}
-	wantAuthenticated := func(when string, want bool) {
-		t.Helper()
-		got, err := e.View().Authenticate(t.Context(), object(t, `{"spec":{}}`), alice)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.User == nil && !slices.Equal(got.Reasons, []string{"the subject is revoked: has left"}) {
-			t.Errorf("reasons %q", got.Reasons)
-		}
-		if (got.User != nil) != want {
-			t.Errorf("%s: user %v, want one: %v", when, got.User, want)
-		}
-	}
-	wantAuthenticated("before", true)
-	before := e.View()
-	e.SetRevoked(revokedFor(t, "x"))
-	wantAuthenticated("revoked", false)
-	if before.AuthenticationGeneration() == e.View().AuthenticationGeneration() {
-		t.Error("answers that were kept before still hold")
-	}
-	if before.AuthorizationGeneration() != e.View().AuthorizationGeneration() {
-		t.Error("authorization was forgotten, which reads nothing of it")
-	}
-	if before.generations[userRule] != e.View().generations[userRule] {
-		t.Error("what the user rule decided was forgotten, which reads nothing of it")
-	}
-	// It outlives a reload, and policies see it.
-	load(authn + `user.username := data.revoked.subjects[0].reason`)
-	wantAuthenticated("after a reload", false)
-	before = e.View()
-	e.SetRevoked(nil)
-	if before.generations[userRule] == e.View().generations[userRule] {
-		t.Error("a rule that reads data.revoked keeps its decisions")
-	}
-	load(authn + `user.username := input.identity.subject`)
-	wantAuthenticated("taken back", true)
 }

@@ -1,0 +1,90 @@
+package policy
+
+import (
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/identity"
+)
+
+// identityValue is what policies see as `input.identity`.
+func identityValue(i *identity.Identity) ast.Object {
+	pairs := make([][2]*ast.Term, 0, 6)
+	add := func(key, value *ast.Term) { pairs = append(pairs, [2]*ast.Term{key, value}) }
+	add(sourceKey, ast.StringTerm(i.Source))
+	add(typeKey, ast.StringTerm(i.Type))
+	if i.Subject != "" {
+		add(subjectKey, ast.StringTerm(i.Subject))
+	}
+	if claims := claimsObject(i.Claims); claims != nil {
+		add(claimsKey, ast.NewTerm(claims))
+	}
+	if len(i.Audiences) > 0 {
+		audiences := make([]*ast.Term, len(i.Audiences))
+		for at, audience := range i.Audiences {
+			audiences[at] = ast.StringTerm(audience)
+		}
+		add(audiencesKey, ast.ArrayTerm(audiences...))
+	}
+	if expires := i.ExpiresText(); expires != "" {
+		add(expiresKey, ast.StringTerm(expires))
+	}
+	return ast.NewObject(pairs...)
+}
+
+var (
+	sourceKey    = ast.StringTerm("source")
+	typeKey      = ast.StringTerm("type")
+	subjectKey   = ast.StringTerm("subject")
+	claimsKey    = ast.StringTerm("claims")
+	audiencesKey = ast.StringTerm("audiences")
+	expiresKey   = ast.StringTerm("expires")
+)
+
+// claimsObject is the claims in the form that OPA evaluates, nil when they are
+// absent. They are decoded once for each token that is kept.
+func claimsObject(claims identity.Claims) ast.Object {
+	decoded, _ := claims.Decoded(decodeClaims).(ast.Object)
+	return decoded
+}
+
+func decodeClaims(text string) any {
+	parsed, err := ParseObject([]byte(text))
+	if err != nil {
+		return nil // it was parsed before
+	}
+	defer parsed.Release()
+	parsed.whole = text // of which the strings are parts
+	return parsed.Root().decode()
+}
+
+// revokedReason says why the identity is revoked, "" when it is not.
+func revokedReason(revoked *revokedList, of *identity.Identity) string {
+	if revoked == nil {
+		return ""
+	}
+	return revoked.ReasonFor(of, func(name string) string {
+		value, err := Object{value: claimsObject(of.Claims)}.String(name)
+		if err != nil {
+			return ""
+		}
+		return value
+	})
+}
+
+// revokedList is what is revoked, and the same as policies see it.
+type revokedList struct {
+	*identity.Revoked
+	document ast.Object
+}
+
+// newRevokedList returns nil when there is no list.
+func newRevokedList(revoked *identity.Revoked) *revokedList {
+	if revoked == nil {
+		return nil
+	}
+	document, err := DecodeObject(revoked.JSON())
+	if err != nil {
+		document.value = ast.NewObject() // it was made of a document of known fields
+	}
+	return &revokedList{Revoked: revoked, document: document.value}
+}
