@@ -16,7 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/verdict-dev/verdict/internal/source/filewatch"
+	"github.com/verdict-dev/verdict/internal/filewatch"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 

@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/verdict-dev/verdict/internal/source/filewatch"
+	"github.com/verdict-dev/verdict/internal/filewatch"
 )
 
 const (

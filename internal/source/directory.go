@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/verdict-dev/verdict/internal/source/filewatch"
+	"github.com/verdict-dev/verdict/internal/filewatch"
 	"github.com/verdict-dev/verdict/policy"
 )
 

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/verdict-dev/verdict/internal/source/filewatch"
+	"github.com/verdict-dev/verdict/internal/filewatch"
 )
 
 // maxFaults is how many errors one scan collects before it gives up.
