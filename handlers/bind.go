@@ -58,7 +58,7 @@ func (h *handler) bind(c *call) {
 			// scheduler would keep this one for good.
 			c.Header().Set("Connection", "close")
 		}
-		h.failed(Scheduling, bindVerb, clusterFault(err))
+		h.failed(policy.SchedulingPoint, bindVerb, clusterFault(err))
 	case len(bound.Deny) > 0:
 		outcome = "denied"
 		message = strings.Join(bound.Deny, "; ")
@@ -66,7 +66,7 @@ func (h *handler) bind(c *call) {
 	case bound.Before:
 		outcome = "boundBefore"
 	}
-	h.Metrics.decisions.WithLabelValues(string(Scheduling), bindVerb, outcome).Inc()
+	h.Metrics.decisions.WithLabelValues(policy.SchedulingPoint.String(), bindVerb, outcome).Inc()
 	writeJSON(c, http.StatusOK, append(appendText([]byte(`{`), `"Error":`, message), '}'))
 }
 

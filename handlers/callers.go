@@ -35,7 +35,7 @@ func (e *endpoint) admit(c *call) bool {
 		}
 	}
 	e.Log.Warn("caller refused: its certificate is not listed in server.callers",
-		zap.String("point", string(e.point)), zap.Strings("names", names))
-	writeStatus(c, http.StatusForbidden, "your certificate's name is not listed in server.callers."+string(e.point))
+		zap.String("point", e.point.String()), zap.Strings("names", names))
+	writeStatus(c, http.StatusForbidden, "your certificate's name is not listed in server.callers."+e.point.String())
 	return false
 }

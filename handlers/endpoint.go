@@ -8,13 +8,15 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"github.com/verdict-dev/verdict/policy"
 )
 
 // endpoint is one path that Kubernetes posts to. Its steps come in this order,
 // the cheapest refusals first: metrics, caller, requests in flight, deadline, body.
 type endpoint struct {
 	*handler
-	point     Point
+	point     policy.Point
 	verb      string
 	bodyLimit int64
 	// valueLimit bounds the JSON values of a body; valueSetting is what sets it.
@@ -34,15 +36,15 @@ type endpoint struct {
 	scheduled prometheus.Observer
 }
 
-func (h *handler) newEndpoint(point Point, verb string, limit bodyLimit, longest time.Duration, serve func(*call), places *inFlight) *endpoint {
+func (h *handler) newEndpoint(point policy.Point, verb string, limit bodyLimit, longest time.Duration, serve func(*call), places *inFlight) *endpoint {
 	m := h.Metrics
 	m.prepare(point, verb)
 	return &endpoint{
 		handler: h, point: point, verb: verb, longest: longest, inFlight: places, serve: serve,
 		bodyLimit: limit.bytes, valueLimit: limit.values, valueSetting: limit.setting, memory: limit.memory,
 		answered: m.durationOf(point, verb, http.StatusOK),
-		size:     m.size.WithLabelValues(string(point), verb),
-		working:  m.inFlight.WithLabelValues(string(point), verb),
+		size:     m.size.WithLabelValues(point.String(), verb),
+		working:  m.inFlight.WithLabelValues(point.String(), verb),
 	}
 }
 
@@ -112,7 +114,7 @@ func (e *endpoint) finish(c *call) {
 		e.Metrics.durationOf(e.point, e.verb, c.code).Observe(took)
 	}
 	if c.code == http.StatusRequestEntityTooLarge {
-		e.faults.Warn("a request is larger than server.limits allows, and was answered 413", zap.String("point", string(e.point)), zap.String("verb", e.verb),
+		e.faults.Warn("a request is larger than server.limits allows, and was answered 413", zap.String("point", e.point.String()), zap.String("verb", e.verb),
 			zap.Int64("announcedBytes", c.request.ContentLength), zap.Int("readBytes", len(c.body)))
 	}
 	if c.shared > 0 {

@@ -24,8 +24,8 @@ func (h *handler) filter(c *call) {
 		c.endpoint.countWork(work)
 	}
 	if err != nil {
-		h.failed(Scheduling, filterVerb, err)
-		h.Metrics.decisions.WithLabelValues(string(Scheduling), filterVerb, "error").Inc()
+		h.failed(policy.SchedulingPoint, filterVerb, err)
+		h.Metrics.decisions.WithLabelValues(policy.SchedulingPoint.String(), filterVerb, "error").Inc()
 		writeJSON(c, http.StatusOK, append(appendText([]byte(`{"Nodes":null,"NodeNames":null,"FailedNodes":null,"FailedAndUnresolvableNodes":null`),
 			`,"Error":`, err.Error()), '}'))
 		return
@@ -34,7 +34,7 @@ func (h *handler) filter(c *call) {
 	if h.writeFiltered(c, &e, decided) > 0 {
 		outcome = "accepted"
 	}
-	h.Metrics.decisions.WithLabelValues(string(Scheduling), filterVerb, outcome).Inc()
+	h.Metrics.decisions.WithLabelValues(policy.SchedulingPoint.String(), filterVerb, outcome).Inc()
 }
 
 // writeFiltered writes k8s.io/kube-scheduler/extender/v1 ExtenderFilterResult,
@@ -61,7 +61,7 @@ func (h *handler) writeFiltered(c *call, e *extenderCall, decided []*scheduling.
 	}
 	if firstError != nil {
 		// One line a call: the same policy tends to fail for every node.
-		h.failed(Scheduling, filterVerb, firstError)
+		h.failed(policy.SchedulingPoint, filterVerb, firstError)
 	}
 	counts := map[string]int{nodeAccepted: len(accepted)}
 	for _, refused := range known {

@@ -82,7 +82,7 @@ type Options struct {
 
 	// Callers are the certificate names admitted per point; "*" admits every
 	// verified certificate. Nil, without mutual TLS, admits everyone.
-	Callers map[Point][]string
+	Callers map[policy.Point][]string
 	// PeerNames are the names in a client certificate. Required with Callers.
 	PeerNames func(*x509.Certificate) []string
 
@@ -113,16 +113,6 @@ type Options struct {
 // that came whole in scheduler calls.
 type CacheOptions = cache.Budget
 
-// Point is an extension point.
-type Point string
-
-// The extension points that are served.
-const (
-	Authentication Point = "authentication"
-	Authorization  Point = "authorization"
-	Scheduling     Point = "scheduling"
-)
-
 // bindingBytes is the largest body of a bind call, whatever a review's may be:
 // it holds four names, and calls that wait in turn keep theirs.
 const bindingBytes = 256 << 10
@@ -139,9 +129,9 @@ func New(o Options) http.Handler {
 	h := &handler{
 		Options:         o,
 		accessReviews:   newAnswers(o.Cache, cache.Answers, o.Metrics),
-		accessDecisions: o.Metrics.decisionsOf(Authorization, "review"),
+		accessDecisions: o.Metrics.decisionsOf(policy.AuthorizationPoint, "review"),
 		tokenReviews:    newAnswers(o.Cache, cache.TokenAnswers, o.Metrics),
-		tokenDecisions:  o.Metrics.decisionsOf(Authentication, "review"),
+		tokenDecisions:  o.Metrics.decisionsOf(policy.AuthenticationPoint, "review"),
 		sealer:          newSealer(),
 		faults:          o.Log.WithOptions(zap.WrapCore(fewASecond)),
 		refusals:        newRefusalLog(o.Log),
@@ -163,7 +153,7 @@ func New(o Options) http.Handler {
 	r.MethodNotAllowed(h.methodNotAllowed)
 	r.Use(h.recoverer)
 
-	review := func(path string, point Point, serve func(*call)) {
+	review := func(path string, point policy.Point, serve func(*call)) {
 		r.Method(http.MethodPost, path, h.newEndpoint(point, "review", reviewLimit, o.DecisionTimeout, serve, reviews))
 	}
 	verbs := func(path, profile string) {
@@ -178,13 +168,13 @@ func New(o Options) http.Handler {
 			{bindVerb, bindLimit, h.bind},
 		} {
 			places := newInFlight(o.MaxInFlight, v.name+" requests", o.Metrics)
-			e := h.newEndpoint(Scheduling, v.name, v.limit, o.SchedulingTimeout, v.serve, places)
+			e := h.newEndpoint(policy.SchedulingPoint, v.name, v.limit, o.SchedulingTimeout, v.serve, places)
 			e.profile, e.scheduled = profile, o.Metrics.scheduled.WithLabelValues(profile, v.name)
 			r.Method(http.MethodPost, path+v.name, h.named(e))
 		}
 	}
-	review("/authenticate", Authentication, h.tokenReview)
-	review("/authorize", Authorization, h.subjectAccessReview)
+	review("/authenticate", policy.AuthenticationPoint, h.tokenReview)
+	review("/authorize", policy.AuthorizationPoint, h.subjectAccessReview)
 	verbs("/scheduler/", defaultProfile)
 	verbs("/scheduler/{profile}/", unknownProfile)
 	for _, name := range o.Profiles {

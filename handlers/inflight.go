@@ -28,7 +28,7 @@ func (f *inFlight) enter(c *call) bool {
 		return true
 	}
 	f.now.Add(-1)
-	f.metrics.shed.WithLabelValues(string(c.endpoint.point), c.endpoint.verb).Inc()
+	f.metrics.shed.WithLabelValues(c.endpoint.point.String(), c.endpoint.verb).Inc()
 	writeStatus(c, http.StatusServiceUnavailable, "too many "+f.what+" in flight (server.maxInFlight)")
 	return false
 }

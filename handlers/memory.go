@@ -155,14 +155,14 @@ func (c *call) refuse(err error) {
 	e := c.endpoint
 	switch {
 	case errors.Is(err, errMemory):
-		e.Metrics.shed.WithLabelValues(string(e.point), e.verb).Inc()
+		e.Metrics.shed.WithLabelValues(e.point.String(), e.verb).Inc()
 		writeStatus(c, http.StatusServiceUnavailable, errMemory.Error())
 	case errors.Is(err, policy.ErrTimeout):
 		e.failed(e.point, e.verb, err)
 		writeStatus(c, http.StatusServiceUnavailable, "no time left to read the request")
 	default:
 		if _, many := errors.AsType[*valuesError](err); many {
-			e.faults.Warn("request refused: too many values", zap.String("point", string(e.point)), zap.String("verb", e.verb), zap.Error(err))
+			e.faults.Warn("request refused: too many values", zap.String("point", e.point.String()), zap.String("verb", e.verb), zap.Error(err))
 			writeStatus(c, http.StatusRequestEntityTooLarge, err.Error())
 			return
 		}

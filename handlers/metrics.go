@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/cache"
 )
 
@@ -139,15 +140,15 @@ func (m *Metrics) WatchEvaluations(now func() (underWay, abandoned int64)) {
 
 // prepare makes counters known from the start, so that the first of each shows
 // in a rate.
-func (m *Metrics) prepare(point Point, verb string) {
-	m.shed.WithLabelValues(string(point), verb)
+func (m *Metrics) prepare(point policy.Point, verb string) {
+	m.shed.WithLabelValues(point.String(), verb)
 	for _, kind := range []string{"policy", "timeout"} {
-		m.errors.WithLabelValues(string(point), verb, kind)
+		m.errors.WithLabelValues(point.String(), verb, kind)
 	}
 }
 
-func (m *Metrics) durationOf(point Point, verb string, code int) prometheus.Observer {
-	return m.duration.WithLabelValues(string(point), verb, strconv.Itoa(code))
+func (m *Metrics) durationOf(point policy.Point, verb string, code int) prometheus.Observer {
+	return m.duration.WithLabelValues(point.String(), verb, strconv.Itoa(code))
 }
 
 // outcomes are the counters of one endpoint's decisions, looked up once.
@@ -157,8 +158,8 @@ type outcomes struct {
 	known       sync.Map // outcome to prometheus.Counter
 }
 
-func (m *Metrics) decisionsOf(point Point, verb string) *outcomes {
-	return &outcomes{decisions: m.decisions, point: string(point), verb: verb}
+func (m *Metrics) decisionsOf(point policy.Point, verb string) *outcomes {
+	return &outcomes{decisions: m.decisions, point: point.String(), verb: verb}
 }
 
 func (o *outcomes) of(outcome string) prometheus.Counter {

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/verdict-dev/verdict/handlers"
+	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -195,9 +196,9 @@ func certified(t *testing.T, e endpoint, name string, verified bool) *http.Reque
 func TestCallers(t *testing.T) {
 	s := newService(t, []string{claimsPolicy, authorizationPackage + `allow contains "all"`, placementPolicy},
 		knowing(secretToken, aliceIdentity()), inCluster(t, node("fit")), func(o *handlers.Options) {
-			o.Callers = map[handlers.Point][]string{
-				handlers.Authentication: {"apiserver", "dashboard"},
-				handlers.Authorization:  {"*"},
+			o.Callers = map[policy.Point][]string{
+				policy.AuthenticationPoint: {"apiserver", "dashboard"},
+				policy.AuthorizationPoint:  {"*"},
 				// Nobody is listed for scheduling.
 			}
 			o.PeerNames = func(c *x509.Certificate) []string {
@@ -243,7 +244,7 @@ func TestRefusedCallersTakeNoPlace(t *testing.T) {
 	g := newGate(1)
 	s := newService(t, []string{claimsPolicy}, func(o *handlers.Options) {
 		o.MaxInFlight = 1
-		o.Callers = map[handlers.Point][]string{handlers.Authentication: {"apiserver"}}
+		o.Callers = map[policy.Point][]string{policy.AuthenticationPoint: {"apiserver"}}
 		o.PeerNames = func(c *x509.Certificate) []string { return []string{c.Subject.CommonName} }
 		o.Verifier = &verifier{verify: func(context.Context, string) (identity.Identity, error) {
 			g.pass()

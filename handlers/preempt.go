@@ -51,8 +51,8 @@ func (h *handler) preempt(c *call) {
 		c.endpoint.countWork(work)
 	}
 	if err != nil {
-		h.failed(Scheduling, preemptVerb, err)
-		h.Metrics.decisions.WithLabelValues(string(Scheduling), preemptVerb, "error").Inc()
+		h.failed(policy.SchedulingPoint, preemptVerb, err)
+		h.Metrics.decisions.WithLabelValues(policy.SchedulingPoint.String(), preemptVerb, "error").Inc()
 		writeJSON(c, http.StatusOK, append(appendText([]byte(`{"NodeNameToMetaVictims":{}`), `,"Error":`, err.Error()), '}'))
 		return
 	}
@@ -60,7 +60,7 @@ func (h *handler) preempt(c *call) {
 	if h.writePreempted(c, &p, decided) > 0 {
 		outcome = "accepted"
 	}
-	h.Metrics.decisions.WithLabelValues(string(Scheduling), preemptVerb, outcome).Inc()
+	h.Metrics.decisions.WithLabelValues(policy.SchedulingPoint.String(), preemptVerb, outcome).Inc()
 }
 
 var (
@@ -161,7 +161,7 @@ func (h *handler) writePreempted(c *call, p *preemption, decided []scheduling.Pr
 	}
 	if dropped.err != nil {
 		// One line a call, and nowhere else: the answer has no place for it.
-		h.failed(Scheduling, preemptVerb, dropped.err)
+		h.failed(policy.SchedulingPoint, preemptVerb, dropped.err)
 	}
 	if kept < len(decided) {
 		h.Log.Info("preemption: nodes dropped, where nobody is evicted for the pod", append(dropped.fields(),

@@ -29,9 +29,9 @@ func (h *handler) prioritize(c *call) {
 		// No node is better than another when the call as a whole failed.
 		decided = make([]scheduling.Scored, len(e.nodes))
 		outcome = "error"
-		h.failed(Scheduling, prioritizeVerb, err)
+		h.failed(policy.SchedulingPoint, prioritizeVerb, err)
 	}
-	h.Metrics.decisions.WithLabelValues(string(Scheduling), prioritizeVerb, outcome).Inc()
+	h.Metrics.decisions.WithLabelValues(policy.SchedulingPoint.String(), prioritizeVerb, outcome).Inc()
 
 	counts := map[string]int{}
 	var firstError error
@@ -51,7 +51,7 @@ func (h *handler) prioritize(c *call) {
 		}
 	}
 	if firstError != nil {
-		h.failed(Scheduling, prioritizeVerb, firstError)
+		h.failed(policy.SchedulingPoint, prioritizeVerb, firstError)
 	}
 	if err == nil {
 		c.endpoint.countNodes(counts)

@@ -20,7 +20,7 @@ func (h *handler) subjectAccessReview(c *call) {
 	view := h.Revisions.View()
 	var generation *policy.Generation
 	if view != nil {
-		generation = view.AuthorizationGeneration()
+		generation = view.Generation(policy.AuthorizationPoint)
 		if kept, ok := h.accessReviews.get(generation, c.body, c.began); ok {
 			h.accessDecisions.of(kept.outcome).Inc()
 			writeJSON(c, http.StatusOK, kept.body)
@@ -99,14 +99,14 @@ func (h *handler) authorize(ctx context.Context, view *policy.View, review polic
 	decision, err := view.Authorize(ctx, review)
 	switch {
 	case errors.Is(err, policy.ErrTimeout):
-		h.failed(Authorization, "review", err)
+		h.failed(policy.AuthorizationPoint, "review", err)
 		if h.OnUnavailable == OnUnavailableDeny {
 			message := "no time left to decide"
 			return authorizationv1.SubjectAccessReviewStatus{Denied: true, Reason: message, EvaluationError: message}, outcomeUnavailable, policy.AtOnce, nil
 		}
 		return authorizationv1.SubjectAccessReviewStatus{}, outcomeUnavailable, policy.AtOnce, errors.New("no time left to decide")
 	case err != nil:
-		h.failed(Authorization, "review", err)
+		h.failed(policy.AuthorizationPoint, "review", err)
 		status := authorizationv1.SubjectAccessReviewStatus{EvaluationError: err.Error()}
 		if h.OnError != OnErrorNoOpinion {
 			// apiserver ignores evaluationError, so the cause is in the reason too.

@@ -28,7 +28,7 @@ func (h *handler) tokenReview(c *call) {
 		var sealed [64]byte
 		key = h.sealer.seal(sealed[:0], c.body)
 		// Read before the token is verified: what is kept then holds no longer.
-		current = keptAnswer{generation: view.AuthenticationGeneration(), identities: h.Verifier.Generation()}
+		current = keptAnswer{generation: view.Generation(policy.AuthenticationPoint), identities: h.Verifier.Generation()}
 		if kept, ok := h.tokenReviews.find(current, key, c.began); ok {
 			h.tokenDecisions.of(kept.outcome).Inc()
 			writeJSON(c, http.StatusOK, kept.body)
@@ -161,7 +161,7 @@ func (h *handler) authenticate(ctx context.Context, view *policy.View, review po
 	}
 	decision, err := view.Authenticate(ctx, review, verified)
 	if err != nil {
-		h.failed(Authentication, "review", secretsOf(token, audiences, h.Audiences, verified.Audiences).hideError(err))
+		h.failed(policy.AuthenticationPoint, "review", secretsOf(token, audiences, h.Audiences, verified.Audiences).hideError(err))
 		return authenticationv1.TokenReviewStatus{Error: authenticationFault(err)}, "error", policy.AtOnce
 	}
 	expires := min(decision.Expires, policy.ExpiryOf(verified.Expires), policy.ExpiryOf(verified.VerifiedUntil))
@@ -265,7 +265,7 @@ func authenticationFault(err error) string {
 }
 
 // failed logs and counts an evaluation that gave no decision.
-func (h *handler) failed(point Point, verb string, err error) {
+func (h *handler) failed(point policy.Point, verb string, err error) {
 	kind := "policy"
 	if fault, ok := errors.AsType[*fault](err); ok {
 		kind = fault.kind
@@ -273,6 +273,6 @@ func (h *handler) failed(point Point, verb string, err error) {
 	if errors.Is(err, policy.ErrTimeout) {
 		kind = "timeout"
 	}
-	h.Metrics.errors.WithLabelValues(string(point), verb, kind).Inc()
-	h.Log.Error("a policy gave no decision", zap.String("point", string(point)), zap.String("verb", verb), zap.Error(err))
+	h.Metrics.errors.WithLabelValues(point.String(), verb, kind).Inc()
+	h.Log.Error("a policy gave no decision", zap.String("point", point.String()), zap.String("verb", verb), zap.Error(err))
 }

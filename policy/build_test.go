@@ -46,7 +46,7 @@ func TestProgramsAreCarriedOver(t *testing.T) {
 		after            Content
 		allow, deny      bool // are carried over
 		compiler         bool
-		alice, bob, carl AuthorizationOutcome
+		alice, bob, carl Outcome
 	}{
 		"data": {
 			after: Content{Modules: before.Modules, Documents: users(`["bob"]`)},
@@ -91,7 +91,7 @@ func TestProgramsAreCarriedOver(t *testing.T) {
 			if got := e.loads.carried.policies.compiler == compiler; got != c.compiler {
 				t.Errorf("the compiler is carried over: %v, want %v", got, c.compiler)
 			}
-			for user, want := range map[string]AuthorizationOutcome{"alice": c.alice, "bob": c.bob, "carl": c.carl, "mallory": Deny} {
+			for user, want := range map[string]Outcome{"alice": c.alice, "bob": c.bob, "carl": c.carl, "mallory": Deny} {
 				if got := authorize(t, e, object(t, `{"spec":{"user":"`+user+`"}}`)); got.Outcome != want {
 					t.Errorf("%s: got %s, want %s", user, got.Outcome, want)
 				}

@@ -27,8 +27,8 @@ func reasonsOf(path string, value ast.Value) ([]string, error) {
 }
 
 // reasons asks an entry rule of the reasons form.
-func (v *View) reasons(ctx context.Context, place int, input source) ([]string, Expiry, error) {
-	d, err := v.ask(ctx, v.rules[place], input)
+func (v *View) reasons(ctx context.Context, index int, input source) ([]string, Expiry, error) {
+	d, err := v.ask(ctx, v.rules[index], input)
 	if err != nil {
 		return nil, AtOnce, err
 	}
@@ -53,47 +53,66 @@ func stringSet(path string, set ast.Set) ([]string, error) {
 	return out, nil
 }
 
-// Authorization is what a policy says of a SubjectAccessReview.
-type Authorization struct {
-	// Outcome is allow, deny or noOpinion.
-	Outcome AuthorizationOutcome
-	// Reasons are those of the rules that decided, sorted. They must not be changed.
+// Decision is what a policy says of a review that is allowed or denied.
+type Decision struct {
+	Outcome Outcome
+	// Reasons are those of the rule that decided, sorted. They must not be changed.
 	Reasons []string
+	// Others are what the rules without an outcome say, by their names; nil when
+	// they say nothing. They must not be changed.
+	Others map[string][]string
 	// Expires is until when the decision may be given again while its
 	// generation is the current one.
 	Expires Expiry
 }
 
-// AuthorizationOutcome is one of the three things an authorizer can say.
-type AuthorizationOutcome string
+// Outcome is what a review comes to.
+type Outcome string
 
-// The outcomes of authorization.
+// The outcomes. NoOpinion is of authorization alone.
 const (
-	Allow     AuthorizationOutcome = "allow"
-	Deny      AuthorizationOutcome = "deny"
-	NoOpinion AuthorizationOutcome = "noOpinion"
+	Allow     Outcome = "allow"
+	Deny      Outcome = "deny"
+	NoOpinion Outcome = "noOpinion"
 )
 
-// Authorize decides a SubjectAccessReview in its v1 form: deny wins, then
-// allow, else no opinion. An error is ErrTimeout or an *EvaluationError; what
-// is answered then is the caller's configuration, not the policy's.
-func (v *View) Authorize(ctx context.Context, review Value) (Authorization, error) {
-	denials, expires, err := v.reasons(ctx, denyRule, review)
-	if err != nil {
-		return Authorization{}, err
-	}
-	if len(denials) > 0 {
-		return Authorization{Outcome: Deny, Reasons: denials, Expires: expires}, nil
-	}
-	grants, expires2, err := v.reasons(ctx, allowRule, review)
-	if err != nil {
-		return Authorization{}, err
-	}
-	decision := Authorization{Outcome: NoOpinion, Reasons: grants, Expires: min(expires, expires2)}
-	if len(grants) > 0 {
-		decision.Outcome = Allow
+// Authorize decides a SubjectAccessReview in its v1 form, as Decide does.
+func (v *View) Authorize(ctx context.Context, review Value) (Decision, error) {
+	return v.Decide(ctx, AuthorizationPoint, review)
+}
+
+// Decide asks the rules of a point whose rules give reasons, as its row in the
+// table of points says: deny wins, then allow, where the point has it. An error is
+// ErrTimeout or an *EvaluationError; what is answered then is the caller's
+// configuration, not the policy's.
+func (v *View) Decide(ctx context.Context, point Point, input Value) (Decision, error) {
+	decision := Decision{Outcome: points[point].otherwise, Expires: Never}
+	for _, index := range askedRules[point] {
+		reasons, expires, err := v.reasons(ctx, index, input)
+		if err != nil {
+			return Decision{}, err
+		}
+		decision.Expires = min(decision.Expires, expires)
+		if decision.add(&v.rules[index].ruleRow, reasons) {
+			break
+		}
 	}
 	return decision, nil
+}
+
+// add adds what a rule says, and reports whether that decides.
+func (d *Decision) add(rule *ruleRow, reasons []string) bool {
+	switch {
+	case len(reasons) == 0:
+		return false
+	case rule.outcome != "":
+		d.Outcome, d.Reasons = rule.outcome, reasons
+		return true
+	case d.Others == nil:
+		d.Others = map[string][]string{}
+	}
+	d.Others[rule.name] = reasons
+	return false
 }
 
 // User is who a token's bearer becomes: authentication.k8s.io UserInfo.

@@ -34,22 +34,22 @@ deny if input.spec.user == "mallory"`
 		name    string
 		sources []string
 		user    string
-		want    Authorization
+		want    Decision
 	}{
-		{"allow, reasons sorted", []string{both}, "alice", Authorization{Outcome: Allow, Reasons: []string{"a1", "a2"}}},
-		{"deny wins over allow, reasons sorted", []string{both}, "mallory", Authorization{Outcome: Deny, Reasons: []string{"d1", "d2"}}},
-		{"neither", []string{both}, "bob", Authorization{Outcome: NoOpinion, Reasons: nil}},
-		{"boolean allow", []string{boolean}, "alice", Authorization{Outcome: Allow, Reasons: []string{"kubernetes.authorization.allow"}}},
-		{"boolean deny", []string{boolean}, "mallory", Authorization{Outcome: Deny, Reasons: []string{"kubernetes.authorization.deny"}}},
-		{"boolean neither", []string{boolean}, "bob", Authorization{Outcome: NoOpinion, Reasons: nil}},
-		{"no policy at all", nil, "alice", Authorization{Outcome: NoOpinion, Reasons: nil}},
-		{"only deny rules", []string{authz + `deny contains "x" if input.spec.user == "mallory"`}, "alice", Authorization{Outcome: NoOpinion, Reasons: nil}},
-		{"sets compose across files", []string{authz + `allow contains "one" if true`, authz + `allow contains "two" if true`}, "bob", Authorization{Outcome: Allow, Reasons: []string{"one", "two"}}},
-		{"one reason from two files", []string{authz + `allow contains "one" if true`, authz + `allow contains "one" if true`}, "bob", Authorization{Outcome: Allow, Reasons: []string{"one"}}},
-		{"an empty reason is a reason", []string{authz + `deny contains ""`}, "bob", Authorization{Outcome: Deny, Reasons: []string{""}}},
-		{"a computed set", []string{authz + `allow := {u | u := input.spec.user}`}, "alice", Authorization{Outcome: Allow, Reasons: []string{"alice"}}},
-		{"a computed set that is empty", []string{authz + `allow := {u | some u in input.spec.nobody}`}, "alice", Authorization{Outcome: NoOpinion, Reasons: nil}},
-		{"computed false", []string{authz + `allow := input.spec.user == "alice"`}, "bob", Authorization{Outcome: NoOpinion, Reasons: nil}},
+		{"allow, reasons sorted", []string{both}, "alice", Decision{Outcome: Allow, Reasons: []string{"a1", "a2"}}},
+		{"deny wins over allow, reasons sorted", []string{both}, "mallory", Decision{Outcome: Deny, Reasons: []string{"d1", "d2"}}},
+		{"neither", []string{both}, "bob", Decision{Outcome: NoOpinion, Reasons: nil}},
+		{"boolean allow", []string{boolean}, "alice", Decision{Outcome: Allow, Reasons: []string{"kubernetes.authorization.allow"}}},
+		{"boolean deny", []string{boolean}, "mallory", Decision{Outcome: Deny, Reasons: []string{"kubernetes.authorization.deny"}}},
+		{"boolean neither", []string{boolean}, "bob", Decision{Outcome: NoOpinion, Reasons: nil}},
+		{"no policy at all", nil, "alice", Decision{Outcome: NoOpinion, Reasons: nil}},
+		{"only deny rules", []string{authz + `deny contains "x" if input.spec.user == "mallory"`}, "alice", Decision{Outcome: NoOpinion, Reasons: nil}},
+		{"sets compose across files", []string{authz + `allow contains "one" if true`, authz + `allow contains "two" if true`}, "bob", Decision{Outcome: Allow, Reasons: []string{"one", "two"}}},
+		{"one reason from two files", []string{authz + `allow contains "one" if true`, authz + `allow contains "one" if true`}, "bob", Decision{Outcome: Allow, Reasons: []string{"one"}}},
+		{"an empty reason is a reason", []string{authz + `deny contains ""`}, "bob", Decision{Outcome: Deny, Reasons: []string{""}}},
+		{"a computed set", []string{authz + `allow := {u | u := input.spec.user}`}, "alice", Decision{Outcome: Allow, Reasons: []string{"alice"}}},
+		{"a computed set that is empty", []string{authz + `allow := {u | some u in input.spec.nobody}`}, "alice", Decision{Outcome: NoOpinion, Reasons: nil}},
+		{"computed false", []string{authz + `allow := input.spec.user == "alice"`}, "bob", Decision{Outcome: NoOpinion, Reasons: nil}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			revision := compile(t, Options{}, c.sources...)

@@ -141,7 +141,7 @@ const maxKey = 10_000
 // ask returns what rule r says of input.
 func (v *View) ask(ctx context.Context, r *rule, input source) (decision, error) {
 	if r.evaluator == nil {
-		return decision{value: r.none(), expires: Never}, nil
+		return decision{value: r.shape.none, expires: Never}, nil
 	}
 	now := time.Now()
 	kept := v.engine.kept.byInput
@@ -225,8 +225,8 @@ func (v *View) evaluate(ctx context.Context, r *rule, query evaluator.Query) (d 
 	return d, nil
 }
 
-// of returns how long a rule's value may be kept. An authorization without
-// denials is an allow or no opinion, whichever is kept for less long.
+// of returns how long a rule's value may be kept. Without denials, what may come to
+// no opinion is an allow or no opinion, whichever is kept for less long.
 func (l Lifetimes) of(r *rule, value any) time.Duration {
 	none := func(d time.Duration) time.Duration {
 		if d <= 0 {
@@ -236,17 +236,18 @@ func (l Lifetimes) of(r *rule, value any) time.Duration {
 	}
 	reasons, isReasons := value.([]string)
 	user, isUser := value.(*User)
+	undecided := points[r.point].otherwise == NoOpinion
 	switch {
 	case isUser && (user == nil || user.Username == ""):
 		return l.Deny
-	case r.point == authorizationPoint && r.denies && len(reasons) == 0:
+	case undecided && r.denies() && len(reasons) == 0:
 		if least := min(none(l.Allow), none(l.NoOpinion)); least != maximum {
 			return least
 		}
 		return 0
-	case r.point == authorizationPoint && !r.denies && len(reasons) == 0:
+	case undecided && !r.denies() && len(reasons) == 0:
 		return l.NoOpinion
-	case isReasons && r.denies && len(reasons) > 0:
+	case isReasons && r.denies() && len(reasons) > 0:
 		return l.Deny
 	}
 	return l.Allow
@@ -255,31 +256,7 @@ func (l Lifetimes) of(r *rule, value any) time.Duration {
 // read turns the value of a rule into what its shape means.
 func (r *rule) read(value ast.Value) (any, error) {
 	if value == nil {
-		return r.none(), nil
+		return r.shape.none, nil
 	}
-	switch r.shape {
-	case userShape:
-		return userOf(r.path, value)
-	case scoreShape:
-		return scoreOf(r.path, value)
-	case annotationsShape:
-		return annotationsOf(r.path, value)
-	case reasonsShape:
-		return reasonsOf(r.path, value)
-	}
-	return nil, fmt.Errorf("%s: no such shape", r.path) // all shapes are above
-}
-
-// none is what an undefined rule says.
-func (r *rule) none() any {
-	switch r.shape {
-	case userShape:
-		return (*User)(nil)
-	case scoreShape:
-		return int64(0)
-	case annotationsShape:
-		return map[string]string(nil)
-	default:
-		return []string(nil)
-	}
+	return r.shape.read(r.path, value)
 }

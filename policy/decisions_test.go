@@ -60,7 +60,7 @@ func (c *counted) want(tb testing.TB, when string, times int64) {
 	}
 }
 
-func authorize(tb testing.TB, e *Engine, review Value) Authorization {
+func authorize(tb testing.TB, e *Engine, review Value) Decision {
 	tb.Helper()
 	decision, err := e.View().Authorize(tb.Context(), review)
 	if err != nil {
@@ -80,7 +80,7 @@ func TestAuthorizationLifetimes(t *testing.T) {
 		lifetimes Lifetimes
 		user      string
 		want      time.Duration // 0: for as long as it holds
-		outcome   AuthorizationOutcome
+		outcome   Outcome
 	}{
 		"allow":                         {Lifetimes{10 * second, 20 * second, 15 * second}, "alice", 10 * second, Allow},
 		"allow, no opinion lives less":  {Lifetimes{10 * second, 20 * second, 5 * second}, "alice", 5 * second, Allow},
@@ -235,7 +235,7 @@ func at(clock string) time.Time {
 func TestPeriodsAreKeptUntilTheNextInstant(t *testing.T) {
 	type moment struct {
 		at      string
-		outcome AuthorizationOutcome
+		outcome Outcome
 		until   string // "" for ever
 	}
 	for name, test := range map[string]struct {

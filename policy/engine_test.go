@@ -134,7 +134,7 @@ func TestRevisionID(t *testing.T) {
 				c.Documents[i].Path = "/mnt/" + c.Documents[i].Path
 			}
 		},
-		"default entries written out": func(_ *Content, o *Options) { o.Entries = DefaultEntries() },
+		"default entries written out": func(_ *Content, o *Options) { o.Entries.Paths = defaultPaths() },
 		"empty lists":                 func(_ *Content, o *Options) { o.AllowedHosts, o.AllowedSystemNames = []string{}, []string{} },
 	} {
 		t.Run("equal: "+name, func(t *testing.T) {
@@ -159,7 +159,9 @@ func TestRevisionID(t *testing.T) {
 		"a host allowed":        func(_ *Content, o *Options) { o.AllowedHosts = []string{"example.com"} },
 		"an extra key allowed":  func(_ *Content, o *Options) { o.AllowedExtraKeys = []string{"k8s.io/a"} },
 		"a system name allowed": func(_ *Content, o *Options) { o.AllowedSystemNames = []string{"system:masters"} },
-		"other entries":         func(_ *Content, o *Options) { o.Entries.AuthorizationAllow = "app.allow" },
+		"other entries": func(_ *Content, o *Options) {
+			o.Entries.Paths = map[EntryRule]string{{AuthorizationPoint, "allow"}: "app.allow"}
+		},
 		"a library": func(_ *Content, o *Options) {
 			o.Library.Modules = []Module{{Path: "l", Source: []byte("package lib.l")}}
 		},

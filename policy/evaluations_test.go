@@ -199,7 +199,7 @@ func TestWhoWaitsForOneThatGivesUp(t *testing.T) {
 			first <- err
 		}()
 		synctest.Wait()
-		second := make(chan Authorization, 1)
+		second := make(chan Decision, 1)
 		go func() { second <- authorize(t, e, review()) }()
 		if err := <-first; !errors.Is(err, ErrTimeout) {
 			t.Errorf("the one that gave up got %v, want ErrTimeout", err)
@@ -254,7 +254,7 @@ func TestExplainAndRecheckEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	if _, err := e.View().Explain(ctx, "authorization", input); !errors.Is(err, ErrTimeout) {
+	if _, err := e.View().Explain(ctx, AuthorizationPoint, input); !errors.Is(err, ErrTimeout) {
 		t.Errorf("Explain: got error %v, want ErrTimeout", err)
 	}
 	s := sample{rule: e.View().rules[allowRule], query: evaluator.Query{Input: input.decode(), Data: e.View().data}}

@@ -81,64 +81,51 @@ func (x *Explanation) WriteTrace(w io.Writer, detail Detail) {
 	topdown.PrettyTraceWithLocation(w, events)
 }
 
-// explained are the entry rules of each point that Explain knows, in the order
-// in which they are asked.
-var explained = map[string][]int{
-	"authentication": {userDenyRule, userRule},
-	"authorization":  {denyRule, allowRule},
-	"scheduling":     {unresolvableRule, rejectRule, scoreRule},
-}
-
-// ErrNoSuchPoint says that an extension point has no entry rules to explain.
-var ErrNoSuchPoint = errors.New("must be authentication, authorization or scheduling")
-
-// Explain asks the entry rules of a point (authentication, authorization,
-// scheduling) about input, the document that policies see as `input`. Each is
-// asked as a request would ask it, and once more OPA's interpreter on the whole
-// document, whose steps are kept. An error may be ErrTimeout: ctx ended first. The
-// document must stay as it is all the same.
-func (v *View) Explain(ctx context.Context, point string, input Value) (Explained, error) {
-	out, _, err := apart(ctx, func(ctx context.Context) (Explained, error) { return v.explainPoint(ctx, point, input) })
+// Explain asks the entry rules of a point about input, the document that policies
+// see as `input`. Each is asked as a request would ask it, and once more OPA's
+// interpreter on the whole document, whose steps are kept. An error is ErrTimeout:
+// ctx ended first. The document must stay as it is all the same.
+func (v *View) Explain(ctx context.Context, point Point, input Value) (Explained, error) {
+	out, _, err := apart(ctx, func(ctx context.Context) (Explained, error) { return v.explainPoint(ctx, point, input), nil })
 	return out, err
 }
 
-func (v *View) explainPoint(ctx context.Context, point string, input Value) (Explained, error) {
-	places, ok := explained[point]
-	if !ok {
-		return Explained{}, ErrNoSuchPoint
-	}
+func (v *View) explainPoint(ctx context.Context, point Point, input Value) Explained {
 	var out Explained
-	said := make([]any, 0, len(places))
+	var values []any
 	var failed error
-	for _, place := range places {
-		x, value := v.explain(ctx, v.rules[place], input)
+	for _, index := range askedRules[point] {
+		x, value := v.explain(ctx, v.rules[index], input)
 		out.Rules = append(out.Rules, x)
-		said = append(said, value)
+		values = append(values, value)
 		failed = errors.Join(failed, x.Err)
 	}
+	row := &points[point]
 	switch {
 	case failed != nil:
 		out.Outcome = "error"
-	case point == "authorization":
-		out.Outcome = string(NoOpinion)
-		if len(said[0].([]string)) > 0 {
-			out.Outcome = string(Deny)
-		} else if len(said[1].([]string)) > 0 {
-			out.Outcome = string(Allow)
-		}
-	case point == "authentication":
-		out.Outcome = v.whoIs(said[0].([]string), said[1].(*User))
-	case len(said[0].([]string)) > 0:
-		out.Outcome = "rejected, and no eviction cures it"
-	case len(said[1].([]string)) > 0:
-		out.Outcome = "rejected"
+	case row.explain != nil:
+		out.Outcome = row.explain(v.Revision, values)
 	default:
-		out.Outcome = fmt.Sprintf("accepted, score %d", said[2].(int64))
+		out.Outcome = string(v.outcome(point, values))
 	}
-	return out, nil
+	return out
 }
 
-func (r *Revision) whoIs(denials []string, user *User) string {
+// outcome is that of a point whose rules give reasons.
+func (v *View) outcome(point Point, values []any) Outcome {
+	decision := Decision{Outcome: points[point].otherwise}
+	for i, index := range askedRules[point] {
+		if decision.add(&v.rules[index].ruleRow, values[i].([]string)) {
+			break
+		}
+	}
+	return decision.Outcome
+}
+
+// explainUser is pointRow.explain of authentication.
+func (r *Revision) explainUser(values []any) string {
+	denials, user := values[0].([]string), values[1].(*User)
 	switch {
 	case len(denials) > 0:
 		return "not authenticated: denied"
@@ -151,11 +138,23 @@ func (r *Revision) whoIs(denials []string, user *User) string {
 	return "authenticated as " + user.Username
 }
 
+// explainNode is pointRow.explain of scheduling.
+func explainNode(_ *Revision, values []any) string {
+	unresolvable, reject, score := values[0].([]string), values[1].([]string), values[2].(int64)
+	switch {
+	case len(unresolvable) > 0:
+		return "rejected, and no eviction cures it"
+	case len(reject) > 0:
+		return "rejected"
+	}
+	return fmt.Sprintf("accepted, score %d", score)
+}
+
 // explain returns what the rule says, and why.
 func (v *View) explain(ctx context.Context, r *rule, input Value) (Explanation, any) {
 	out := Explanation{Rule: r.path, Defined: r.evaluator != nil}
 	if !out.Defined {
-		return out, r.none()
+		return out, r.shape.none
 	}
 	out.Interpreted = r.interpreted
 	now := time.Now()

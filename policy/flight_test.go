@@ -231,7 +231,7 @@ func TestADecisionIsNotSharedPastItsEnd(t *testing.T) {
 		evaluations := count(e, allowRule)
 		evaluations.gate = func(context.Context) { time.Sleep(10 * time.Second) }
 		review := object(t, `{"spec":{"user":"a"}}`)
-		early := make(chan Authorization, 1)
+		early := make(chan Decision, 1)
 		go func() { early <- authorize(t, e, review) }()
 		time.Sleep(6 * time.Second)
 		if late := authorize(t, e, review); late.Outcome != NoOpinion {

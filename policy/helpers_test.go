@@ -54,7 +54,7 @@ func object(tb testing.TB, document string) Value {
 }
 
 // Authorize decides by the revision alone.
-func (r *Revision) Authorize(ctx context.Context, review Value) (Authorization, error) {
+func (r *Revision) Authorize(ctx context.Context, review Value) (Decision, error) {
 	return r.View().Authorize(ctx, review)
 }
 

@@ -17,7 +17,7 @@ func hiddenAnnotations(rules []*rule, modules []*ast.Module, allowed []string) [
 	var out problems
 	seen := map[string]bool{}
 	for _, r := range rules {
-		if r.point != schedulingPoint || r.evaluator == nil {
+		if r.point != SchedulingPoint || r.evaluator == nil {
 			continue
 		}
 		for _, pod := range r.podsRead() {

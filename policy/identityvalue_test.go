@@ -45,10 +45,10 @@ func TestSetRevoked(t *testing.T) {
 	before := e.View()
 	e.SetRevoked(parsedRevoked(t, "subjects: [{subject: alice, source: corp, reason: has left}]"))
 	wantAuthenticated("revoked", false)
-	if before.AuthenticationGeneration() == e.View().AuthenticationGeneration() {
+	if before.Generation(AuthenticationPoint) == e.View().Generation(AuthenticationPoint) {
 		t.Error("answers that were kept before still hold")
 	}
-	if before.AuthorizationGeneration() != e.View().AuthorizationGeneration() {
+	if before.Generation(AuthorizationPoint) != e.View().Generation(AuthorizationPoint) {
 		t.Error("authorization was forgotten, which reads nothing of it")
 	}
 	if before.generations[userRule] != e.View().generations[userRule] {

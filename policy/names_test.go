@@ -50,7 +50,7 @@ func TestNamesAreShared(t *testing.T) {
 	if nameOf(t, e, "since", "more") != nameOf(t, e, "since", "again") {
 		t.Error("a name that the policy writes now is not shared in a new document")
 	}
-	for user, want := range map[string]AuthorizationOutcome{"a": Allow, "b": Allow, "c": NoOpinion} {
+	for user, want := range map[string]Outcome{"a": Allow, "b": Allow, "c": NoOpinion} {
 		if got := authorize(t, e, object(t, `{"spec":{"user":"`+user+`"}}`)); got.Outcome != want {
 			t.Errorf("%s: got %s, want %s", user, got.Outcome, want)
 		}

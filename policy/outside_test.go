@@ -32,7 +32,7 @@ func decideOutside(t *testing.T, options Options, source, input string, check fu
 			if err != nil {
 				t.Fatal(err)
 			}
-			explained, err := c.View().Explain(ctx, "authorization", document.Root())
+			explained, err := c.View().Explain(ctx, AuthorizationPoint, document.Root())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -19,23 +19,26 @@ import (
 // MaxScore is the highest score of a node (k8s.io/kube-scheduler MaxExtenderPriority).
 const MaxScore = 10
 
-// SchedulingRule is an entry rule that is asked of one pod on one node.
+// SchedulingRule is an entry rule of SchedulingPoint, which is asked of one pod on
+// one node: its index in the row of the point.
 type SchedulingRule int
 
 // The entry rules of scheduling.
 const (
 	// Reject gives reasons that an eviction might cure.
-	Reject = SchedulingRule(rejectRule - firstSchedulingRule)
+	Reject SchedulingRule = iota
 	// Unresolvable gives reasons that no eviction cures.
-	Unresolvable = SchedulingRule(unresolvableRule - firstSchedulingRule)
+	Unresolvable
 	// Score gives points, 0 to MaxScore.
-	Score = SchedulingRule(scoreRule - firstSchedulingRule)
+	Score
 	// Protect gives reasons not to evict a pod of the node: the placer's victim.
-	Protect = SchedulingRule(protectRule - firstSchedulingRule)
+	Protect
 	// BindDeny gives reasons not to bind the pod to the node after all.
-	BindDeny = SchedulingRule(bindDenyRule - firstSchedulingRule)
+	BindDeny
 	// BindAnnotate gives the annotations that the pod gets as it is bound.
-	BindAnnotate = SchedulingRule(annotateRule - firstSchedulingRule)
+	BindAnnotate
+
+	schedulingRules = iota
 )
 
 // Profile is a set of scheduling rules, as they are in one View.
@@ -161,7 +164,7 @@ func (p *Placer) Class(node *Node) Class {
 // Kept returns what was decided before of the pod on nodes of the class.
 func (p *Placer) Kept(class Class, now time.Time) (Placed, bool) {
 	if p.rule.evaluator == nil {
-		return Placed{value: p.rule.none()}, true
+		return Placed{value: p.rule.shape.none}, true
 	}
 	if p.number == 0 {
 		return Placed{}, false

@@ -57,7 +57,7 @@ func placed(tb testing.TB, placer *Placer, n *Node) Placed {
 
 // TestProfilesBesideEntries: naming rules names none for profiles.
 func TestProfilesBesideEntries(t *testing.T) {
-	e := loaded(t, Options{Entries: Entries{SchedulingReject: "acme.no", Profiles: []string{"gpu"}}},
+	e := loaded(t, Options{Entries: Entries{Paths: map[EntryRule]string{{SchedulingPoint, "reject"}: "acme.no"}, Profiles: []string{"gpu"}}},
 		"package acme\n\nno contains \"acme\"", "package kubernetes.scheduler.gpu\n\nreject contains \"gpu\"")
 	equal(t, "reasons", reject(t, e.View(), object(t, `{}`), namedNode(t, "n", `"x":1`)).Reasons(), []string{"acme"})
 	var rules []string

@@ -30,7 +30,7 @@ func TestDataObjectAtARule(t *testing.T) {
 func TestDataObjectAtARefRule(t *testing.T) {
 	in := content("package acme\n\nuser.username := \"a\"")
 	in.Documents = []Document{{Path: "data.json", Content: []byte(`{"acme":{"user":{"groups":["g"]}}}`)}}
-	r, err := Compile(t.Context(), in, Options{Entries: Entries{AuthenticationUser: "acme.user"}})
+	r, err := Compile(t.Context(), in, Options{Entries: Entries{Paths: map[EntryRule]string{{AuthenticationPoint, "user"}: "acme.user"}}})
 	if err != nil {
 		t.Log(err)
 		return

@@ -21,7 +21,7 @@ import (
 type Options struct {
 	// Library is compiled into every revision: the modules under data.lib.
 	Library Content
-	// Entries names the entry rules; the zero value means DefaultEntries.
+	// Entries names the entry rules; the zero value means the default path of each.
 	Entries Entries
 	// AllowedHosts are those http.send and its like may reach. Empty means none.
 	AllowedHosts []string
@@ -237,12 +237,12 @@ func unanswered(entries Entries, defined map[string]bool) []Problem {
 	names := entries.Profiles
 	entries.Profiles = nil
 	for _, e := range entries.all() {
-		if !defined[e.path] && !slices.Contains(DefaultEntries().all(), e) {
+		if !defined[e.path] && e.path != (EntryRule{e.point, e.name}).DefaultPath() {
 			out.at(nil, "no rule gives %s, which the configuration names as an entry rule", e.path)
 		}
 	}
 	for _, name := range names {
-		if !slices.ContainsFunc(profile(name).all(), func(e entry) bool { return defined[e.path] }) {
+		if !slices.ContainsFunc(profile(name), func(e entry) bool { return defined[e.path] }) {
 			out.at(nil, "the profile %s has no rules: every node fits, and no pod is protected; write them in package %s.%s", name, profilesRoot, name)
 		}
 	}

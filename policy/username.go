@@ -84,7 +84,7 @@ func (r *Revision) NameProblem(source, kind string) string {
 
 func nameForm(path, source string) string {
 	if path == "" {
-		path = DefaultEntries().AuthenticationUser
+		path = EntryRule{AuthenticationPoint, "user"}.DefaultPath()
 	}
 	return fmt.Sprintf("`%s.username := … if input.identity.source == %q`", path[strings.LastIndexByte(path, '.')+1:], source)
 }

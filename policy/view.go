@@ -13,7 +13,7 @@ type View struct {
 	changing
 	// generations says for each rule which decisions still hold.
 	generations []*Generation
-	// points likewise for whole answers, by Point.
+	// points likewise for all that a point decides, by Point.
 	points [pointCount]*Generation
 }
 
@@ -39,21 +39,8 @@ type Generation struct {
 	id uint64 // unique within an engine
 }
 
-// point is an extension point whose answers as a whole may be kept.
-type point int
-
-const (
-	authenticationPoint point = iota
-	authorizationPoint
-	schedulingPoint
-	pointCount
-)
-
-// AuthorizationGeneration marks what Authorize decides.
-func (v *View) AuthorizationGeneration() *Generation { return v.points[authorizationPoint] }
-
-// AuthenticationGeneration marks what Authenticate decides.
-func (v *View) AuthenticationGeneration() *Generation { return v.points[authenticationPoint] }
+// Generation marks what the rules of a point decide.
+func (v *View) Generation(point Point) *Generation { return v.points[point] }
 
 // changing is data that changes while a revision runs. It is immutable.
 type changing struct {
@@ -77,7 +64,7 @@ func (e *Engine) newView(revision *Revision, now changing, old *View, changed ..
 		moved[r.point] = true
 	}
 	if old != nil && now.revoked != old.revoked {
-		moved[authenticationPoint] = true // Authenticate looks before any rule does
+		moved[AuthenticationPoint] = true // Authenticate looks before any rule does
 	}
 	for p := range v.points {
 		if old != nil && !moved[p] {

@@ -139,10 +139,10 @@ func TestReloadsKeepWhatStaysTrue(t *testing.T) {
 			if got != test.want {
 				t.Errorf("generations kept: %+v, want %+v", got, test.want)
 			}
-			if got, want := view.AuthorizationGeneration() == before.AuthorizationGeneration(), test.want.allow && test.want.deny; got != want {
+			if got, want := view.Generation(AuthorizationPoint) == before.Generation(AuthorizationPoint), test.want.allow && test.want.deny; got != want {
 				t.Errorf("the generation of authorization is kept: %t, want %t", got, want)
 			}
-			if view.AuthenticationGeneration() != before.AuthenticationGeneration() {
+			if view.Generation(AuthenticationPoint) != before.Generation(AuthenticationPoint) {
 				t.Error("the generation of authentication moved, of which there is no rule")
 			}
 
@@ -180,7 +180,7 @@ func replaceOnce(s, from, to string) string {
 // dug out when the change is taken back.
 func TestEarlierContentIsANewGeneration(t *testing.T) {
 	e := loaded(t, Options{Cache: roomy}, threeWays)
-	first := e.View().AuthorizationGeneration()
+	first := e.View().Generation(AuthorizationPoint)
 	for _, reason := range []string{"two", "one"} {
 		if err := e.Load(t.Context(), allowing(reason)); err != nil {
 			t.Fatal(err)
@@ -189,7 +189,7 @@ func TestEarlierContentIsANewGeneration(t *testing.T) {
 	if err := e.Load(t.Context(), content(threeWays)); err != nil {
 		t.Fatal(err)
 	}
-	if e.View().AuthorizationGeneration() == first {
+	if e.View().Generation(AuthorizationPoint) == first {
 		t.Error("the generation came back")
 	}
 }
@@ -251,7 +251,7 @@ func TestAViewStaysAsItIs(t *testing.T) {
 	e.SetCluster("owners", decodedObject(t, `{"names": []}`))
 	review := object(t, `{"spec":{"user":"bob"}}`)
 	views := []*View{e.View()}
-	want := []AuthorizationOutcome{NoOpinion}
+	want := []Outcome{NoOpinion}
 
 	e.SetCluster("owners", decodedObject(t, `{"names": ["bob"]}`))
 	views, want = append(views, e.View()), append(want, Allow)

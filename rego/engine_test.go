@@ -51,7 +51,7 @@ func TestEngineTakesWhatShips(t *testing.T) {
 
 	for _, test := range []struct {
 		name, attributes string
-		want             policy.AuthorizationOutcome
+		want             policy.Outcome
 	}{
 		{"allowed", `{"namespace": "payments", "verb": "list", "resource": "pods"}`, policy.Allow},
 		{"denied", `{"namespace": "kube-system", "verb": "get", "resource": "secrets"}`, policy.Deny},

@@ -23,13 +23,17 @@ func TestStarterFootprints(t *testing.T) {
 	modules := parseContent(t, Library())
 	maps.Copy(modules, parseContent(t, Starter()))
 	compiler := compiled(t, modules)
-	entries := policy.DefaultEntries()
+	// Those that the starter policies have.
+	var entries []string
+	for _, point := range policy.Points() {
+		for _, rule := range point.EntryRules() {
+			if len(compiler.GetRulesWithPrefix(ast.MustParseRef("data."+rule.DefaultPath()))) > 0 {
+				entries = append(entries, rule.DefaultPath())
+			}
+		}
+	}
 	var b strings.Builder
-	for _, entry := range []string{
-		entries.AuthenticationUser, entries.AuthenticationDeny,
-		entries.AuthorizationAllow, entries.AuthorizationDeny,
-		entries.SchedulingReject, entries.SchedulingUnresolvable, entries.SchedulingScore,
-	} {
+	for _, entry := range entries {
 		b.WriteString(entry + "\n")
 		f := footprint.Of(compiler, ast.MustParseRef("data."+entry))
 		for _, path := range pathsOf(f) {

@@ -46,8 +46,7 @@ func TestEngineTakesThePlacementExamples(t *testing.T) {
 		for folder, content := range contents {
 			examples++
 			t.Run(folder, func(t *testing.T) {
-				entries := policy.DefaultEntries()
-				entries.Profiles = profiles[folder]
+				entries := policy.Entries{Profiles: profiles[folder]}
 				revision, err := policy.Compile(t.Context(), content, policy.Options{Library: Library(), Entries: entries})
 				if err != nil {
 					t.Fatal(err)

@@ -25,84 +25,85 @@ type exampleRequest struct {
 	profile string // that of scheduling, "" for the default
 	// alone says that the page does not put the files beside the starter policies,
 	// with which they cannot be.
-	alone              bool
-	point, input, want string
+	alone       bool
+	point       policy.Point
+	input, want string
 }
 
 // exampleRequests has at least one of every folder on the pages.
 var exampleRequests = []exampleRequest{
 	{
-		folder: "support", point: "authorization", want: "deny",
+		folder: "support", point: policy.AuthorizationPoint, want: "deny",
 		input: `{"spec": {"user": "sam", "resourceAttributes": {"verb": "delete", "resource": "namespaces", "name": "payments"}}}`,
 	},
 	{
-		folder: "support", point: "authorization", want: "noOpinion",
+		folder: "support", point: policy.AuthorizationPoint, want: "noOpinion",
 		input: `{"spec": {"user": "sam", "groups": ["support"], "resourceAttributes": {"verb": "get", "resource": "pods", "subresource": "log", "namespace": "other"}}}`,
 	},
 	{
-		folder: "boolean", alone: true, point: "authorization", want: "allow",
+		folder: "boolean", alone: true, point: policy.AuthorizationPoint, want: "allow",
 		input: `{"spec": {"user": "rita", "groups": ["release-managers"], "resourceAttributes": {"verb": "update", "resource": "deployments"}}}`,
 	},
 	{
-		folder: "boolean", alone: true, point: "authorization", want: "deny",
+		folder: "boolean", alone: true, point: policy.AuthorizationPoint, want: "deny",
 		input: `{"spec": {"user": "rita", "groups": ["release-managers"], "resourceAttributes": {"verb": "impersonate", "resource": "users"}}}`,
 	},
 	{
-		folder: "scheduling", point: "scheduling", want: "rejected, and no eviction cures it",
+		folder: "scheduling", point: policy.SchedulingPoint, want: "rejected, and no eviction cures it",
 		input: `{"pod": {"metadata": {"name": "p", "annotations": {"example.com/gpu-memory": "much"}}}, "node": {"metadata": {"name": "n"}}}`,
 	},
 	{
-		folder: "jwt", point: "authentication", want: "authenticated as alice@example.com",
+		folder: "jwt", point: policy.AuthenticationPoint, want: "authenticated as alice@example.com",
 		input: `{"identity": {"source": "corp", "type": "jwt", "subject": "7", "claims": {"email": "alice@example.com", "email_verified": true, "groups": ["team-payments"]}}}`,
 	},
 	{
-		folder: "jwt", point: "authentication", want: "not authenticated: no username",
+		folder: "jwt", point: policy.AuthenticationPoint, want: "not authenticated: no username",
 		input: `{"identity": {"source": "corp", "type": "jwt", "subject": "7", "claims": {"email": "alice@example.com", "email_verified": false}}}`,
 	},
 	{
-		folder: "clusters", point: "authentication", want: "authenticated as cluster-a:payments:builder",
+		folder: "clusters", point: policy.AuthenticationPoint, want: "authenticated as cluster-a:payments:builder",
 		input: `{"identity": {"source": "cluster-a", "type": "jwt", "claims": {"sub": "system:serviceaccount:payments:builder", "kubernetes.io": {"namespace": "payments", "serviceaccount": {"name": "builder"}}}}}`,
 	},
 	{
-		folder: "github", point: "authentication", want: "authenticated as github:octocat",
+		folder: "github", point: policy.AuthenticationPoint, want: "authenticated as github:octocat",
 		input: `{"identity": {"source": "github", "type": "http", "subject": "583231", "claims": {"user": {"login": "octocat"}, "orgs": [{"login": "example-inc"}], "teams": []}}}`,
 	},
 	{
-		folder: "imported", point: "authentication", want: "authenticated as alice@example.com",
+		folder: "imported", point: policy.AuthenticationPoint, want: "authenticated as alice@example.com",
 		input: `{"identity": {"source": "login.example.com", "type": "jwt", "claims": {"iss": "https://login.example.com", "aud": ["kubernetes"], "sub": "7", "hd": "example.com", "email": "alice@example.com", "email_verified": true, "roles": "dev", "tenant": "blue", "iat": 1700000000, "exp": 1700003600}}}`,
 	},
-	{folder: "useful", point: "scheduling", want: "accepted, score 0", input: `{"pod": {"metadata": {"name": "p"}}, "node": {"metadata": {"name": "n"}}}`},
+	{folder: "useful", point: policy.SchedulingPoint, want: "accepted, score 0", input: `{"pod": {"metadata": {"name": "p"}}, "node": {"metadata": {"name": "n"}}}`},
 	{
-		folder: "tenants", point: "scheduling", want: "rejected, and no eviction cures it",
+		folder: "tenants", point: policy.SchedulingPoint, want: "rejected, and no eviction cures it",
 		input: `{"pod": {"metadata": {"name": "p", "namespace": "search"}}, "node": {"metadata": {"name": "n", "labels": {"example.com/tenant": "payments"}}}}`,
 	},
 	{
-		folder: "tenants", point: "scheduling", want: "accepted, score 0",
+		folder: "tenants", point: policy.SchedulingPoint, want: "accepted, score 0",
 		input: `{"pod": {"metadata": {"name": "p", "namespace": "search"}}, "node": {"metadata": {"name": "n", "labels": {"example.com/tenant": "search"}}}}`,
 	},
 	{
-		folder: "first", profile: "tenants", point: "scheduling", want: "rejected",
+		folder: "first", profile: "tenants", point: policy.SchedulingPoint, want: "rejected",
 		input: `{"pod": {"metadata": {"name": "p", "namespace": "search"}}, "node": {}, "state": {"pods": [{"namespace": "payments"}]}}`,
 	},
 	{
-		folder: "gpushare", profile: "gpushare", point: "scheduling", want: "rejected, and no eviction cures it",
+		folder: "gpushare", profile: "gpushare", point: policy.SchedulingPoint, want: "rejected, and no eviction cures it",
 		input: `{"pod": {"metadata": {"name": "p"}, "spec": {"containers": [{"resources": {"requests": {"aliyun.com/gpu-mem": "20"}}}]}}, "node": {"status": {"capacity": {"aliyun.com/gpu-count": "2", "aliyun.com/gpu-mem": "32"}, "allocatable": {"aliyun.com/gpu-count": "2", "aliyun.com/gpu-mem": "32"}}}, "state": {"pods": []}}`,
 	},
 	{
-		folder: "packing", point: "scheduling", want: "accepted, score 6",
+		folder: "packing", point: policy.SchedulingPoint, want: "accepted, score 6",
 		input: `{"pod": {"metadata": {"name": "p", "namespace": "batch"}, "spec": {"containers": [{"resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}]}}, "node": {}, "state": {"requested": {"cpu": 3000, "memory": 3221225472}, "allocatable": {"cpu": 8000, "memory": 8589934592}}}`,
 	},
 	{
-		folder: "images", point: "scheduling", want: "rejected, and no eviction cures it",
+		folder: "images", point: policy.SchedulingPoint, want: "rejected, and no eviction cures it",
 		input: `{"pod": {"metadata": {"name": "p"}, "spec": {"containers": [{"image": "quay.io/ml/model:7", "imagePullPolicy": "Never"}]}}, "node": {}}`,
 	},
 	{
-		folder: "zonecost", point: "scheduling", want: "accepted, score 5",
+		folder: "zonecost", point: policy.SchedulingPoint, want: "accepted, score 5",
 		input: `{"pod": {"metadata": {"name": "p", "namespace": "web"}}, "node": {"metadata": {"labels": {"topology.kubernetes.io/zone": "eu-2a"}}}}`,
 	},
-	{folder: "maintenance", point: "scheduling", want: "accepted, score 0", input: `{"pod": {"metadata": {"name": "p"}}, "node": {"metadata": {"name": "n"}}}`},
-	{folder: "topolvm", profile: "topolvm", point: "scheduling", want: "accepted, score 0", input: `{"pod": {"metadata": {"name": "p"}}, "node": {"metadata": {"name": "n"}}}`},
-	{folder: "gpus", profile: "gpus", point: "scheduling", want: "accepted, score 0", input: `{"pod": {"metadata": {"name": "p"}}, "node": {"metadata": {"name": "n"}}}`},
+	{folder: "maintenance", point: policy.SchedulingPoint, want: "accepted, score 0", input: `{"pod": {"metadata": {"name": "p"}}, "node": {"metadata": {"name": "n"}}}`},
+	{folder: "topolvm", profile: "topolvm", point: policy.SchedulingPoint, want: "accepted, score 0", input: `{"pod": {"metadata": {"name": "p"}}, "node": {"metadata": {"name": "n"}}}`},
+	{folder: "gpus", profile: "gpus", point: policy.SchedulingPoint, want: "accepted, score 0", input: `{"pod": {"metadata": {"name": "p"}}, "node": {"metadata": {"name": "n"}}}`},
 }
 
 // pageExamples are the files of every page that has `# file:` blocks, by folder.
@@ -208,10 +209,10 @@ func loadExample(t *testing.T, dir, profile string) *policy.Revision {
 	c := config.Default()
 	if profile != "" {
 		c.Scheduling.Profiles = []string{profile}
-		at := "kubernetes.scheduler." + profile + "."
-		entry := &c.Scheduling.Entry
-		entry.Reject, entry.Unresolvable, entry.Score = at+"reject", at+"unresolvable", at+"score"
-		entry.Protect, entry.Deny, entry.Annotate = at+"protect", at+"deny", at+"annotate"
+		for i := range c.Scheduling.Entry {
+			entry := &c.Scheduling.Entry[i]
+			entry.Path = "kubernetes.scheduler." + profile + "." + entry.Rule.Name
+		}
 	}
 	content, err := source.NewDirectory([]string{dir}).Read()
 	if err != nil {
@@ -250,7 +251,7 @@ func TestDeployedPoliciesDecide(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			explained, err := revision.View().Explain(t.Context(), "authorization", object.Root())
+			explained, err := revision.View().Explain(t.Context(), policy.AuthorizationPoint, object.Root())
 			if err != nil || explained.Outcome == "error" {
 				t.Errorf("%s: %v %v", file, explained.Outcome, err)
 			}

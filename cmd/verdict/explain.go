@@ -19,8 +19,9 @@ import (
 
 // explanation is what the flags of explain say.
 type explanation struct {
-	file, point, detail, profile, verb, identity string
-	directories                                  []string
+	file, pointName, detail, profile, verb, identity string
+	directories                                      []string
+	point                                            policy.Point
 }
 
 func explainCommand() *cobra.Command {
@@ -49,7 +50,7 @@ and that they disagree is an error.`,
 	set := command.Flags()
 	set.StringVar(&x.file, "config", "", "configuration file, for its policies, entry rules, profiles, allowed hosts and identity sources")
 	set.StringArrayVar(&x.directories, "policy", nil, "folder of .rego, data.json and data.yaml files, instead of the starter policies (repeatable)")
-	set.StringVar(&x.point, "point", "authorization", "who asks: authentication, authorization or scheduling")
+	set.StringVar(&x.pointName, "point", policy.AuthorizationPoint.String(), "the extension point that asks: "+policy.PointNames())
 	set.StringVar(&x.profile, "profile", "", "profile of scheduling whose rules are asked, instead of the default one")
 	set.StringVar(&x.verb, "verb", "", "what the scheduler asks: filter, prioritize, preempt or bind (default filter and prioritize)")
 	set.StringVar(&x.identity, "identity", "", "JSON file with what the token of a TokenReview proves: source, type, subject, claims, audiences, expires")
@@ -65,19 +66,23 @@ func (x *explanation) check(pointSaid bool) error {
 	if x.verb != "" && !slices.Contains(policy.Verbs(), policy.Verb(x.verb)) {
 		return fmt.Errorf("--verb: %w", policy.ErrNoSuchVerb)
 	}
-	for _, flag := range []struct{ name, value, point string }{
-		{"--profile", x.profile, "scheduling"}, {"--verb", x.verb, "scheduling"}, {"--identity", x.identity, "authentication"},
+	for _, flag := range []struct {
+		name, value string
+		point       policy.Point
+	}{
+		{"--profile", x.profile, policy.SchedulingPoint}, {"--verb", x.verb, policy.SchedulingPoint}, {"--identity", x.identity, policy.AuthenticationPoint},
 	} {
 		if flag.value == "" {
 			continue
 		}
-		if pointSaid && x.point != flag.point {
+		if pointSaid && x.pointName != flag.point.String() {
 			return fmt.Errorf("%s: is for --point %s", flag.name, flag.point)
 		}
-		x.point, pointSaid = flag.point, true
+		x.pointName, pointSaid = flag.point.String(), true
 	}
-	if !slices.Contains([]string{"authentication", "authorization", "scheduling"}, x.point) {
-		return fmt.Errorf("--point: %w", policy.ErrNoSuchPoint)
+	var err error
+	if x.point, err = policy.PointOf(x.pointName); err != nil {
+		return fmt.Errorf("--point: %w", err)
 	}
 	return nil
 }
@@ -126,9 +131,9 @@ func (x *explanation) explain(ctx context.Context, w io.Writer, view *policy.Vie
 	var explained policy.Explained
 	var err error
 	switch x.point {
-	case "scheduling":
+	case policy.SchedulingPoint:
 		return x.explainScheduling(ctx, w, view, c, text)
-	case "authentication":
+	case policy.AuthenticationPoint:
 		if x.file == "" {
 			c = nil
 		}

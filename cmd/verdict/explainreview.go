@@ -31,7 +31,7 @@ func explainReview(ctx context.Context, view *policy.View, text []byte) (policy.
 	if err := handlers.CapturedAccessReview(document.Root()); err != nil {
 		return policy.Explained{}, usageError{fmt.Errorf("%w; --point authorization takes a SubjectAccessReview", err)}
 	}
-	return view.Explain(ctx, "authorization", document.Root())
+	return view.Explain(ctx, policy.AuthorizationPoint, document.Root())
 }
 
 // errNoIdentity says how to tell what a token proves.
@@ -67,7 +67,7 @@ func explainToken(ctx context.Context, view *policy.View, text, identityText []b
 			return policy.Explained{}, err
 		}
 	}
-	return view.Explain(ctx, "authentication", review.Root())
+	return view.Explain(ctx, policy.AuthenticationPoint, review.Root())
 }
 
 // readReviewWithIdentity reads the members of a review, with identityText as the

@@ -58,19 +58,7 @@ func policyOptions(c *config.Configuration) policy.Options {
 		AllowedFolders:     c.Policy.AllowedFolders,
 		AllowedSystemNames: c.Authentication.AllowedSystemNames,
 		AllowedExtraKeys:   c.Authentication.AllowedExtraKeys,
-		Entries: policy.Entries{
-			AuthenticationUser:     c.Authentication.Entry.User,
-			AuthenticationDeny:     c.Authentication.Entry.Deny,
-			AuthorizationAllow:     c.Authorization.Entry.Allow,
-			AuthorizationDeny:      c.Authorization.Entry.Deny,
-			SchedulingReject:       c.Scheduling.Entry.Reject,
-			SchedulingUnresolvable: c.Scheduling.Entry.Unresolvable,
-			SchedulingScore:        c.Scheduling.Entry.Score,
-			SchedulingProtect:      c.Scheduling.Entry.Protect,
-			SchedulingBindDeny:     c.Scheduling.Entry.Deny,
-			SchedulingBindAnnotate: c.Scheduling.Entry.Annotate,
-			Profiles:               c.Scheduling.Profiles,
-		},
+		Entries:            c.Entries(),
 	}
 }
 

@@ -82,11 +82,7 @@ func (s *service) handlerOptions() handlers.Options {
 	}
 	if c.Server.TLS.ClientCAFile != "" {
 		options.PeerNames = certs.PeerNames
-		options.Callers = map[handlers.Point][]string{
-			handlers.Authentication: c.Server.Callers.Authentication,
-			handlers.Authorization:  c.Server.Callers.Authorization,
-			handlers.Scheduling:     c.Server.Callers.Scheduling,
-		}
+		options.Callers = c.Server.Callers.ByPoint()
 	}
 	return options
 }

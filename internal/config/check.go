@@ -18,6 +18,9 @@ func (c *checker) check() {
 	c.authentication()
 	c.authorization()
 	c.scheduling()
+	for _, entry := range c.config.entries() {
+		c.entry(entry)
+	}
 	c.cache()
 	c.cluster()
 	oneOf(c, "log.level", c.config.Log.Level, LogLevelDebug, LogLevelInfo, LogLevelWarn, LogLevelError)
@@ -43,8 +46,4 @@ func (c *checker) authorization() {
 	authorization := c.config.Authorization
 	oneOf(c, "authorization.onError", authorization.OnError, OnErrorDeny, OnErrorNoOpinion)
 	oneOf(c, "authorization.onUnavailable", authorization.OnUnavailable, OnUnavailableUnavailable, OnUnavailableDeny)
-	c.entries(
-		entry{"authorization.entry.allow", authorization.Entry.Allow},
-		entry{"authorization.entry.deny", authorization.Entry.Deny},
-	)
 }

@@ -13,10 +13,6 @@ func (c *checker) authentication() {
 	c.names("authentication.audiences", authentication.Audiences)
 	c.systemNames(authentication.AllowedSystemNames)
 	c.extraKeys(authentication.AllowedExtraKeys)
-	c.entries(
-		entry{"authentication.entry.user", authentication.Entry.User},
-		entry{"authentication.entry.deny", authentication.Entry.Deny},
-	)
 }
 
 // systemNames checks names and prefixes of names.

@@ -7,25 +7,26 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy"
 )
 
-// entry is the configured path of an entry rule.
-type entry struct{ path, rule string }
-
-// entries checks the rules of one point: each is a rule in a package, and no two
-// are the same, since one rule cannot both allow and deny.
-func (c *checker) entries(entries ...entry) {
-	for i, this := range entries {
-		if c.undecoded[this.path] {
+// entry checks the rules of one point: each is a rule in a package, and no two are
+// the same, since one rule cannot both allow and deny.
+func (c *checker) entry(entry Entry) {
+	pathOf := func(rule policy.EntryRule) string { return rule.Point.String() + ".entry." + rule.Name }
+	for i, this := range entry {
+		path := pathOf(this.Rule)
+		if c.undecoded[path] {
 			continue
 		}
-		if err := checkRule(this.rule); err != nil {
-			c.add(this.path, "%s", err)
+		if err := checkRule(this.Path); err != nil {
+			c.add(path, "%s", err)
 			continue
 		}
-		same := slices.IndexFunc(entries[:i], func(earlier entry) bool { return earlier.rule == this.rule })
+		same := slices.IndexFunc(entry[:i], func(earlier EntryPath) bool { return earlier.Path == this.Path })
 		if same >= 0 {
-			c.add(this.path, "%s is the rule of %s too: they need different rules", quote(this.rule), entries[same].path)
+			c.add(path, "%s is the rule of %s too: they need different rules", quote(this.Path), pathOf(entry[same].Rule))
 		}
 	}
 }

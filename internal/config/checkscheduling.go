@@ -13,14 +13,6 @@ func (c *checker) scheduling() {
 	c.profiles(scheduling.Profiles)
 	c.podAnnotations(scheduling.PodAnnotations)
 	c.bind()
-	c.entries(
-		entry{"scheduling.entry.reject", scheduling.Entry.Reject},
-		entry{"scheduling.entry.unresolvable", scheduling.Entry.Unresolvable},
-		entry{"scheduling.entry.score", scheduling.Entry.Score},
-		entry{"scheduling.entry.protect", scheduling.Entry.Protect},
-		entry{"scheduling.entry.deny", scheduling.Entry.Deny},
-		entry{"scheduling.entry.annotate", scheduling.Entry.Annotate},
-	)
 }
 
 // profiles checks names that are a part of a path, of a package and of metrics.

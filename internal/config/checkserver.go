@@ -90,18 +90,11 @@ func (c *checker) tls(server *Server) {
 }
 
 func (c *checker) callers(server *Server) {
-	for _, list := range []struct {
-		path  string
-		names []string
-	}{
-		{"server.callers.authentication", server.Callers.Authentication},
-		{"server.callers.authorization", server.Callers.Authorization},
-		{"server.callers.scheduling", server.Callers.Scheduling},
-		{"server.callers.admission", server.Callers.Admission},
-	} {
-		c.names(list.path, list.names)
-		if len(list.names) > 0 && server.TLS.ClientCAFile == "" && !c.undecoded["server.tls.clientCAFile"] {
-			c.add(list.path, "needs server.tls.clientCAFile: without it callers show no certificate, so this list would admit everybody")
+	for _, list := range server.Callers {
+		path := "server.callers." + list.Point.String()
+		c.names(path, list.Names)
+		if len(list.Names) > 0 && server.TLS.ClientCAFile == "" && !c.undecoded["server.tls.clientCAFile"] {
+			c.add(path, "needs server.tls.clientCAFile: without it callers show no certificate, so this list would admit everybody")
 		}
 	}
 }

@@ -30,9 +30,11 @@ type Configuration struct {
 	Authentication Authentication `yaml:"authentication"`
 	Authorization  Authorization  `yaml:"authorization"`
 	Scheduling     Scheduling     `yaml:"scheduling"`
-	Cache          Cache          `yaml:"cache"`
-	Cluster        Cluster        `yaml:"cluster"`
-	Log            Log            `yaml:"log"`
+	// Points are the sections of the points that have none above.
+	Points  PointSections `yaml:",inline"`
+	Cache   Cache         `yaml:"cache"`
+	Cluster Cluster       `yaml:"cluster"`
+	Log     Log           `yaml:"log"`
 }
 
 // Server is the listener that Kubernetes calls.
@@ -64,16 +66,6 @@ type TLS struct {
 	// ClientCAFile turns on mutual TLS: a caller needs a certificate from one
 	// of these authorities.
 	ClientCAFile string `yaml:"clientCAFile"`
-}
-
-// Callers are the certificate names (common name, DNS or URI subject
-// alternative name) allowed at each point; "*" allows every certificate that an
-// authority of the client CA signed. With mutual TLS an empty list allows no caller.
-type Callers struct {
-	Authentication []string `yaml:"authentication"`
-	Authorization  []string `yaml:"authorization"`
-	Scheduling     []string `yaml:"scheduling"`
-	Admission      []string `yaml:"admission"`
 }
 
 // Limits bound single requests: in bytes, written as Kubernetes quantities (1Mi)
@@ -164,22 +156,15 @@ type Authentication struct {
 	AllowedExtraKeys []string `yaml:"allowedExtraKeys"`
 	// RevokedFile is a YAML file that lists what is no longer let in, whatever
 	// a source says of it: subjects, token identifiers and digests of tokens.
-	RevokedFile string              `yaml:"revokedFile"`
-	Entry       AuthenticationEntry `yaml:"entry"`
-}
-
-// AuthenticationEntry names the entry rules of authentication, as references
-// below `data`.
-type AuthenticationEntry struct {
-	User string `yaml:"user"`
-	Deny string `yaml:"deny"`
+	RevokedFile string `yaml:"revokedFile"`
+	Entry       Entry  `yaml:"entry"`
 }
 
 // Authorization configures the answers to SubjectAccessReviews.
 type Authorization struct {
-	OnError       OnError            `yaml:"onError"`
-	OnUnavailable OnUnavailable      `yaml:"onUnavailable"`
-	Entry         AuthorizationEntry `yaml:"entry"`
+	OnError       OnError       `yaml:"onError"`
+	OnUnavailable OnUnavailable `yaml:"onUnavailable"`
+	Entry         Entry         `yaml:"entry"`
 }
 
 // OnError is what a policy error in authorization becomes.
@@ -204,13 +189,6 @@ const (
 	OnUnavailableDeny OnUnavailable = "deny"
 )
 
-// AuthorizationEntry names the entry rules of authorization, as references
-// below `data`.
-type AuthorizationEntry struct {
-	Allow string `yaml:"allow"`
-	Deny  string `yaml:"deny"`
-}
-
 // Scheduling configures the answers to scheduler extender calls.
 type Scheduling struct {
 	// Timeout bounds one call: the scheduler sends no deadline of its own.
@@ -220,20 +198,10 @@ type Scheduling struct {
 	Profiles []string `yaml:"profiles"`
 	// PodAnnotations are the annotations of pods on a node that policies see in
 	// input.state: names, or prefixes that end in "/".
-	PodAnnotations []string        `yaml:"podAnnotations"`
-	Entry          SchedulingEntry `yaml:"entry"`
-	Bind           Bind            `yaml:"bind"`
-}
-
-// SchedulingEntry names the entry rules of scheduling outside profiles, as
-// references below `data`.
-type SchedulingEntry struct {
-	Reject       string `yaml:"reject"`
-	Unresolvable string `yaml:"unresolvable"`
-	Score        string `yaml:"score"`
-	Protect      string `yaml:"protect"`
-	Deny         string `yaml:"deny"`
-	Annotate     string `yaml:"annotate"`
+	PodAnnotations []string `yaml:"podAnnotations"`
+	// Entry names the rules outside profiles.
+	Entry Entry `yaml:"entry"`
+	Bind  Bind  `yaml:"bind"`
 }
 
 // Bind configures the extender's bind verb.

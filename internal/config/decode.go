@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
-	"strings"
+	"slices"
 	"time"
 
-	"github.com/agnivade/levenshtein"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -29,6 +28,10 @@ func (d *decoder) decode(path string, node *yaml.Node, value reflect.Value) {
 		return
 	}
 	if isNull(node) {
+		return
+	}
+	if rows, ok := reflect.TypeAssert[table](value); ok {
+		d.decodeFields(path, node, tableFields(rows))
 		return
 	}
 	switch value.Kind() {
@@ -67,16 +70,20 @@ func (d *decoder) decodeStruct(path string, node *yaml.Node, value reflect.Value
 		}
 		return
 	}
+	d.decodeFields(path, node, structFields(value))
+}
+
+// decodeFields decodes the fields of a mapping.
+func (d *decoder) decodeFields(path string, node *yaml.Node, fields fields) {
 	if node.Kind != yaml.MappingNode {
 		d.reject(path, "expected fields (name: value), found %s", describe(node))
 		return
 	}
-	fields := fieldsOf(value.Type())
 	seen := make(map[string]int, len(node.Content)/2)
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key := node.Content[i]
 		if key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" {
-			d.addAt(key.Line, path, "expected the name of a field, found %s: %s", describe(key), knownFields(value.Type()))
+			d.addAt(key.Line, path, "expected the name of a field, found %s: %s", describe(key), knownFields(fields.names))
 			continue
 		}
 		field := join(path, key.Value)
@@ -85,11 +92,11 @@ func (d *decoder) decodeStruct(path string, node *yaml.Node, value reflect.Value
 			continue
 		}
 		seen[key.Value] = key.Line
-		index, known := fields[key.Value]
-		if !known {
-			meant := closestField(key.Value, value.Type())
+		index := slices.Index(fields.names, key.Value)
+		if index < 0 {
+			meant := closestField(key.Value, fields.names)
 			if meant == "" {
-				d.addAt(key.Line, field, "unknown field: %s", knownFields(value.Type()))
+				d.addAt(key.Line, field, "%s", fields.unknown())
 				continue
 			}
 			d.addAt(key.Line, field, "unknown field: did you mean %q?", meant)
@@ -101,7 +108,7 @@ func (d *decoder) decodeStruct(path string, node *yaml.Node, value reflect.Value
 		}
 		delete(d.undecoded, field)
 		d.lines[field] = key.Line
-		d.decode(field, node.Content[i+1], value.Field(index))
+		d.decode(field, node.Content[i+1], fields.value(index))
 	}
 }
 
@@ -200,57 +207,6 @@ func setScalar(node *yaml.Node, value reflect.Value) error {
 		panic(fmt.Sprintf("config: the decoder does not know %s", value.Type()))
 	}
 	return nil
-}
-
-// fieldsOf maps the names of a struct's fields to their index.
-func fieldsOf(structure reflect.Type) map[string]int {
-	fields := make(map[string]int, structure.NumField())
-	for i := range structure.NumField() {
-		fields[fieldName(structure.Field(i))] = i
-	}
-	return fields
-}
-
-// fieldName is what a field is called in YAML: its tag, or in a type that package
-// policy declares, its name in lower camel case.
-func fieldName(field reflect.StructField) string {
-	if tag := field.Tag.Get("yaml"); tag != "" {
-		return tag
-	}
-	return strings.ToLower(field.Name[:1]) + field.Name[1:]
-}
-
-// closestField is the field that was probably meant by name, or "".
-func closestField(name string, structure reflect.Type) string {
-	best, bestDistance := "", 0
-	for member := range structure.Fields() {
-		field := fieldName(member)
-		if strings.EqualFold(name, field) {
-			return field
-		}
-		// Only names of a similar length can be close, and measuring a very
-		// long one is slow.
-		limit := 1 + len(field)/4
-		if len(name) > len(field)+limit {
-			continue
-		}
-		distance := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(field))
-		if distance <= limit && (best == "" || distance < bestDistance) {
-			best, bestDistance = field, distance
-		}
-	}
-	return best
-}
-
-func knownFields(structure reflect.Type) string {
-	names := make([]string, structure.NumField())
-	for i := range names {
-		names[i] = fieldName(structure.Field(i))
-	}
-	if len(names) == 1 {
-		return "the only field here is " + names[0]
-	}
-	return "the fields here are " + strings.Join(names, ", ")
 }
 
 var plainName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)

@@ -12,38 +12,20 @@ var defaultYAML string
 
 // Default is the configuration of a file that sets nothing.
 func Default() *Configuration {
-	return &Configuration{
+	c := &Configuration{
 		APIVersion: APIVersion,
 		Kind:       Kind,
 		Server:     defaultServer(),
 		Operations: Operations{Address: "127.0.0.1:8081"},
 		Shutdown:   Shutdown{Drain: 5 * time.Second, Grace: 30 * time.Second},
 		Policy:     Policy{Evaluator: PolicyEvaluatorAuto, LoadTimeout: time.Minute},
-		Authentication: Authentication{
-			Entry: AuthenticationEntry{
-				User: "kubernetes.authentication.user",
-				Deny: "kubernetes.authentication.deny",
-			},
-		},
 		Authorization: Authorization{
 			OnError:       OnErrorDeny,
 			OnUnavailable: OnUnavailableUnavailable,
-			Entry: AuthorizationEntry{
-				Allow: "kubernetes.authorization.allow",
-				Deny:  "kubernetes.authorization.deny",
-			},
 		},
 		Scheduling: Scheduling{
 			Timeout: 4 * time.Second,
-			Entry: SchedulingEntry{
-				Reject:       "kubernetes.scheduling.reject",
-				Unresolvable: "kubernetes.scheduling.unresolvable",
-				Score:        "kubernetes.scheduling.score",
-				Protect:      "kubernetes.scheduling.protect",
-				Deny:         "kubernetes.scheduling.deny",
-				Annotate:     "kubernetes.scheduling.annotate",
-			},
-			Bind: Bind{Lease: Lease{Name: "verdict-bind"}},
+			Bind:    Bind{Lease: Lease{Name: "verdict-bind"}},
 		},
 		Cache: Cache{
 			Enabled:     true,
@@ -56,6 +38,8 @@ func Default() *Configuration {
 		Cluster: Cluster{MaxStaleness: 2 * time.Minute},
 		Log:     Log{Level: LogLevelInfo, Format: LogFormatAuto},
 	}
+	c.defaultPoints()
+	return c
 }
 
 func defaultServer() Server {

@@ -26,10 +26,10 @@ func TestDefaultYAMLHasEveryFieldWithAComment(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Below a list or a pointer there is no default that could be shown.
-	checkFields(t, "", document.Content[0], reflect.TypeFor[Configuration]())
+	checkFields(t, "", document.Content[0], structFields(reflect.ValueOf(Default()).Elem()))
 }
 
-func checkFields(t *testing.T, path string, node *yaml.Node, structure reflect.Type) {
+func checkFields(t *testing.T, path string, node *yaml.Node, fields fields) {
 	t.Helper()
 	given := map[string]*yaml.Node{}
 	for i := 0; i < len(node.Content); i += 2 {
@@ -39,14 +39,17 @@ func checkFields(t *testing.T, path string, node *yaml.Node, structure reflect.T
 			t.Errorf("%s has no comment", join(path, key.Value))
 		}
 	}
-	for name, index := range fieldsOf(structure) {
-		value, ok := given[name]
+	for i, name := range fields.names {
+		node, ok := given[name]
 		if !ok {
 			t.Errorf("%s is missing", join(path, name))
 			continue
 		}
-		if field := structure.Field(index).Type; field.Kind() == reflect.Struct {
-			checkFields(t, join(path, name), value, field)
+		switch value := fields.value(i); {
+		case value.Type().Implements(reflect.TypeFor[table]()):
+			checkFields(t, join(path, name), node, tableFields(value.Interface().(table)))
+		case value.Kind() == reflect.Struct:
+			checkFields(t, join(path, name), node, structFields(value))
 		}
 	}
 }

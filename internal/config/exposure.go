@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // CheckExposure refuses to let strangers call, and to let nobody call. Its
@@ -26,9 +27,7 @@ func (c *Configuration) CheckExposure(allowWithoutClientCertificates bool) error
 			"set server.tls.clientCAFile and server.callers, listen on 127.0.0.1, "+
 			"or start with --allow-callers-without-client-certificate", quote(c.Server.Address))
 	}
-	callers := c.Server.Callers
-	// Nothing is served to those of the admission list.
-	if len(callers.Authentication)+len(callers.Authorization)+len(callers.Scheduling) == 0 {
+	if !slices.ContainsFunc(c.Server.Callers, func(list PointCallers) bool { return len(list.Names) > 0 }) {
 		return errors.New("server.callers: every list is empty, so with server.tls.clientCAFile nobody could call: " +
 			"list the names in callers' certificates, or \"*\" for every certificate that the authorities vouch for")
 	}

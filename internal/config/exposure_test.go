@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"testing"
+
+	"github.com/verdict-dev/verdict/policy"
 )
 
 func TestCheckExposure(t *testing.T) {
@@ -42,7 +44,7 @@ func TestCheckExposure(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			config := Default()
 			config.Server.Address = test.address
-			config.Server.Callers.Authentication = test.callers
+			config.Server.Callers = Callers{{policy.AuthenticationPoint, test.callers}}
 			if test.clientCA {
 				config.Server.TLS.ClientCAFile = "ca.crt"
 			}
@@ -58,28 +60,15 @@ func TestCheckExposure(t *testing.T) {
 }
 
 func TestCheckExposureCountsEveryList(t *testing.T) {
-	for name, callers := range map[string]Callers{
-		"authentication": {Authentication: []string{"a"}},
-		"authorization":  {Authorization: []string{"a"}},
-		"scheduling":     {Scheduling: []string{"a"}},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for i, point := range policy.Points() {
+		t.Run(point.String(), func(t *testing.T) {
 			config := Default()
 			config.Server.TLS.ClientCAFile = "ca.crt"
-			config.Server.Callers = callers
+			config.Server.Callers[i].Names = []string{"a"}
 			if err := config.CheckExposure(false); err != nil {
 				t.Error(err)
 			}
 		})
-	}
-}
-
-func TestCheckExposureOfAdmissionAlone(t *testing.T) {
-	config := Default()
-	config.Server.TLS.ClientCAFile = "ca.crt"
-	config.Server.Callers.Admission = []string{"a"}
-	if err := config.CheckExposure(false); err == nil {
-		t.Error("accepted, although nothing is served to anybody")
 	}
 }
 

@@ -43,9 +43,8 @@ server:
   tls: {certFile: tls/server.crt, keyFile: tls/server.key, clientCAFile: tls/clients.crt}
   callers:
     authentication: [kube-apiserver]
-    authorization: [kube-apiserver]
+    authorization: ["*"]
     scheduling: ["spiffe://cluster.local/scheduler"]
-    admission: ["*"]
   maxInFlight: 7
   maxBytesInFlight: 64Ki
   limits: {reviewBytes: 2048, reviewValues: 100, schedulingBytes: 1.5Ki, schedulingValues: 200, objectValues: 50, tokenBytes: 3Ki, headerBytes: 1e4}
@@ -93,10 +92,9 @@ log: {level: debug, format: json}
 				ClientCAFile: filepath.Join(dir, "tls/clients.crt"),
 			},
 			Callers: Callers{
-				Authentication: []string{"kube-apiserver"},
-				Authorization:  []string{"kube-apiserver"},
-				Scheduling:     []string{"spiffe://cluster.local/scheduler"},
-				Admission:      []string{"*"},
+				{policy.AuthenticationPoint, []string{"kube-apiserver"}},
+				{policy.AuthorizationPoint, []string{"*"}},
+				{policy.SchedulingPoint, []string{"spiffe://cluster.local/scheduler"}},
 			},
 			MaxInFlight: 7, MaxBytesInFlight: 65536,
 			Limits: Limits{
@@ -122,19 +120,23 @@ log: {level: debug, format: json}
 			AllowedSystemNames: []string{"system:nodes", "system:serviceaccounts:team-*"},
 			AllowedExtraKeys:   []string{"authentication.kubernetes.io/credential-id", "example.k8s.io/*"},
 			RevokedFile:        filepath.Join(dir, "revoked.yaml"),
-			Entry:              AuthenticationEntry{User: "example.who", Deny: "example.deny"},
+			Entry:              Entry{{policy.EntryRule{Point: policy.AuthenticationPoint, Name: "user"}, "example.who"}, {policy.EntryRule{Point: policy.AuthenticationPoint, Name: "deny"}, "example.deny"}},
 		},
 		Authorization: Authorization{
 			OnError: OnErrorNoOpinion, OnUnavailable: OnUnavailableDeny,
-			Entry: AuthorizationEntry{Allow: "example.allow", Deny: "example.deny"},
+			Entry: Entry{{policy.EntryRule{Point: policy.AuthorizationPoint, Name: "allow"}, "example.allow"}, {policy.EntryRule{Point: policy.AuthorizationPoint, Name: "deny"}, "example.deny"}},
 		},
 		Scheduling: Scheduling{
 			Timeout:        3 * time.Second,
 			Profiles:       []string{"gpu", "batch"},
 			PodAnnotations: []string{"gpu.example.com/", "example.com/size"},
-			Entry: SchedulingEntry{
-				Reject: "example.reject", Unresolvable: "example.unresolvable", Score: "example.score",
-				Protect: "example.protect", Deny: "example.denied", Annotate: "example.annotate",
+			Entry: Entry{
+				{policy.EntryRule{Point: policy.SchedulingPoint, Name: "reject"}, "example.reject"},
+				{policy.EntryRule{Point: policy.SchedulingPoint, Name: "unresolvable"}, "example.unresolvable"},
+				{policy.EntryRule{Point: policy.SchedulingPoint, Name: "score"}, "example.score"},
+				{policy.EntryRule{Point: policy.SchedulingPoint, Name: "protect"}, "example.protect"},
+				{policy.EntryRule{Point: policy.SchedulingPoint, Name: "deny"}, "example.denied"},
+				{policy.EntryRule{Point: policy.SchedulingPoint, Name: "annotate"}, "example.annotate"},
 			},
 			Bind: Bind{Enabled: true, Lease: Lease{Namespace: "kube-system", Name: "binder"}, ReadinessAddress: "127.0.0.1:8082"},
 		},
@@ -312,6 +314,8 @@ func TestParseRefuses(t *testing.T) {
 		}},
 		{"plain HTTP for all", header + "server: {plainHTTP: true, address: \":80\"}\n", []string{`:3: server.plainHTTP: tokens would cross the network readable by anyone: only on a loopback address such as 127.0.0.1:8080, not ":80"`}},
 		{"callers without client CA", header + "server: {callers: {scheduling: [a]}}\n", []string{`:3: server.callers.scheduling: needs server.tls.clientCAFile: without it callers show no certificate, so this list would admit everybody`}},
+		{"callers of a point that is not served", header + "server: {tls: {clientCAFile: file}, callers: {admission: [\"*\"]}}\n", []string{`:3: server.callers.admission: no such point is served: the points are authentication, authorization, scheduling`}},
+		{"callers of a misspelt point", header + "server: {tls: {clientCAFile: file}, callers: {authorisation: [a]}}\n", []string{`:3: server.callers.authorisation: unknown field: did you mean "authorization"?`}},
 		{"empty caller", header + "server: {tls: {clientCAFile: file}, callers: {scheduling: [\"\"]}}\n", []string{`:3: server.callers.scheduling[0]: is empty: write a value, or remove the item`}},
 		{"caller twice", header + "server: {tls: {clientCAFile: file}, callers: {scheduling: [a, a]}}\n", []string{`:3: server.callers.scheduling[1]: "a" is given by server.callers.scheduling[0] already: remove one of them`}},
 		{"caller with space", header + "server: {tls: {clientCAFile: file}, callers: {scheduling: [\"a \"]}}\n", []string{`:3: server.callers.scheduling[0]: "a " begins or ends with a space: remove it`}},
@@ -349,6 +353,8 @@ func TestParseRefuses(t *testing.T) {
 
 		// Entry rules.
 		{"empty entry", header + "authorization: {entry: {allow: \"\"}}\n", []string{`:3: authorization.entry.allow: is empty: name a rule, as package.rule`}},
+		{"entry of no rule", header + "scheduling: {entry: {permit: a.b}}\n", []string{`:3: scheduling.entry.permit: unknown field: the fields here are reject, unresolvable, score, protect, deny, annotate`}},
+		{"entry that is no mapping", header + "scheduling: {entry: [a.b]}\n", []string{`:3: scheduling.entry: expected fields (name: value), found a list`}},
 		{"entry with data", header + "authorization: {entry: {allow: data.a.b}}\n", []string{`:3: authorization.entry.allow: "data.a.b" begins with "data", which is implied: write "a.b"`}},
 		{"entry without package", header + "authorization: {entry: {allow: allow}}\n", []string{`:3: authorization.entry.allow: "allow" names no package: write package.rule, such as kubernetes.authorization.allow`}},
 		{"entry with brackets", header + "authorization: {entry: {allow: 'a[\"b\"]'}}\n", []string{`:3: authorization.entry.allow: "a[\"b\"]" is not a rule: write package.rule, names of letters, digits and "_" joined by dots`}},

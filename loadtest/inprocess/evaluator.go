@@ -201,7 +201,7 @@ func accessEvaluations(ctx context.Context, bindings int, seed uint64) ([]evalua
 		return nil, err
 	}
 	const inputs = 16 // of each outcome
-	kinds := map[policy.AuthorizationOutcome][]ast.Value{}
+	kinds := map[policy.Outcome][]ast.Value{}
 	source := generate.NewDecisions(company, seed)
 	for tries := 0; len(kinds[policy.Allow]) < inputs || len(kinds[policy.NoOpinion]) < inputs || len(kinds[policy.Deny]) < inputs; tries++ {
 		if tries > 1_000_000 {
@@ -232,7 +232,7 @@ func accessEvaluations(ctx context.Context, bindings int, seed uint64) ([]evalua
 		}
 	}
 	var out []evaluation
-	for _, outcome := range []policy.AuthorizationOutcome{policy.Allow, policy.NoOpinion, policy.Deny} {
+	for _, outcome := range []policy.Outcome{policy.Allow, policy.NoOpinion, policy.Deny} {
 		rules := []string{"data.kubernetes.authorization.deny", "data.kubernetes.authorization.allow"}
 		if outcome == policy.Deny {
 			rules = rules[:1]

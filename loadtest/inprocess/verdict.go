@@ -95,13 +95,13 @@ func decodeReview(document any) (review, error) {
 }
 
 // authorize decides anew: no cache stands before it.
-func (r revision) authorize(ctx context.Context, v review) (policy.AuthorizationOutcome, error) {
+func (r revision) authorize(ctx context.Context, v review) (policy.Outcome, error) {
 	decision, err := r.alone.Authorize(ctx, v.decoded)
 	return decision.Outcome, err
 }
 
 // authorizeText decides anew, from the bytes of a review.
-func (r revision) authorizeText(ctx context.Context, text []byte) (policy.AuthorizationOutcome, error) {
+func (r revision) authorizeText(ctx context.Context, text []byte) (policy.Outcome, error) {
 	document, err := policy.ParseObject(text)
 	if err != nil {
 		return "", err

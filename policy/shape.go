@@ -1,0 +1,171 @@
+package policy
+
+import (
+	"fmt"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// shape is the form that an entry rule has to have, and how its value is read.
+type shape struct {
+	// check says what is wrong with the form of a rule called name, whose head goes
+	// on below the entry's path with rest; "" when nothing is. multi says that it
+	// gives a set.
+	check func(name string, rule *ast.Rule, rest ast.Ref, multi bool) string
+	// read is what a value of the rule at path means: of the type of none.
+	read func(path string, value ast.Value) (any, error)
+	// none is what an undefined rule means.
+	none any
+}
+
+var (
+	// reasonsShape is `name contains reason if …`, or a boolean.
+	reasonsShape = &shape{
+		check: checkReasons,
+		read:  func(path string, value ast.Value) (any, error) { return reasonsOf(path, value) },
+		none:  []string(nil),
+	}
+	// userShape is user.username, user.uid, user.groups, user.extra, or `user := {…}`.
+	userShape = &shape{
+		check: checkUser,
+		read:  func(path string, value ast.Value) (any, error) { return userOf(path, value) },
+		none:  (*User)(nil),
+	}
+	// scoreShape is `score[name] := number if …`.
+	scoreShape = &shape{
+		check: checkScore,
+		read:  func(path string, value ast.Value) (any, error) { return scoreOf(path, value) },
+		none:  int64(0),
+	}
+	// annotationsShape is `annotate[key] := "value" if …`.
+	annotationsShape = &shape{
+		check: checkAnnotations,
+		read:  func(path string, value ast.Value) (any, error) { return annotationsOf(path, value) },
+		none:  map[string]string(nil),
+	}
+)
+
+func checkReasons(name string, rule *ast.Rule, rest ast.Ref, multi bool) string {
+	form := fmt.Sprintf("write `%s contains \"reason\" if { … }`", name)
+	switch {
+	case len(rest) > 0:
+		return fmt.Sprintf("%s[…] is an object, and the engine reads a set of reasons: %s", name, form)
+	case multi:
+		if key := rule.Head.Key; key != nil && constant(key.Value) {
+			if _, ok := key.Value.(ast.String); !ok {
+				return fmt.Sprintf("a reason is a string, not %s: %s", kindOf(key.Value), form)
+			}
+		}
+	case rule.Head.Value != nil && constant(rule.Head.Value.Value):
+		if _, ok := rule.Head.Value.Value.(ast.Boolean); !ok {
+			return fmt.Sprintf("%s is %s, and the engine reads a set of reasons or a boolean: %s", name, kindOf(rule.Head.Value.Value), form)
+		}
+	}
+	return ""
+}
+
+func checkScore(name string, rule *ast.Rule, rest ast.Ref, multi bool) string {
+	if multi || len(rest) != 1 {
+		return fmt.Sprintf("%s has a form the engine does not read: write `%s[\"name\"] := 5 if { … }`", name, name)
+	}
+	if v := rule.Head.Value; v != nil && constant(v.Value) && !isNumber(v.Value) {
+		return fmt.Sprintf("%s gives numbers, not %s: write `%s[\"name\"] := 5 if { … }`", name, kindOf(v.Value), name)
+	}
+	return ""
+}
+
+func checkAnnotations(name string, rule *ast.Rule, rest ast.Ref, multi bool) string {
+	form := fmt.Sprintf("write `%s[\"example.com/key\"] := \"value\" if { … }`", name)
+	if multi || len(rest) != 1 {
+		return fmt.Sprintf("%s has a form the engine does not read: %s", name, form)
+	}
+	if constant(rest[0].Value) && !isString(rest[0].Value) {
+		return fmt.Sprintf("%s takes the names of annotations, not %s: %s", name, kindOf(rest[0].Value), form)
+	}
+	// Without a value a rule gives true.
+	if v := rule.Head.Value; v != nil && constant(v.Value) && !isString(v.Value) {
+		return fmt.Sprintf("%s gives strings, as all annotations are, not %s: %s", name, kindOf(v.Value), form)
+	}
+	return ""
+}
+
+func checkUser(name string, rule *ast.Rule, rest ast.Ref, multi bool) string {
+	form := fmt.Sprintf("write `%[1]s.username := …`, `%[1]s.uid := …`, `%[1]s.groups contains …`, `%[1]s.extra[key] contains …`, or the whole `%[1]s := {…}`", name)
+	if len(rest) == 0 {
+		if multi {
+			return fmt.Sprintf("%s is a set, and the engine reads an object: %s", name, form)
+		}
+		if v := rule.Head.Value; v != nil && constant(v.Value) {
+			if !isObject(v.Value) {
+				return fmt.Sprintf("%s is %s, and the engine reads an object: %s", name, kindOf(v.Value), form)
+			}
+		}
+		return ""
+	}
+	field, ok := rest[0].Value.(ast.String)
+	if !ok {
+		return ""
+	}
+	// What a rule gives once its condition holds, nil where that is not known before.
+	gives := rule.Head.Value
+	if multi {
+		gives = rule.Head.Key
+	}
+	known := gives != nil && constant(gives.Value)
+	switch field {
+	case "username", "uid":
+		if multi || len(rest) != 1 || known && !isString(gives.Value) {
+			return fmt.Sprintf("%s.%s is one string: %s", name, string(field), form)
+		}
+	case "groups":
+		if len(rest) != 1 || known && !isNames(gives.Value, multi) {
+			return fmt.Sprintf("%s.groups is a set of strings: %s", name, form)
+		}
+	case "extra":
+		whole := len(rest) == 1 && !multi && (!known || isObject(gives.Value))
+		if !whole && (len(rest) != 2 || known && !isNames(gives.Value, multi)) {
+			return fmt.Sprintf("%s.extra[key] is a set of strings: %s", name, form)
+		}
+	default:
+		return fmt.Sprintf("%s has no field %s: %s", name, string(field), form)
+	}
+	return ""
+}
+
+// constant reports whether v is a value known before evaluation.
+func constant(v ast.Value) bool {
+	switch v.(type) {
+	case ast.Null, ast.Boolean, ast.Number, ast.String:
+		return true
+	case *ast.Array, ast.Object, ast.Set:
+		return v.IsGround()
+	}
+	return false
+}
+
+func isString(v ast.Value) bool {
+	_, ok := v.(ast.String)
+	return ok
+}
+
+func isObject(v ast.Value) bool {
+	_, ok := v.(ast.Object)
+	return ok
+}
+
+// isNames reports whether v is one name of a set, or a whole set or list of names.
+func isNames(v ast.Value, one bool) bool {
+	if one {
+		return isString(v)
+	}
+	switch v.(type) {
+	case ast.Set, *ast.Array:
+		return true
+	}
+	return false
+}
+
+func isNumber(v ast.Value) bool {
+	_, ok := v.(ast.Number)
+	return ok
+}
