@@ -1,27 +1,22 @@
 package certs
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
+	"github.com/verdict-dev/verdict/internal/filewatch"
 )
 
 const (
-	// settle is how long after a first change the files are read, so that a
-	// certificate and its key, written one after the other, are read together.
-	settle = 100 * time.Millisecond
-	// defaultPoll finds what the watch cannot see: file systems without events,
-	// and changes of directories further up.
+	// defaultPoll is how often the files are read without any sign of a change: a
+	// certificate that was not valid yet may be by then.
 	defaultPoll = time.Minute
+	// maxFileBytes is far above any certificate or bundle of authorities.
+	maxFileBytes = 16 << 20
 )
 
 // Files names the PEM files of a TLS server.
@@ -71,16 +66,12 @@ type Reloader struct {
 
 	// What follows belongs to NewReloader, then to Run.
 
-	// loaded is the content that current was made from.
-	loaded content
-	// failing is whether the last attempt found something unusable.
+	// pair is the certificate with its key, bundle the client CA; nil without one.
+	pair, bundle *filewatch.Files
+	// looked is when the files were last read.
+	looked time.Time
+	// failing is whether that found something unusable.
 	failing bool
-}
-
-// content is the bytes of Files.
-type content struct {
-	cert, key, clientCA []byte
-	authorities         authorities // in clientCA
 }
 
 // NewReloader reads the files a first time; it is an error when they cannot be
@@ -101,10 +92,19 @@ func NewReloader(files Files, options Options) (*Reloader, error) {
 	if r.now == nil {
 		r.now = time.Now
 	}
-	if _, err := r.load(); err != nil {
+	r.current.Store(r.newConfig())
+	r.pair = r.watched(r.takePair, files.Cert, files.Key)
+	if files.ClientCA != "" {
+		r.bundle = r.watched(r.takeBundle, files.ClientCA)
+	}
+	if _, err := r.load(nil); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+func (r *Reloader) watched(take func(contents [][]byte) (bool, error), paths ...string) *filewatch.Files {
+	return &filewatch.Files{Paths: paths, Create: "create it", Limit: maxFileBytes, Take: take}
 }
 
 // TLSConfig gives the configuration for a listener. Each handshake uses the
@@ -122,116 +122,46 @@ func (r *Reloader) TLSConfig() *tls.Config {
 
 // Run watches the files until ctx is done, and returns then. It is called once.
 func (r *Reloader) Run(ctx context.Context) {
-	var events chan fsnotify.Event
-	var faults chan error
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		r.observe(fmt.Errorf("watch certificates: %w: changes are noticed within %s only", err, r.poll))
-	} else {
-		defer watcher.Close()
-		events, faults = watcher.Events, watcher.Errors
-	}
-
-	poll := time.NewTicker(r.poll)
-	defer poll.Stop()
-	// settled is nil while no change is waiting to be read.
-	var settled <-chan time.Time
-	// Beginning with a poll sees what changed since NewReloader.
-	r.watch(watcher)
-	r.reload()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-poll.C:
-			// A directory that was replaced has lost its watch.
-			r.watch(watcher)
-			if settled == nil {
-				r.reload()
-			}
-		case <-settled:
-			settled = nil
-			r.reload()
-		case _, open := <-events:
-			if !open {
-				events = nil
-			} else if settled == nil {
-				// Not put off by later events: a busy directory would put it off
-				// for ever.
-				settled = time.After(settle)
-			}
-		case _, open := <-faults:
-			// Events may have been lost.
-			if !open {
-				faults = nil
-			} else if settled == nil {
-				settled = time.After(settle)
-			}
-		}
-	}
+	// It begins with a look, which sees what changed since NewReloader.
+	filewatch.Run(ctx, r, filewatch.Options{
+		Poll:     min(r.poll, filewatch.DefaultPoll),
+		Degraded: func(err error) { r.observe(fmt.Errorf("watch certificates: %w", err)) },
+	})
 }
 
-// watch (re)places the watches. Directories are watched, since a watch on a file
-// ends when the file is replaced; in a mounted Secret the files are symlinks
-// through ..data in the same directory, which is what is replaced there. A
-// directory that cannot be watched is left to the poll, which also reports what
-// is wrong with its files.
-func (r *Reloader) watch(watcher *fsnotify.Watcher) {
-	if watcher == nil {
-		return
-	}
-	var directories []string
-	for _, file := range []string{r.files.Cert, r.files.Key, r.files.ClientCA} {
-		if file != "" {
-			directories = append(directories, filepath.Dir(file))
-		}
-	}
-	slices.Sort(directories)
-	for _, directory := range slices.Compact(directories) {
-		// Adding a path again would keep the watch on the directory that was
-		// there before.
-		_ = watcher.Remove(directory)
-		_ = watcher.Add(directory)
-	}
-}
-
-// reload reads the files and tells the observer when there is something to tell.
-func (r *Reloader) reload() {
+// Look implements filewatch.Subject: it reads the files and tells the observer
+// when there is something to tell.
+func (r *Reloader) Look(t *filewatch.Targets) (complete bool) {
 	wasFailing := r.failing
-	changed, err := r.load()
+	changed, err := r.load(t)
 	r.failing = err != nil
 	if err != nil {
 		r.observe(fmt.Errorf("reload certificates: %w; those loaded before stay in use", err))
 	} else if changed || wasFailing {
 		r.observe(nil)
 	}
+	return err == nil
+}
+
+// Changed implements filewatch.Subject. Files that are not usable are read again,
+// and reported again, when an event tells of a change and at each poll.
+func (r *Reloader) Changed() bool {
+	if time.Since(r.looked) >= r.poll {
+		return true
+	}
+	return !r.failing && (r.pair.Changed() || r.bundle != nil && r.bundle.Changed())
 }
 
 // load replaces what is in use by what is in the files, as far as that can be
 // used, and tells whether it replaced anything.
-func (r *Reloader) load() (changed bool, err error) {
-	first := r.current.Load() == nil
-	config := r.newConfig()
-	if !first {
-		config = r.current.Load().Clone()
+func (r *Reloader) load(t *filewatch.Targets) (changed bool, err error) {
+	r.looked = time.Now()
+	changed, err = r.pair.Read(t)
+	if r.bundle == nil {
+		return changed, err
 	}
-	loaded := r.loaded
-	pairChanged, pairErr := r.loadPair(config, &loaded)
-	clientCAChanged, clientCAErr := r.loadClientCA(config, &loaded)
-
-	err = errors.Join(pairErr, clientCAErr)
-	changed = pairChanged || clientCAChanged
-	if changed && (err == nil || !first) {
-		r.loaded = loaded
-		r.current.Store(config)
-		if clientCAChanged {
-			r.vouching.Store(&loaded.authorities)
-			if tell := r.trustChanged.Load(); tell != nil {
-				(*tell)(loaded.authorities)
-			}
-		}
-	}
-	return changed, err
+	bundleChanged, bundleErr := r.bundle.Read(t)
+	return changed || bundleChanged, errors.Join(err, bundleErr)
 }
 
 // trusted is who vouches for callers now; nil without a client CA.
@@ -242,46 +172,31 @@ func (r *Reloader) trusted() authorities {
 	return nil
 }
 
-// loadPair puts the certificate into config when it is new and good.
-func (r *Reloader) loadPair(config *tls.Config, loaded *content) (changed bool, err error) {
-	cert, err := os.ReadFile(r.files.Cert)
-	if err != nil {
-		return false, err
-	}
-	key, err := os.ReadFile(r.files.Key)
-	if err != nil {
-		return false, err
-	}
-	if config.Certificates != nil && bytes.Equal(cert, loaded.cert) && bytes.Equal(key, loaded.key) {
-		return false, nil
-	}
-	pair, err := ParsePair(cert, key, r.now())
+// takePair puts a new certificate with its key in use.
+func (r *Reloader) takePair(contents [][]byte) (changed bool, err error) {
+	pair, err := ParsePair(contents[0], contents[1], r.now())
 	if err != nil {
 		return false, fmt.Errorf("%s with %s: %w", r.files.Cert, r.files.Key, err)
 	}
+	config := r.current.Load().Clone()
 	config.Certificates = []tls.Certificate{pair}
-	loaded.cert, loaded.key = cert, key
+	r.current.Store(config)
 	return true, nil
 }
 
-// loadClientCA puts the client CA bundle into config when it is new and good.
-func (r *Reloader) loadClientCA(config *tls.Config, loaded *content) (changed bool, err error) {
-	if r.files.ClientCA == "" {
-		return false, nil
-	}
-	bundle, err := os.ReadFile(r.files.ClientCA)
-	if err != nil {
-		return false, err
-	}
-	if bytes.Equal(bundle, loaded.clientCA) && config.ClientCAs != nil {
-		return false, nil
-	}
-	pool, all, err := parseAuthorities(bundle)
+// takeBundle puts a new client CA bundle in use.
+func (r *Reloader) takeBundle(contents [][]byte) (changed bool, err error) {
+	pool, all, err := parseAuthorities(contents[0])
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", r.files.ClientCA, err)
 	}
+	config := r.current.Load().Clone()
 	config.ClientCAs = pool
-	loaded.clientCA, loaded.authorities = bundle, all
+	r.current.Store(config)
+	r.vouching.Store(&all)
+	if tell := r.trustChanged.Load(); tell != nil {
+		(*tell)(all)
+	}
 	return true, nil
 }
 

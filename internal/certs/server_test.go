@@ -229,7 +229,7 @@ func TestRequestsOfARemovedAuthority(t *testing.T) {
 	}
 
 	check(t, os.WriteFile(files.ClientCA, newAuthority(t, "new").PEM, 0o600))
-	reloader.reload()
+	reloader.Look(nil)
 	for _, caller := range slices.Concat(callers, callers) {
 		if code, body, err := caller.get(t, url); err == nil && code != http.StatusForbidden {
 			t.Errorf("got %d, %s; want a 403, or no connection", code, body)

@@ -19,6 +19,9 @@ type Subject interface {
 	Changed() bool
 }
 
+// DefaultPoll is the time between calls of Changed unless Options say otherwise.
+const DefaultPoll = 2 * time.Second
+
 // Options tune Run. The zero value is right for everything but tests.
 type Options struct {
 	// Settle is how long events must be silent before a look, so that a change
@@ -26,7 +29,8 @@ type Options struct {
 	Settle time.Duration
 	// MaxSettle bounds the wait for silence. Default 400 ms.
 	MaxSettle time.Duration
-	// Poll is the time between calls of Changed while events work. Default 2 s.
+	// Poll is the time between calls of Changed while events work. Default
+	// DefaultPoll.
 	Poll time.Duration
 	// FastPoll takes the place of Poll while something cannot be watched.
 	// Default 500 ms.
@@ -48,7 +52,7 @@ func (o Options) withDefaults() Options {
 	}
 	setDefault(&o.Settle, 100*time.Millisecond)
 	setDefault(&o.MaxSettle, 400*time.Millisecond)
-	setDefault(&o.Poll, 2*time.Second)
+	setDefault(&o.Poll, DefaultPoll)
 	setDefault(&o.FastPoll, 500*time.Millisecond)
 	if o.Degraded == nil {
 		o.Degraded = func(error) {}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/internal/certs"
+	"github.com/verdict-dev/verdict/internal/filewatch"
 )
 
 // ConnectionOptions say how to reach the host that a source asks.
@@ -72,10 +73,10 @@ func NewHTTPClient(options ConnectionOptions) (*http.Client, *ConnectionFiles, e
 		return nil, nil, fmt.Errorf("%s: %w", options.Subject, err)
 	}
 	c := &ConnectionFiles{options: options, proxy: proxy}
-	c.files = &watchedFiles{subject: options.Subject, create: "create it", limit: maxSmallFile, now: time.Now, take: c.take}
+	c.files = &filewatch.Files{Subject: options.Subject, Create: "create it", Limit: filewatch.MaxSmallFile, Take: c.take}
 	for _, path := range []string{options.CAFile, options.CertFile, options.KeyFile} {
 		if path != "" {
-			c.files.paths = append(c.files.paths, path)
+			c.files.Paths = append(c.files.Paths, path)
 		}
 	}
 	client := &http.Client{
@@ -83,10 +84,10 @@ func NewHTTPClient(options ConnectionOptions) (*http.Client, *ConnectionFiles, e
 		Timeout:       options.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	if _, err := c.files.load(nil); err != nil {
+	if err := c.files.Load(); err != nil {
 		return nil, nil, err
 	}
-	if len(c.files.paths) == 0 {
+	if len(c.files.Paths) == 0 {
 		return client, nil, nil
 	}
 	return client, c, nil
@@ -98,7 +99,7 @@ func NewHTTPClient(options ConnectionOptions) (*http.Client, *ConnectionFiles, e
 type ConnectionFiles struct {
 	options ConnectionOptions
 	proxy   func(*http.Request) (*url.URL, error)
-	files   *watchedFiles
+	files   *filewatch.Files
 	current atomic.Pointer[http.Transport]
 }
 
@@ -114,7 +115,7 @@ func (c *ConnectionFiles) Watch(ctx context.Context, onReload func(), onError fu
 		<-ctx.Done()
 		return
 	}
-	c.files.watch(ctx, onReload, onError)
+	c.files.Watch(ctx, onReload, onError)
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -125,7 +126,7 @@ func (c *ConnectionFiles) RoundTrip(request *http.Request) (*http.Response, erro
 // CloseIdleConnections is what http.Client looks for.
 func (c *ConnectionFiles) CloseIdleConnections() { c.current.Load().CloseIdleConnections() }
 
-// take is called by watchedFiles.
+// take puts changed files in use.
 func (c *ConnectionFiles) take(contents [][]byte) (changed bool, err error) {
 	next := func() (content []byte) {
 		content, contents = contents[0], contents[1:]

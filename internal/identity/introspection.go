@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/verdict-dev/verdict/internal/filewatch"
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
@@ -71,7 +72,7 @@ type Introspection struct {
 	url     *url.URL
 	client  *http.Client
 	secret  atomic.Pointer[string]
-	files   *watchedFiles // nil without a secret
+	files   *filewatch.Files // nil without a secret
 }
 
 var _ RemoteSource = (*Introspection)(nil)
@@ -89,11 +90,11 @@ func NewIntrospection(options IntrospectionOptions, client *http.Client) (*Intro
 	if options.ClientSecretFile == "" {
 		return i, nil
 	}
-	i.files = &watchedFiles{
-		subject: "identity source " + options.Name, create: "write the client secret into it", paths: []string{options.ClientSecretFile},
-		limit: maxSmallFile, now: time.Now, take: i.takeSecret,
+	i.files = &filewatch.Files{
+		Subject: "identity source " + options.Name, Create: "write the client secret into it", Paths: []string{options.ClientSecretFile},
+		Limit: filewatch.MaxSmallFile, Take: i.takeSecret,
 	}
-	if _, err := i.files.load(nil); err != nil {
+	if err := i.files.Load(); err != nil {
 		return nil, err
 	}
 	return i, nil
@@ -118,7 +119,7 @@ func (i *Introspection) configure() error {
 	return o.Tokens.check()
 }
 
-// takeSecret is called by watchedFiles.
+// takeSecret puts a changed secret in use.
 func (i *Introspection) takeSecret(contents [][]byte) (changed bool, err error) {
 	secret := string(bytes.TrimRight(contents[0], "\r\n"))
 	if secret == "" {
@@ -135,7 +136,7 @@ func (i *Introspection) Watch(ctx context.Context, onReload func(), onError func
 		<-ctx.Done()
 		return
 	}
-	i.files.watch(ctx, onReload, onError)
+	i.files.Watch(ctx, onReload, onError)
 }
 
 // Name implements Source.

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/verdict-dev/verdict/internal/filewatch"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // fileKeys are the keys in a JWK set file.
 type fileKeys struct {
-	watchedFiles
+	files filewatch.Files
 	path  string
 	notes keyNotes
 	set   atomic.Pointer[keySet]
@@ -19,14 +20,14 @@ type fileKeys struct {
 
 func newFileKeys(path string, notes keyNotes) *fileKeys {
 	k := &fileKeys{path: path, notes: notes}
-	k.watchedFiles = watchedFiles{
-		subject: "identity source " + notes.source, paths: []string{path}, kind: "JWK set file", create: "create it",
-		limit: maxKeySetBytes, now: notes.now, take: k.take,
+	k.files = filewatch.Files{
+		Subject: "identity source " + notes.source, Paths: []string{path}, Kind: "JWK set file", Create: "create it",
+		Limit: maxKeySetBytes, Now: notes.now, Take: k.take,
 	}
 	return k
 }
 
-// take is called by watchedFiles.
+// take puts the keys of a changed file in use.
 func (k *fileKeys) take(contents [][]byte) (changed bool, err error) {
 	set, err := parseKeySet(contents[0])
 	if err != nil {
@@ -36,7 +37,7 @@ func (k *fileKeys) take(contents [][]byte) (changed bool, err error) {
 	if len(set.keys) == 0 && len(set.unusable) > 0 {
 		return false, fmt.Errorf("JWK set file %s: none of its %d keys can verify signatures: %s", k.path, len(set.unusable), describeUnusable(set.unusable))
 	}
-	set.asked = k.now()
+	set.asked = k.notes.now()
 	changed = set.replace(k.set.Load())
 	k.set.Store(set)
 	k.notes.metrics.keysLookedFor(k.notes.source, k.notes.issuer, nil, set.asked)
@@ -53,28 +54,27 @@ func (k *fileKeys) lookAgain(context.Context) error {
 func (k *fileKeys) doubt() {}
 
 func (k *fileKeys) load(context.Context) error {
-	_, err := k.watchedFiles.load(nil)
-	return err
+	return k.files.Load()
 }
 
 func (k *fileKeys) run(ctx context.Context) {
-	k.watch(ctx, func() { k.notes.changed(k.set.Load()) }, k.notes.failed)
+	k.files.Watch(ctx, func() { k.notes.changed(k.set.Load()) }, k.notes.failed)
 }
 
 func (k *fileKeys) ready() error {
 	if k.set.Load() != nil {
 		return nil
 	}
-	if err := k.Err(); err != nil {
+	if err := k.files.Err(); err != nil {
 		return fmt.Errorf("%w: %w", identity.ErrNotLoaded, err)
 	}
 	return fmt.Errorf("identity source %s: %w", k.notes.source, identity.ErrNotLoaded)
 }
 
-func (k *fileKeys) failure() error { return k.Err() }
+func (k *fileKeys) failure() error { return k.files.Err() }
 
 func (k *fileKeys) status() string {
-	err := k.Err()
+	err := k.files.Err()
 	if inner := errors.Unwrap(err); inner != nil {
 		err = inner // without the name of the source
 	}

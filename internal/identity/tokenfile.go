@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/verdict-dev/verdict/internal/filewatch"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -54,7 +55,8 @@ var tokenFileParsers = map[TokenFileFormat]func(name string, content []byte) (en
 //
 // The methods may be called from several goroutines.
 type TokenFile struct {
-	watchedFiles
+	files  filewatch.Files
+	now    func() time.Time
 	name   string
 	path   string
 	format TokenFileFormat
@@ -86,10 +88,10 @@ func NewTokenFile(name, path string, now func() time.Time, options ...TokenFileO
 	if now == nil {
 		now = time.Now
 	}
-	f := &TokenFile{name: name, path: path, format: TokenFileYAML, keys: newDigestKeys()}
-	f.watchedFiles = watchedFiles{
-		subject: "identity source " + name, paths: []string{path}, kind: "token file", create: "create it (verdict token new prints an entry)",
-		limit: maxTokenFileBytes, now: now, take: f.take,
+	f := &TokenFile{name: name, path: path, now: now, format: TokenFileYAML, keys: newDigestKeys()}
+	f.files = filewatch.Files{
+		Subject: "identity source " + name, Paths: []string{path}, Kind: "token file", Create: "create it (verdict token new prints an entry)",
+		Limit: maxTokenFileBytes, Now: now, Take: f.take,
 	}
 	for _, option := range options {
 		option(f)
@@ -134,7 +136,7 @@ func (f *TokenFile) Ready() error {
 
 // notLoaded says why there is no table. It never returns nil.
 func (f *TokenFile) notLoaded() error {
-	if err := f.Err(); err != nil {
+	if err := f.files.Err(); err != nil {
 		return fmt.Errorf("%w: %w", identity.ErrNotLoaded, err)
 	}
 	return fmt.Errorf("identity source %s: %w", f.name, identity.ErrNotLoaded)
@@ -164,8 +166,8 @@ func (f *TokenFile) Warnings() []string {
 		return nil
 	}
 	warnings := []string{fmt.Sprintf("token file %s holds tokens in clear text: whoever reads it is all of its users; format yaml holds hashes", f.path)}
-	if last := f.last.Load(); last != nil && len(last.infos) > 0 && readableByOthers(last.infos[0].Mode()) {
-		warnings = append(warnings, fmt.Sprintf("token file %s is readable by every user of the machine (mode %04o): chmod o-rwx", f.path, last.infos[0].Mode().Perm()))
+	if mode, ok := f.files.Mode(); ok && readableByOthers(mode) {
+		warnings = append(warnings, fmt.Sprintf("token file %s is readable by every user of the machine (mode %04o): chmod o-rwx", f.path, mode.Perm()))
 	}
 	return append(warnings, table.warnings...)
 }
@@ -177,10 +179,10 @@ func readableByOthers(mode fs.FileMode) bool {
 
 // Load reads the file. When that fails, what was read before stays in place. The
 // error lists every mistake, with its line and path.
-func (f *TokenFile) Load() error {
-	_, err := f.load(nil)
-	return err
-}
+func (f *TokenFile) Load() error { return f.files.Load() }
+
+// Err returns why the latest reading failed, nil when it did not.
+func (f *TokenFile) Err() error { return f.files.Err() }
 
 // Watch loads the file and loads it again when it changes, until ctx is done:
 // within a second where the file system reports events, else within three.
@@ -191,10 +193,10 @@ func (f *TokenFile) Load() error {
 // file system's events are not available. Both are called from the calling
 // goroutine; no goroutine is left on return.
 func (f *TokenFile) Watch(ctx context.Context, onReload func(), onError func(error)) {
-	f.watch(ctx, onReload, onError)
+	f.files.Watch(ctx, onReload, onError)
 }
 
-// take makes content what tokens are verified against. f.loading is held.
+// take makes content what tokens are verified against.
 func (f *TokenFile) take(contents [][]byte) (changed bool, err error) {
 	current := f.table.Load()
 	entries, warnings, err := tokenFileParsers[f.format](f.path, contents[0])

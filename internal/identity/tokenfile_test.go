@@ -274,7 +274,7 @@ func (w *watched) error(t *testing.T, part string) {
 func byEvents(t *testing.T, path string) *TokenFile {
 	t.Helper()
 	f := newFile(t, path)
-	f.watching = filewatch.Options{Poll: time.Hour, FastPoll: time.Hour}
+	f.files.Watching = filewatch.Options{Poll: time.Hour, FastPoll: time.Hour}
 	return f
 }
 
@@ -357,7 +357,7 @@ func TestTokenFileWatchByPolling(t *testing.T) {
 		}
 		f, err := NewTokenFile("local", path, nil)
 		must(t, err)
-		f.watching.NoEvents = true
+		f.files.Watching.NoEvents = true
 		w := watch(t, f)
 		step := func(reloads, faults int) {
 			t.Helper()

@@ -2,10 +2,8 @@ package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,12 +12,6 @@ import (
 
 	"github.com/verdict-dev/verdict/internal/filewatch"
 	"github.com/verdict-dev/verdict/policy"
-)
-
-// Reading is repeated while the files change under it.
-const (
-	readAttempts = 6
-	readPause    = 20 * time.Millisecond
 )
 
 // Directory delivers the policies and data in one or more folders, laid out as
@@ -167,30 +159,30 @@ func (d *Directory) read(t *filewatch.Targets) (policy.Content, bool, error) {
 	return content, changed, nil
 }
 
+// state is the folders as they were found at one time.
+type state struct {
+	content policy.Content
+	files   []file
+}
+
 func (d *Directory) readConsistent(t *filewatch.Targets) (policy.Content, []file, error) {
-	var err error
-	for attempt := range readAttempts {
-		if attempt > 0 {
-			time.Sleep(readPause)
+	found, steady, err := filewatch.Steady(func() (found state, steady bool, err error) {
+		if found.files, err = d.scan(t); err != nil {
+			return state{}, false, err
 		}
-		var files, after []file
-		if files, err = d.scan(t); err == nil {
-			var content policy.Content
-			if content, err = d.load(files); err == nil {
-				if after, err = d.scan(nil); err == nil && sameFiles(files, after) {
-					return content, files, d.check(files)
-				}
-			}
+		if found.content, err = d.load(found.files); err != nil {
+			return state{}, false, err
 		}
-		// A file that is gone may be on its way back under the same name.
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return policy.Content{}, nil, err
-		}
+		after, err := d.scan(nil)
+		return found, err == nil && sameFiles(found.files, after), err
+	})
+	switch {
+	case err != nil:
+		return policy.Content{}, nil, err
+	case !steady:
+		return policy.Content{}, nil, fmt.Errorf("the policy files in %s change while they are read: replace them at once, by renaming a folder or link", d.describe())
 	}
-	if err == nil {
-		err = fmt.Errorf("the policy files in %s change while they are read: replace them at once, by renaming a folder or link", d.describe())
-	}
-	return policy.Content{}, nil, err
+	return found.content, found.files, d.check(found.files)
 }
 
 // changed tells whether the folders may hold something else than what was last
