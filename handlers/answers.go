@@ -1,12 +1,7 @@
 package handlers
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"hash"
 	"hash/maphash"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -85,25 +80,4 @@ func (a *answers) keep(request []byte, answer keptAnswer) {
 	if a.asked[hash%recentRequests].Swap(mark) == mark {
 		a.kept.Set(string(request), answer)
 	}
-}
-
-// sealer turns requests that hold secrets into keys that don't: HMAC-SHA-256
-// with a key of this process.
-type sealer struct{ macs sync.Pool }
-
-func newSealer() *sealer {
-	key := make([]byte, sha256.Size)
-	// It never fails: Go ends the program where the system has no randomness.
-	_, _ = rand.Read(key)
-	return &sealer{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
-}
-
-// seal appends the key of request to b.
-func (s *sealer) seal(b, request []byte) []byte {
-	mac := s.macs.Get().(hash.Hash)
-	_, _ = mac.Write(request) // a hash never fails
-	b = mac.Sum(b)
-	mac.Reset() // it holds the end of the request
-	s.macs.Put(mac)
-	return b
 }

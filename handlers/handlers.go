@@ -18,6 +18,7 @@ import (
 	"github.com/verdict-dev/verdict/policy/cache"
 	"github.com/verdict-dev/verdict/policy/identity"
 	"github.com/verdict-dev/verdict/policy/scheduling"
+	"github.com/verdict-dev/verdict/policy/sealer"
 )
 
 // Revisions gives the policy to decide by.
@@ -132,7 +133,7 @@ func New(o Options) http.Handler {
 		accessDecisions: o.Metrics.decisionsOf(policy.AuthorizationPoint, "review"),
 		tokenReviews:    newAnswers(o.Cache, cache.TokenAnswers, o.Metrics),
 		tokenDecisions:  o.Metrics.decisionsOf(policy.AuthenticationPoint, "review"),
-		sealer:          newSealer(),
+		sealer:          sealer.New(),
 		faults:          o.Log.WithOptions(zap.WrapCore(fewASecond)),
 		refusals:        newRefusalLog(o.Log),
 		knownNodes:      newKnownNodes(o.Cache, len(o.Profiles), o.Metrics),
@@ -209,7 +210,7 @@ type handler struct {
 	// tokenReviews are kept by a keyed hash: a token never becomes a key.
 	tokenReviews   *answers
 	tokenDecisions *outcomes
-	sealer         *sealer
+	sealer         *sealer.Sealer
 	knownNodes     *knownNodes
 	// faults logs what anybody with a made-up token can bring about: the first
 	// few of a kind in a second.

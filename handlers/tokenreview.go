@@ -26,7 +26,7 @@ func (h *handler) tokenReview(c *call) {
 	var current keptAnswer
 	if view != nil && h.tokenReviews.kept != nil {
 		var sealed [64]byte
-		key = h.sealer.seal(sealed[:0], c.body)
+		key = h.sealer.Append(sealed[:0], c.body)
 		// Read before the token is verified: what is kept then holds no longer.
 		current = keptAnswer{generation: view.Generation(policy.AuthenticationPoint), identities: h.Verifier.Generation()}
 		if kept, ok := h.tokenReviews.find(current, key, c.began); ok {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/policy/identity"
+	"github.com/verdict-dev/verdict/policy/sealer"
 )
 
 // SecretsType is the Type of the identities that Secrets verify.
@@ -71,14 +72,14 @@ type Secrets struct {
 	SecretsOptions
 	name       string
 	watcher    SecretWatcher
-	keys       digestKeys
+	keys       *sealer.Sealer
 	generation atomic.Uint64
 
 	mu      sync.RWMutex // guards what follows
 	secrets map[secretName]*heldSecret
 	// holders are the Secrets with the digest of one token that are right in
 	// themselves.
-	holders    map[digestKey][]*heldSecret
+	holders    map[sealer.Key][]*heldSecret
 	refused    map[refusalReason]int
 	duplicates int // Secrets that share their digest
 }
@@ -107,9 +108,9 @@ func NewSecrets(name string, watcher SecretWatcher, options SecretsOptions) (*Se
 		SecretsOptions: options,
 		name:           name,
 		watcher:        watcher,
-		keys:           newDigestKeys(),
+		keys:           sealer.New(),
 		secrets:        map[secretName]*heldSecret{},
-		holders:        map[digestKey][]*heldSecret{},
+		holders:        map[sealer.Key][]*heldSecret{},
 		refused:        map[refusalReason]int{},
 	}
 	s.count()
@@ -135,7 +136,8 @@ func (s *Secrets) Verify(_ context.Context, token *Token) (identity.Identity, er
 	if err := s.Ready(); err != nil {
 		return identity.Identity{}, err
 	}
-	key := s.keys.of(token.SHA256())
+	digest := token.SHA256()
+	key := s.keys.Key(digest[:])
 	s.mu.RLock()
 	holders := len(s.holders[key])
 	held := s.inEffect(key)
@@ -184,7 +186,7 @@ type heldSecret struct {
 	// refusal says what is wrong with it in itself; nil for nothing.
 	refusal *secretRefusal
 	// What its token proves, and where that is found.
-	key      digestKey
+	key      sealer.Key
 	identity identity.Identity
 }
 
@@ -245,7 +247,7 @@ func (s *Secrets) read(held *heldSecret, secret TokenSecret) {
 			return
 		}
 	}
-	if held.key, err = s.keys.ofEntry(entry); err == nil {
+	if held.key, err = keyOfEntry(s.keys, entry); err == nil {
 		held.identity, err = entry.identity(s.name, SecretsType)
 	}
 	if err != nil {
@@ -266,7 +268,7 @@ func quoted(prefixes []string) string {
 func (s *Secrets) change(name secretName, next *heldSecret) {
 	s.mu.Lock()
 	previous := s.secrets[name]
-	var keys []digestKey
+	var keys []sealer.Key
 	for _, held := range []*heldSecret{previous, next} {
 		if held != nil && held.refusal == nil {
 			keys = append(keys, held.key)
@@ -287,14 +289,14 @@ func (s *Secrets) change(name secretName, next *heldSecret) {
 }
 
 // inEffect is the Secret that decides about a token; nil for none. s.mu is held.
-func (s *Secrets) inEffect(key digestKey) *heldSecret {
+func (s *Secrets) inEffect(key sealer.Key) *heldSecret {
 	if holders := s.holders[key]; len(holders) == 1 {
 		return holders[0]
 	}
 	return nil
 }
 
-func (s *Secrets) allInEffect(keys []digestKey) []*heldSecret {
+func (s *Secrets) allInEffect(keys []sealer.Key) []*heldSecret {
 	out := make([]*heldSecret, len(keys))
 	for i, key := range keys {
 		out[i] = s.inEffect(key)
@@ -336,7 +338,7 @@ func (s *Secrets) add(name secretName, held *heldSecret) {
 	s.secrets[name] = held
 }
 
-func (s *Secrets) setHolders(key digestKey, holders []*heldSecret) {
+func (s *Secrets) setHolders(key sealer.Key, holders []*heldSecret) {
 	sharing := func(n int) int {
 		if n == 1 {
 			return 0

@@ -10,6 +10,7 @@ import (
 
 	"github.com/verdict-dev/verdict/internal/filewatch"
 	"github.com/verdict-dev/verdict/policy/identity"
+	"github.com/verdict-dev/verdict/policy/sealer"
 )
 
 // TokenFileType is the Type of the identities that a TokenFile verifies.
@@ -60,7 +61,7 @@ type TokenFile struct {
 	name   string
 	path   string
 	format TokenFileFormat
-	keys   digestKeys
+	keys   *sealer.Sealer
 	table  atomic.Pointer[tokenTable]
 }
 
@@ -70,7 +71,7 @@ var _ Source = (*TokenFile)(nil)
 type tokenTable struct {
 	generation uint64
 	warnings   []string
-	identities map[digestKey]identity.Identity
+	identities map[sealer.Key]identity.Identity
 }
 
 // TokenFileOption is something a TokenFile can do without.
@@ -88,7 +89,7 @@ func NewTokenFile(name, path string, now func() time.Time, options ...TokenFileO
 	if now == nil {
 		now = time.Now
 	}
-	f := &TokenFile{name: name, path: path, now: now, format: TokenFileYAML, keys: newDigestKeys()}
+	f := &TokenFile{name: name, path: path, now: now, format: TokenFileYAML, keys: sealer.New()}
 	f.files = filewatch.Files{
 		Subject: "identity source " + name, Paths: []string{path}, Kind: "token file", Create: "create it (verdict token new prints an entry)",
 		Limit: maxTokenFileBytes, Now: now, Take: f.take,
@@ -118,7 +119,8 @@ func (f *TokenFile) Verify(_ context.Context, token *Token) (identity.Identity, 
 	if table == nil {
 		return identity.Identity{}, f.notLoaded()
 	}
-	verified, ok := table.identities[f.keys.of(token.SHA256())]
+	digest := token.SHA256()
+	verified, ok := table.identities[f.keys.Key(digest[:])]
 	if !ok {
 		return identity.Identity{}, identity.ErrUnknownToken
 	}
@@ -203,12 +205,12 @@ func (f *TokenFile) take(contents [][]byte) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	next := &tokenTable{generation: 1, warnings: warnings, identities: make(map[digestKey]identity.Identity, len(entries))}
+	next := &tokenTable{generation: 1, warnings: warnings, identities: make(map[sealer.Key]identity.Identity, len(entries))}
 	if current != nil {
 		next.generation = current.generation + 1
 	}
 	for _, entry := range entries {
-		key, err := f.keys.ofEntry(entry)
+		key, err := keyOfEntry(f.keys, entry)
 		if err == nil {
 			next.identities[key], err = entry.identity(f.name, TokenFileType)
 		}

@@ -2,14 +2,10 @@ package identity
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +15,7 @@ import (
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/cache"
 	"github.com/verdict-dev/verdict/policy/identity"
+	"github.com/verdict-dev/verdict/policy/sealer"
 )
 
 // VerifierOptions bound what a Verifier keeps and does at once.
@@ -47,15 +44,12 @@ var ErrBusy = errors.New("too many tokens are being verified at once")
 type Verifier struct {
 	VerifierOptions
 	chain     *Chain
-	macs      sync.Pool
-	accepted  *cache.Cache[tokenKey, acceptance]
-	rejected  *cache.Cache[tokenKey, rejection]
+	sealer    *sealer.Sealer
+	accepted  *cache.Cache[sealer.Key, acceptance]
+	rejected  *cache.Cache[sealer.Key, rejection]
 	flights   singleflight.Group
 	verifying atomic.Int64
 }
-
-// tokenKey is an HMAC-SHA-256 of a token's digest, with a key of this process.
-type tokenKey [sha256.Size]byte
 
 // acceptance holds while the generation of the source that knew the token stays
 // what it is. That a source before it would know the token by now changes
@@ -79,22 +73,12 @@ func NewVerifier(chain *Chain, options VerifierOptions) *Verifier {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	v := &Verifier{VerifierOptions: options, chain: chain}
-	key := make([]byte, sha256.Size)
-	// It never fails: Go ends the program where the system has no randomness.
-	_, _ = rand.Read(key)
-	v.macs.New = func() any {
-		mac := hmac.New(sha256.New, key)
-		// From the second time on it puts back the state it had the first time,
-		// which overwrites what is left of a digest.
-		mac.Reset()
-		return mac
-	}
+	v := &Verifier{VerifierOptions: options, chain: chain, sealer: sealer.New()}
 	if options.TTL > 0 {
-		v.accepted = cache.New(options.Budget, cache.Identities, func(_ tokenKey, kept acceptance) int { return sizeOf(&kept.identity) })
+		v.accepted = cache.New(options.Budget, cache.Identities, func(_ sealer.Key, kept acceptance) int { return sizeOf(&kept.identity) })
 	}
 	if options.RejectedTTL > 0 {
-		v.rejected = cache.New(options.Budget, cache.RejectedTokens, func(_ tokenKey, kept rejection) int {
+		v.rejected = cache.New(options.Budget, cache.RejectedTokens, func(_ sealer.Key, kept rejection) int {
 			const wrapped = 160 // bytes of what an error wraps, beside its texts
 			return wrapped + 2*cache.SizeOf(len(kept.err.Error()))
 		})
@@ -143,7 +127,7 @@ func (v *Verifier) CacheStats() map[cache.Name]func() cache.Stats {
 func (v *Verifier) Verify(ctx context.Context, text string) (identity.Identity, error) {
 	token := ParseToken(text)
 	digest := token.SHA256()
-	key := v.keyOf(digest)
+	key := v.sealer.Key(digest[:])
 	if kept, ok := v.known(key); ok {
 		return kept, nil
 	}
@@ -177,7 +161,7 @@ func (v *Verifier) Verify(ctx context.Context, text string) (identity.Identity, 
 	}
 }
 
-func (v *Verifier) known(key tokenKey) (identity.Identity, bool) {
+func (v *Verifier) known(key sealer.Key) (identity.Identity, bool) {
 	kept, ok := v.accepted.Get(key)
 	ok = ok && kept.generation == kept.source.Generation() && v.Now().Before(kept.identity.VerifiedUntil)
 	v.accepted.Count(ok)
@@ -187,7 +171,7 @@ func (v *Verifier) known(key tokenKey) (identity.Identity, bool) {
 	return kept.identity, ok
 }
 
-func (v *Verifier) refused(key tokenKey) error {
+func (v *Verifier) refused(key sealer.Key) error {
 	kept, ok := v.rejected.Get(key)
 	ok = ok && kept.generation == v.chain.Generation() && v.Now().Before(kept.until)
 	v.rejected.Count(ok)
@@ -198,7 +182,7 @@ func (v *Verifier) refused(key tokenKey) error {
 }
 
 // verify asks the sources, and keeps what is certain.
-func (v *Verifier) verify(ctx context.Context, token *Token, digest [sha256.Size]byte, key tokenKey) (verified identity.Identity, err error) {
+func (v *Verifier) verify(ctx context.Context, token *Token, digest [sha256.Size]byte, key sealer.Key) (verified identity.Identity, err error) {
 	// It may run in a goroutine of its own, where a panic would end the program.
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -244,13 +228,4 @@ func (v *Verifier) rejectedUntil(err error, began time.Time) time.Time {
 		return briefly
 	}
 	return time.Time{}
-}
-
-func (v *Verifier) keyOf(digest [sha256.Size]byte) (key tokenKey) {
-	mac := v.macs.Get().(hash.Hash)
-	_, _ = mac.Write(digest[:]) // a hash never fails
-	mac.Sum(key[:0])
-	mac.Reset()
-	v.macs.Put(mac)
-	return key
 }

@@ -1,0 +1,58 @@
+// Package sealer makes keys of secrets, by which they may be looked up where they
+// must not be kept.
+package sealer
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"hash"
+	"sync"
+)
+
+// Size is the length of a Key, in bytes.
+const Size = sha256.Size
+
+// Key is an HMAC-SHA-256 of a secret.
+type Key [Size]byte
+
+// Sealer turns secrets into keys that tell nothing of them: HMAC-SHA-256 with a
+// random key that nobody else has.
+//
+// Looking such a key up does not tell, by the time it takes, how near a guess is
+// to a secret in a table: what the table compares is unknown to the guesser and
+// unrelated to the guess, so that no part of a secret can be found before the
+// rest.
+//
+// The methods may be called from several goroutines.
+type Sealer struct{ macs sync.Pool }
+
+// New returns a Sealer with a key of its own.
+func New() *Sealer {
+	key := make([]byte, sha256.Size)
+	// It never fails: Go ends the program where the system has no randomness.
+	_, _ = rand.Read(key)
+	return &Sealer{macs: sync.Pool{New: func() any {
+		mac := hmac.New(sha256.New, key)
+		// From the second time on it puts back the state it had the first time,
+		// which overwrites what is left of a secret.
+		mac.Reset()
+		return mac
+	}}}
+}
+
+// Append appends the key of secret to b.
+func (s *Sealer) Append(b, secret []byte) []byte {
+	mac := s.macs.Get().(hash.Hash)
+	_, _ = mac.Write(secret) // a hash never fails
+	b = mac.Sum(b)
+	mac.Reset() // it holds the end of the secret
+	s.macs.Put(mac)
+	return b
+}
+
+// Key returns the key of secret.
+func (s *Sealer) Key(secret []byte) (key Key) {
+	s.Append(key[:0], secret)
+	return key
+}
