@@ -424,6 +424,7 @@ func TestBodyLimits(t *testing.T) {
 // A header is read by net/http before any handler runs; the connection ends
 // with a 4xx and the server goes on.
 func TestHugeHeader(t *testing.T) {
+	t.Parallel() // it waits
 	s := everyPoint(t)
 	server := httptest.NewUnstartedServer(s)
 	server.Config.MaxHeaderBytes = 16 << 10

@@ -16,7 +16,7 @@ import (
 // TestFloodsStayWithinTheBudget fills each of the handlers' caches with the largest
 // that callers can make: the heap grows by what is counted, and no further.
 func TestFloodsStayWithinTheBudget(t *testing.T) {
-	budget := cache.Budget{Bytes: 128 << 20, Entries: 200_000}
+	budget := cache.Budget{Bytes: 64 << 20, Entries: 100_000}
 	long := strings.Repeat("x", 9_000)
 	const large = `allow contains sprintf("%s-%d", [input.spec.user, i]) if some i in numbers.range(1, 20)`
 	for name, test := range map[string]struct {
@@ -24,42 +24,23 @@ func TestFloodsStayWithinTheBudget(t *testing.T) {
 		policy string
 		flood  func(*testing.T, *service)
 	}{
-		"answers, long requests": {cache.Answers, allowAlice, func(t *testing.T, s *service) {
-			for i := range 5_000 {
-				for range 2 {
-					s.post(t, "/authorize", reviewOf(fmt.Sprint(i, long), "get"))
-				}
-			}
-		}},
-		"answers, small": {cache.Answers, allowAlice, func(t *testing.T, s *service) {
-			for i := range 60_000 {
-				for range 2 {
-					s.post(t, "/authorize", reviewOf(fmt.Sprint(i), "get"))
-				}
-			}
-		}},
 		"answers, large": {cache.Answers, "package kubernetes.authorization\n\n" + large, func(t *testing.T, s *service) {
-			for i := range 1_000 {
+			for i := range 500 {
 				for range 2 {
 					s.post(t, "/authorize", reviewOf(fmt.Sprint(i, long[:3000]), "get"))
 				}
 			}
 		}},
 		"tokenAnswers": {cache.TokenAnswers, "package kubernetes.authentication\n\nuser.username := input.identity.subject\n\nuser.groups contains sprintf(\"%s-%d\", [input.identity.subject, i]) if some i in numbers.range(1, 20)", func(t *testing.T, s *service) {
-			for i := range 2_000 {
+			for i := range 1_000 {
 				for range 2 {
 					s.post(t, "/authenticate", fmt.Sprintf(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"%d%s"}}`, i, long[:400]))
 				}
 			}
 		}},
 		"nodes, large": {cache.Nodes, placing, func(t *testing.T, s *service) {
-			for i := range 2_000 {
+			for i := range 1_000 {
 				s.post(t, "/scheduler/filter", wholeNode(i, long+long))
-			}
-		}},
-		"nodes, small": {cache.Nodes, placing, func(t *testing.T, s *service) {
-			for i := range 40_000 {
-				s.post(t, "/scheduler/filter", wholeNode(i, long[:10]))
 			}
 		}},
 	} {

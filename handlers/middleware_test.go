@@ -305,10 +305,10 @@ func TestTimeoutIsTheShorterOfTheCallersAndOurs(t *testing.T) {
 }
 
 func TestInvalidTimeoutIsRefused(t *testing.T) {
+	s := everyPoint(t)
 	for _, e := range endpoints() {
 		for _, value := range []string{"30", "0", "0s", "-5s", "soon", "1e3s", "%00"} {
 			t.Run(strings.TrimPrefix(e.path, "/")+"?timeout="+value, func(t *testing.T) {
-				s := everyPoint(t)
 				wantStatus(t, s.post(t, e.path+"?timeout="+value, e.valid("")), http.StatusBadRequest, "is not a positive duration")
 			})
 		}

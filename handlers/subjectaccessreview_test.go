@@ -213,6 +213,7 @@ func TestSubjectAccessReviewAReasonThatIsNoString(t *testing.T) {
 }
 
 func TestSubjectAccessReviewTimeout(t *testing.T) {
+	t.Parallel() // it waits
 	const patience = 5 * time.Second
 	slow := []string{authorizationPackage + "allow contains \"slow\" if {" + slowBody + "}\n"}
 	tests := []struct {
