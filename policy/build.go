@@ -8,6 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/verdict-dev/verdict/policy/evaluator"
+	"github.com/verdict-dev/verdict/policy/evaluator/sandbox"
 	"github.com/verdict-dev/verdict/policy/footprint"
 )
 
@@ -126,7 +127,7 @@ func (p *policies) prepare(l *load, options Options, defined map[string]bool, be
 	if compiled == nil {
 		compiled = newPatterns(options.Cache.budget())
 	}
-	values := evaluator.WithFolders(compiled, options.AllowedFolders)
+	values := sandbox.WithFolders(compiled, options.AllowedFolders)
 	for index, e := range options.Entries.table() {
 		if !defined[e.path] {
 			p.rules = append(p.rules, undefinedRule(index, e))

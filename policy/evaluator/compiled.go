@@ -2,7 +2,6 @@ package evaluator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -10,6 +9,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
+
+	"github.com/verdict-dev/verdict/policy/evaluator/plan"
 )
 
 // Compiled evaluates OPA's plan of a rule as a tree of Go functions.
@@ -32,9 +33,6 @@ type Compiled struct {
 	failures atomic.Uint32
 }
 
-// Names are terms by the strings that they hold.
-type Names map[string]*ast.Term
-
 // NewCompiled plans and compiles the rule at ref, such as
 // data.kubernetes.authorization.allow. compiler and values are as for
 // NewInterpreter. An error means that the rule is one for the Interpreter, as is
@@ -47,15 +45,20 @@ func NewCompiled(ctx context.Context, compiler *ast.Compiler, ref ast.Ref, value
 	if err != nil {
 		return nil, err
 	}
-	policy, err := planQuery(ctx, compiler, ref)
+	return compile(ctx, interpreter, compiler, ref, values, names, passes)
+}
+
+// compile is NewCompiled with other optimisations than all.
+func compile(ctx context.Context, interpreter *Interpreter, compiler *ast.Compiler, ref ast.Ref, values cache.InterQueryValueCache, names Names, passes []pass) (*Compiled, error) {
+	policy, err := plan.Of(ctx, compiler, ref, resultVar)
 	if err != nil {
 		return nil, err
 	}
-	comprehensions, err := indexed(compiler, ref)
+	grouped, err := groupedBy(compiler, ref)
 	if err != nil {
 		return nil, err
 	}
-	program, err := lower(policy, compiler, comprehensions, names)
+	program, err := lower(policy, compiler, grouped, names, passes)
 	if err != nil {
 		return nil, fmt.Errorf("compiling %v: %w", ref, err)
 	}
@@ -116,8 +119,6 @@ const (
 	// retryEvery is how often it then gets another chance.
 	retryEvery = 64
 )
-
-var errPanicked = errors.New("the program panicked")
 
 // run executes the program. An error other than a cancellation says no more
 // than that there is one.

@@ -61,3 +61,6 @@ type Result struct {
 	// was made would return something else; zero when there is none.
 	Until time.Time
 }
+
+// Names are terms by the strings that they hold.
+type Names map[string]*ast.Term

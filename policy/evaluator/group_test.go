@@ -49,7 +49,7 @@ func TestGroupedComprehensions(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			i, p := evaluators(t, c.rules, `{"table": {"x": {"a": 1}, "y": {"a": 2}, "z": {"a": 1}}}`)
-			found, err := indexed(i.compiler, ast.MustParseRef("data.p.r"))
+			found, err := groupedBy(i.compiler, ast.MustParseRef("data.p.r"))
 			if err != nil {
 				t.Fatal(err)
 			}

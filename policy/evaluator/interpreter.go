@@ -7,6 +7,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
+
+	// All evaluators call the functions that sandbox puts into OPA's table.
+	_ "github.com/verdict-dev/verdict/policy/evaluator/sandbox"
 )
 
 // Interpreter evaluates with OPA's topdown.

@@ -139,3 +139,16 @@ func merge(tree, base ast.Object) ast.Object {
 	})
 	return out
 }
+
+// replaced is root with value at path; root itself stays as it is. What is no object
+// on the path gives way to one.
+func replaced(root *ast.Term, path []*ast.Term, value *ast.Term) *ast.Term {
+	if len(path) == 0 {
+		return value
+	}
+	object := objectIn(root)
+	if object == nil {
+		object = noMembers
+	}
+	return ast.NewTerm(with(object, path[0], replaced(object.Get(path[0]), path[1:], value)))
+}

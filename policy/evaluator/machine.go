@@ -2,17 +2,57 @@ package evaluator
 
 import (
 	"context"
-	"errors"
-	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
+// statement does one thing to the variables of a function call.
+type statement func(m *machine, f frame) code
+
+// code is how a statement ended: next, or how many blocks to leave, or one of
+// the larger codes that end a function.
+type code int
+
+const (
+	next code = 0
+	// undefined leaves the innermost block.
+	undefined code = 1
+	// found ends a function whose result can't change any more.
+	found code = 1 << 29
+	// failed ends the evaluation; the machine holds the error.
+	failed code = 1 << 30
+)
+
+// block is statements that are run until one of them is not defined.
+type block []statement
+
+func (b block) run(m *machine, f frame) code {
+	for _, s := range b {
+		if c := s(m, f); c != next {
+			return c
+		}
+	}
+	return next
+}
+
+// runBlocks runs one block after the other, each until it is undefined.
+func runBlocks(blocks []block, m *machine, f frame) code {
+	for _, b := range blocks {
+		if c := b.run(m, f); c > undefined {
+			if c < found {
+				c--
+			}
+			return c
+		}
+	}
+	return next
+}
+
 // machine is the state of one evaluation. It goes back to its pool empty.
 type machine struct {
-	program *program
+	program *outline
 	indexes []*ruleIndex
 	ctx     context.Context //nolint:containedctx // it lives as long as one call of Evaluate
 	now     time.Time
@@ -21,26 +61,18 @@ type machine struct {
 	err    error
 	result *ast.Term
 
-	chunks [][]*ast.Term
-	chunk  int
-	top    int
+	frames
+	memos
+	collector
 
 	// data are the base documents that no modifier has replaced.
 	data *ast.Term
 	// document is the input, nil where it is a term.
 	document Document
-
-	memo   *memo
-	spare  []*memo
-	lookup ruleResolver
+	lookup   lookup
 
 	// grown are the objects of the running function whose parts grew.
 	grown []*ast.Term
-
-	// collected are the elements that the running functions put aside, those of
-	// the innermost from collecting on.
-	collected  []*ast.Term
-	collecting int
 
 	// sinks are those of the rules that are streamed, sink the one that the
 	// running rule sends to.
@@ -50,39 +82,66 @@ type machine struct {
 	builtins builtinState
 }
 
-// errUnplanned stands for a case that a plan leaves open. Like any error, it
-// leads to the interpreter.
-var errUnplanned = errors.New("not decided by the plan")
+// outline is what a machine knows of its program.
+type outline struct {
+	sizes
+	capabilities *ast.Capabilities
+	// inputPaths are those of input among the paths, by their last name.
+	inputPaths map[string][]inputPath
+}
 
-// frameChunk is how many variables are allocated at once.
-const frameChunk = 1024
+// inputPath is a path of names from the input on, and its index in memo.paths.
+type inputPath struct {
+	names []string
+	at    int
+}
 
-func newMachinePool(p *program, indexes []*ruleIndex) *sync.Pool {
-	return &sync.Pool{New: func() any {
-		m := &machine{program: p, indexes: indexes, chunks: [][]*ast.Term{make([]*ast.Term, frameChunk)}}
-		m.builtins.collect = m.builtins.receive
-		return m
-	}}
+// lookup is what OPA's index of a rule is looked up with.
+type lookup struct {
+	input, data *ast.Term
+	args        []*ast.Term
+}
+
+// sink is where a streamed rule sends its elements.
+type sink struct {
+	frame frame // of the rule that loops
+	loop  *streamLoop
+	outer int // the sink that was current before, and is while the body runs
+}
+
+// streamLoop is the body of a loop over streamed elements.
+type streamLoop struct {
+	value int // the variable for an element
+	body  block
+	// parts are the variables for the elements of an array, if the body takes
+	// arrays of this length apart, and rest is the body after that.
+	parts []int
+	rest  block
+}
+
+func newMachine(program *outline, indexes []*ruleIndex) *machine {
+	m := &machine{program: program, indexes: indexes, frames: newFrames(), memos: memos{sizes: program.sizes}}
+	m.builtins.collect = m.builtins.receive
+	return m
 }
 
 func (m *machine) start(ctx context.Context, now time.Time, input, data *ast.Term) {
 	m.ctx, m.now, m.data = ctx, now, data
-	m.memo = m.takeMemo(input, data, nil)
+	m.memo = m.take(input, data, nil)
 }
 
 // reset drops everything that came from the evaluation, so that nothing of one
 // request reaches the next. Frames were cleared as their functions returned.
 func (m *machine) reset() {
 	for m.memo != nil {
-		m.releaseMemo()
+		m.release()
 	}
 	m.ctx, m.data, m.document, m.err, m.result = nil, nil, nil, nil, nil
 	m.chunk, m.top, m.steps = 0, 0, 0
-	m.lookup.clear()
+	m.lookup = lookup{}
 	clear(m.sinks[:cap(m.sinks)])
 	m.sinks, m.sink = m.sinks[:0], 0
-	clear(m.collected[:cap(m.collected)])
-	m.collected, m.collecting = m.collected[:0], 0
+	m.clearCollected()
 	clear(m.grown[:cap(m.grown)])
 	m.grown = m.grown[:0]
 	m.builtins.clear()
@@ -100,7 +159,7 @@ const pollEvery = 256
 // step counts the work done and reports failed when the context has ended.
 func (m *machine) step() code {
 	m.steps++
-	// A context is asked, since there may be none to wait for its end.
+	// The context itself is checked: no goroutine waits for its end.
 	if m.steps%pollEvery != 0 || m.ctx.Err() == nil {
 		return next
 	}
@@ -112,32 +171,16 @@ func cancelled(ctx context.Context) error {
 	return (&topdown.Error{Code: topdown.CancelErr, Message: err.Error()}).Wrap(err)
 }
 
-// frame is the variables of one function call, by their number in the plan.
-// nil is undefined.
-type frame = []*ast.Term
-
-// push makes room for a call and says where to return to.
-func (m *machine) push(size int) (f frame, chunk, top int) {
-	chunk, top = m.chunk, m.top
-	if m.top+size > len(m.chunks[m.chunk]) {
-		m.grow(size)
-	}
-	f = m.chunks[m.chunk][m.top : m.top+size : m.top+size]
-	m.top += size
-	return f, chunk, top
+// operand is a variable, or a constant when value is set.
+type operand struct {
+	slot  int
+	value *ast.Term
 }
 
-// grow goes on in the next chunk: those in use stay where they are.
-func (m *machine) grow(size int) {
-	m.chunk, m.top = m.chunk+1, 0
-	if m.chunk == len(m.chunks) {
-		m.chunks = append(m.chunks, make([]*ast.Term, max(size, frameChunk)))
-	} else if len(m.chunks[m.chunk]) < size {
-		m.chunks[m.chunk] = make([]*ast.Term, size)
+// in is the operand's term in f, nil when it is undefined.
+func (o operand) in(f frame) *ast.Term {
+	if o.value != nil {
+		return o.value
 	}
-}
-
-func (m *machine) pop(f frame, chunk, top int) {
-	clear(f)
-	m.chunk, m.top = chunk, top
+	return f[o.slot]
 }
