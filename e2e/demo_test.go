@@ -79,7 +79,7 @@ func pasteAll(t *testing.T, commands []string) {
 	}{
 		{"auth whoami", 0, "team-payments"},
 		{"get pods --namespace=payments", 0, "No resources found"},
-		{"get secrets --namespace=kube-system", 1, "Secrets of kube-system are kept from all but trusted groups"},
+		{"get secrets --namespace=kube-system", 1, "only trusted groups may read Secrets of kube-system"},
 		{"get pods --namespace=search", 0, "No resources found"},
 		{"get pods --namespace=payments", 1, "Forbidden"},
 		{"get secrets --namespace=kube-system", 0, ""},

@@ -60,7 +60,7 @@ func TestImpersonation(t *testing.T) {
 				if c.others != nil {
 					soonAllowed(t, c.caller, *c.others)
 				}
-				soonForbidden(t, c.caller, "users trusted with kube-system are impersonated by trusted groups alone", c.trusted)
+				soonForbidden(t, c.caller, "only trusted groups may impersonate users trusted with kube-system", c.trusted)
 			})
 		}
 	})

@@ -1,10 +1,10 @@
 # METADATA
 # title: CEL
 # description: |
-#   What CEL's operators and functions do, for rules that
+#   CEL's operators and functions, for rules that
 #   `verdict import authentication-configuration` writes. A function is undefined
-#   where CEL's evaluation ends in an error. An optional of CEL is a list here:
-#   empty, or of the one value.
+#   where CEL's evaluation ends in an error. An optional of CEL is a list here,
+#   either empty or with one value.
 package lib.cel
 
 # METADATA
@@ -31,14 +31,14 @@ _double(number) if regex.match(`^-?[0-9]{1,9}\.[0-9]{1,6}$`, json.marshal(number
 
 # METADATA
 # title: Defined
-# description: True of whatever there is.
+# description: True for every value that is defined.
 defined(_) := true
 
 # METADATA
 # title: Field presence
 # description: |
-#   has(value.key): whether an object has the key; no for what is no object, and an
-#   error for a list.
+#   has(value.key): whether an object has the key; false for a value that is not an
+#   object, and an error for a list.
 # scope: document
 has(value, key) := key in object.keys(value) if is_object(value)
 
@@ -77,8 +77,8 @@ plain_key(key) if not is_string(key)
 # METADATA
 # title: Elements
 # description: |
-#   What a macro with one variable goes over: the elements of a list, the keys of an
-#   object.
+#   The values that a macro with one variable visits: the elements of a list, or the
+#   keys of an object.
 # scope: document
 elements(collection) := collection if is_array(collection)
 
@@ -86,7 +86,7 @@ elements(collection) := [key | some key, _ in collection] if is_object(collectio
 
 # METADATA
 # title: Collection
-# description: What a macro with two variables goes over, a list or an object.
+# description: The value that a macro with two variables visits, a list or an object.
 # scope: document
 collection(value) := value if is_array(value)
 
@@ -111,7 +111,7 @@ joined(lists) := [element |
 # METADATA
 # title: Names
 # description: |
-#   Strings that are not empty, as Kubernetes takes groups and extra values from an
+#   Strings that are not empty, as Kubernetes reads groups and extra values from an
 #   expression: a list of strings, one string, or null for none.
 # scope: document
 texts(value) := [text | some text in [value]; text != ""] if is_string(value)
@@ -152,7 +152,7 @@ optional(value, key) := [] if {
 
 # METADATA
 # title: Optional member of an optional
-# description: The same of the value in an optional; an empty one stays empty.
+# description: The same for the value in an optional; an empty optional stays empty.
 # scope: document
 optional_in([], _) := []
 
@@ -160,7 +160,7 @@ optional_in([collection], key) := optional(collection, key)
 
 # METADATA
 # title: Value or default
-# description: The value of an optional, or else the given one.
+# description: The value of an optional, or the given value when it is empty.
 # scope: document
 or_value([], value) := value
 
@@ -168,7 +168,7 @@ or_value([value], _) := value
 
 # METADATA
 # title: Value of an optional
-# description: Undefined for an empty one.
+# description: Undefined for an empty optional.
 value(maybe) := maybe[0]
 
 # METADATA
@@ -189,8 +189,8 @@ comparable(a, b) if {
 # METADATA
 # title: Whole numbers
 # description: |
-#   The operators of CEL's int, of 64 bits; undefined where the result is not of
-#   them. Division rounds towards zero.
+#   The operators of CEL's int, of 64 bits; undefined where the result has more
+#   bits. Division rounds towards zero.
 # scope: document
 int_add(a, b) := _int64(a + b)
 
@@ -212,7 +212,7 @@ int_divide(a, b) := _int64((a - (a % b)) / b) if b != 0
 # METADATA
 # title: Remainder
 # description: |
-#   a % b of CEL's int, undefined for 0 and where the quotient is no 64-bit integer.
+#   a % b of CEL's int, undefined for 0 and where the quotient has more than 64 bits.
 int_modulo(a, b) := a % b if not b in {0, -1}
 
 int_modulo(a, -1) := 0 if _int64(0 - a) != null
@@ -252,7 +252,7 @@ multiply(a, b) := _whole(_whole(a) * _whole(b))
 
 # METADATA
 # title: Quotient of doubles
-# description: a / b, of whole numbers of which one divides the other.
+# description: a / b, of whole numbers whose quotient is a whole number.
 divide(a, b) := _whole(_whole(a) / _whole(b)) if b != 0
 
 _whole(number) := number if {
@@ -364,12 +364,12 @@ bool(value) := false if value in {"0", "f", "F", "FALSE", "false", "False"}
 
 # METADATA
 # title: Lower case
-# description: The letters A to Z as small ones.
+# description: The letters A to Z in lower case.
 lower_ascii(text) := strings.replace_n(_lower, text)
 
 # METADATA
 # title: Upper case
-# description: The letters a to z as capitals.
+# description: The letters a to z in upper case.
 upper_ascii(text) := strings.replace_n(_upper, text)
 
 _letters := "abcdefghijklmnopqrstuvwxyz"
@@ -395,7 +395,7 @@ find_all(text, pattern) := regex.find_n(pattern, text, -1) if regex.is_valid(pat
 
 # METADATA
 # title: Find some
-# description: As many matches of a regular expression; all, when limit is below 0.
+# description: Up to limit matches of a regular expression; all, when limit is below 0.
 find_some(text, pattern, limit) := array.slice(all, 0, _limit(limit, count(all))) if all := find_all(text, pattern)
 
 _limit(limit, all) := all if limit < 0
@@ -421,17 +421,17 @@ between(text, from, to) := substring(text, from, to - from) if {
 
 # METADATA
 # title: Rest of a string
-# description: The characters from an index on.
+# description: The characters from an index to the end.
 substring_from(text, from) := between(text, from, count(text))
 
 # METADATA
 # title: Index in a string
-# description: Where the first occurrence begins, -1 when there is none.
+# description: The index at which the first occurrence begins, -1 when there is none.
 index_of(text, sought) := index_of_from(text, sought, 0)
 
 # METADATA
 # title: Index in the rest of a string
-# description: The same, not before an index.
+# description: The first occurrence that does not begin before an index.
 # scope: document
 index_of_from(text, "", from) := min({from, count(text)}) if from >= 0
 
@@ -442,7 +442,7 @@ index_of_from(text, sought, from) := _first(indexof_n(text, sought), from) if {
 
 # METADATA
 # title: Last index in a string
-# description: Where the last occurrence begins, -1 when there is none.
+# description: The index at which the last occurrence begins, -1 when there is none.
 # scope: document
 last_index_of(text, "") := count(text)
 
@@ -450,7 +450,7 @@ last_index_of(text, sought) := _last(indexof_n(text, sought), count(text)) if so
 
 # METADATA
 # title: Last index in the beginning of a string
-# description: The same, not after an index; -1 for an index beyond the end.
+# description: The last occurrence that does not begin after an index; -1 for an index beyond the end.
 # scope: document
 last_index_of_from(text, "", to) := min({to, count(text)}) if to >= 0
 
@@ -477,7 +477,7 @@ _last(places, to) := max(found) if {
 
 # METADATA
 # title: Parts of a string
-# description: At most as many parts between separators; all, when limit is below 0.
+# description: Up to limit parts between separators; all, when limit is below 0.
 # scope: document
 split_some(text, separator, limit) := split(text, separator) if limit < 0
 
@@ -498,7 +498,7 @@ split_some(text, separator, limit) := array.concat(array.slice(parts, 0, limit -
 # METADATA
 # title: Replacement
 # description: |
-#   Every occurrence replaced; of an empty string there is one around each character.
+#   Every occurrence replaced; an empty string occurs around each character.
 # scope: document
 replaced(text, old, new) := replace(text, old, new) if old != ""
 
@@ -506,7 +506,7 @@ replaced(text, "", new) := concat(new, array.concat(array.concat([""], split(tex
 
 # METADATA
 # title: Replacement of some
-# description: The first so many occurrences replaced; all, when limit is below 0.
+# description: The first limit occurrences replaced; all, when limit is below 0.
 # scope: document
 replace_some(text, old, new, limit) := replaced(text, old, new) if limit < 0
 
@@ -519,12 +519,12 @@ replace_some(text, old, new, limit) := concat(new, split_some(text, old, limit +
 
 # METADATA
 # title: Join
-# description: The strings of a list as one.
+# description: The strings of a list joined to one string.
 join(list) := join_with(list, "")
 
 # METADATA
 # title: Join with a separator
-# description: The strings of a list as one, with something between them.
+# description: The strings of a list joined to one string, with a separator between them.
 join_with(list, separator) := concat(separator, list) if {
 	every element in list {
 		is_string(element)
@@ -533,7 +533,7 @@ join_with(list, separator) := concat(separator, list) if {
 
 # METADATA
 # title: Superset
-# description: Whether a list has every element of another.
+# description: Whether a list has every element of another list.
 set_contains(list, others) := count([other | some other in others; not other in list]) == 0
 
 # METADATA
@@ -551,7 +551,7 @@ set_intersects(a, b) := count([1 | some element in a; element in b]) > 0
 
 # METADATA
 # title: Range
-# description: The whole numbers from 0 to before another, of which there may be a thousand.
+# description: The whole numbers from 0 up to but without a number, at most a thousand.
 # scope: document
 range(number) := numbers.range(0, number - 1) if {
 	number > 0
@@ -562,7 +562,7 @@ range(0) := []
 
 # METADATA
 # title: Distinct
-# description: The elements of a list, each where it is first.
+# description: The elements of a list, each at its first place.
 distinct(list) := [element |
 	some i, element in list
 	not element in array.slice(list, 0, i)
@@ -570,7 +570,7 @@ distinct(list) := [element |
 
 # METADATA
 # title: Sorted
-# description: A list of elements of one type that has an order, in this order.
+# description: The elements of a list, sorted; they are of one type, and the type has an order.
 sorted(list) := sort(list) if _ordered(list)
 
 _ordered(list) if {
@@ -615,7 +615,7 @@ last(list) := array.slice(list, count(list) - 1, count(list))
 
 # METADATA
 # title: Flattened
-# description: The elements of a list, and in place of each that is a list its elements.
+# description: The elements of a list; an element that is a list is replaced by its elements.
 flatten(list) := joined([part |
 	some element in list
 	part := _flat(element)
@@ -627,12 +627,12 @@ _flat(element) := [element] if not is_array(element)
 
 # METADATA
 # title: Index in a list
-# description: Where an element is first, -1 when it is not there.
+# description: The index of the first equal element, -1 when there is none.
 index_in(list, sought) := _first({i | some i, element in list; element == sought}, 0)
 
 # METADATA
 # title: Last index in a list
-# description: Where an element is last, -1 when it is not there.
+# description: The index of the last equal element, -1 when there is none.
 last_index_in(list, sought) := _last({i | some i, element in list; element == sought}, count(list))
 
 # METADATA
@@ -659,5 +659,5 @@ last_index_of_either(text, sought) := last_index_of(text, sought) if {
 
 # METADATA
 # title: Never
-# description: Undefined, in place of what is an error whatever the claims are.
+# description: Undefined, in place of an expression that is always an error.
 never := json.unmarshal("null") if false

@@ -1,15 +1,15 @@
 # METADATA
 # title: Identities
 # description: |
-#   Turning the claims of a verified token into names. None of these fails on
-#   odd claims: they give what is sound in them.
+#   Names from the claims of a verified token. None of these functions fails on
+#   unexpected claims: they give the valid names in them.
 package lib.identity
 
 # METADATA
 # title: Names in a claim
 # description: |
 #   The set of names in a claim that is a string or a list of strings, as a
-#   groups claim may be. Empty strings, and whatever is no string, are left out.
+#   groups claim may be. Empty strings and values that are no strings are left out.
 # scope: document
 default names(_) := set()
 
@@ -50,8 +50,8 @@ list(claim) := [name |
 # METADATA
 # title: Names with a prefix
 # description: |
-#   The names in a claim, each after the prefix, which keeps those of one source
-#   apart from another's.
+#   The names in a claim, each after the prefix. Prefixes keep the names of
+#   different sources apart.
 # scope: document
 prefixed(prefix, claim) := {concat("", [prefix, name]) | some name in names(claim)}
 
@@ -59,7 +59,7 @@ prefixed(prefix, claim) := {concat("", [prefix, name]) | some name in names(clai
 # title: Verified email address
 # description: |
 #   The email claim, undefined unless email_verified is true: at many providers
-#   anybody can enter any address.
+#   a user can enter any address.
 verified_email(claims) := claims.email if {
 	claims.email_verified == true
 	is_string(claims.email)
@@ -69,8 +69,8 @@ verified_email(claims) := claims.email if {
 # METADATA
 # title: Service account
 # description: |
-#   {namespace, name} of the service account that a token of Kubernetes' own
-#   names, undefined for other claims.
+#   {namespace, name} of the service account in a service account token of
+#   Kubernetes, undefined for other claims.
 service_account(claims) := {"namespace": namespace, "name": name} if {
 	namespace := claims["kubernetes.io"].namespace
 	name := claims["kubernetes.io"].serviceaccount.name

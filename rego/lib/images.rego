@@ -10,7 +10,7 @@ package lib.images
 # description: |
 #   The reference with registry, path and tag written out, or the digest in
 #   place of the tag where there is one: docker.io/library/nginx:latest,
-#   quay.io/team/app@sha256:…. Undefined for what is not a non-empty string.
+#   quay.io/team/app@sha256:…. Undefined unless it is a non-empty string.
 # scope: document
 canonical(reference) := name if {
 	is_string(reference)
@@ -32,8 +32,8 @@ canonical(reference) := name if {
 # title: Names of an image on a node
 # description: |
 #   The names under which a node's status.images may list the image: the
-#   canonical one, and Docker's familiar form without docker.io. Empty for what
-#   is not a non-empty string.
+#   canonical name, and Docker's short form without docker.io. Empty unless it is
+#   a non-empty string.
 names(reference) := {name |
 	full := canonical(reference)
 	some prefix in ["", "docker.io/", "docker.io/library/"]
@@ -45,8 +45,8 @@ _tag("") := ":latest"
 
 _tag(tag) := tag if tag != ""
 
-# _untagged cuts the tag: what follows a colon behind the last slash, since a
-# colon before it belongs to the registry's port.
+# _untagged removes the tag: the text after a colon behind the last slash. A
+# colon before the last slash belongs to the registry's port.
 _untagged(reference) := regex.replace(reference, `:[^/:]*$`, "")
 
 _repository(path) := concat("/", ["docker.io", _official(path)]) if not _has_registry(path)

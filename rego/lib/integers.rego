@@ -6,8 +6,8 @@ package lib.integers
 # METADATA
 # title: Integer
 # description: |
-#   The 64-bit integer that the text spells in decimal, with an optional sign.
-#   Undefined for anything else, so that odd text is never a policy error.
+#   The 64-bit integer in the text, in decimal with an optional sign. Undefined for
+#   any other value, so that unexpected text is never a policy error.
 # scope: document
 parse(text) := number if {
 	is_string(text)

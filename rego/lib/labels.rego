@@ -1,7 +1,7 @@
 # METADATA
 # title: Labels
 # description: |
-#   Label selectors as metav1.LabelSelector defines them. Odd selectors, such
+#   Label selectors as metav1.LabelSelector defines them. Invalid selectors, such
 #   as an unknown operator or In without values, match nothing.
 package lib.labels
 

@@ -1,8 +1,8 @@
 # METADATA
 # title: OpenID Connect
 # description: |
-#   What kube-apiserver's authenticator of OpenID Connect tokens does with claims, for
-#   rules that `verdict import authentication-configuration` writes. A function is
+#   The claims as kube-apiserver's authenticator of OpenID Connect tokens reads them,
+#   for rules that `verdict import authentication-configuration` writes. A function is
 #   undefined where kube-apiserver refuses the token.
 package lib.oidc
 
@@ -19,8 +19,8 @@ text(claims, name) := "" if is_null(claims[name])
 # METADATA
 # title: Verified email
 # description: |
-#   True unless the claim email_verified is there and not true: kube-apiserver asks no
-#   more of an email claim that is the username.
+#   True unless the claim email_verified is present and not true: kube-apiserver checks
+#   no more when the email claim is the username.
 # scope: document
 email_verified(claims) if claims.email_verified == true
 
@@ -62,7 +62,7 @@ distributed(claims, name) if {
 	not _elsewhere(claims, name)
 }
 
-# The names and sources are sound, and none of them is for this claim.
+# The names and sources are valid, and none of them is for this claim.
 _elsewhere(claims, name) if {
 	_names(claims._claim_names)
 	_sources(claims._claim_sources)

@@ -7,7 +7,7 @@ package lib.paths
 # title: Path matching
 # description: |
 #   True when granted, a list or set, holds the path, or a pattern that ends in
-#   `*` whose beginning the path shares: `/healthz*`, `/apis/*`, `*`. A `*`
+#   `*` and whose text before it begins the path: `/healthz*`, `/apis/*`, `*`. A `*`
 #   anywhere else, and any `*` in the request, is an ordinary character.
 # scope: document
 default matches(_, _) := false

@@ -2,18 +2,18 @@
 # title: Quantities
 # description: |
 #   Kubernetes quantities (500m, 1.5Gi, 2e3) as numbers, by the rules of
-#   resource.Quantity. Everything is done on whole numbers and decimal text,
-#   so no digit is lost on the way.
+#   resource.Quantity. All arithmetic uses whole numbers and decimal text, so no
+#   digit is lost.
 package lib.quantities
 
 # METADATA
 # title: Quantity
 # description: |
-#   The number a quantity stands for: 0.5 for 500m, 1073741824 for 1Gi. As
-#   Kubernetes does, amounts finer than a billionth are rounded away from zero
-#   and binary ones end at 2^63-1. A number is returned as it is. Undefined for
-#   text that is no quantity, or with more than 40 digits or an exponent beyond
-#   99.
+#   The number of a quantity: 0.5 for 500m, 1073741824 for 1Gi. As in Kubernetes,
+#   amounts finer than a billionth are rounded away from zero, and amounts with a
+#   binary suffix are at most 2^63-1. A number is returned unchanged. Undefined for
+#   text that is not a quantity, or that has more than 40 digits or an exponent
+#   beyond 99.
 # scope: document
 parse(quantity) := quantity if is_number(quantity)
 
@@ -27,7 +27,7 @@ parse(quantity) := number if {
 }
 
 # METADATA
-# title: Legal quantity
+# title: Valid quantity
 # description: True when parse gives a number, else false.
 # scope: document
 default valid(_) := false

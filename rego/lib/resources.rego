@@ -2,8 +2,8 @@
 # title: Resources
 # description: |
 #   Matching the resource attributes of a request against what a rule grants.
-#   Wildcards are read in the grant alone: a `*` in a request, whose text
-#   callers choose, is an ordinary name.
+#   Only the grant may have wildcards: callers choose the text of a request, so a
+#   `*` in a request is an ordinary name.
 package lib.resources
 
 # METADATA
@@ -59,8 +59,8 @@ in_groups(granted, group) if group in granted
 # METADATA
 # title: Namespace matching
 # description: |
-#   True when granted holds the namespace or `*`. The empty namespace, which is
-#   a cluster-scoped resource or a request across all namespaces, needs `*`.
+#   True when granted holds the namespace or `*`. The empty namespace, in requests
+#   for cluster-scoped resources or for all namespaces, needs `*`.
 # scope: document
 default in_namespaces(_, _) := false
 
@@ -75,7 +75,7 @@ in_namespaces(granted, namespace) if {
 # title: Name matching
 # description: |
 #   True when granted holds the object's name. There is no wildcard, and a
-#   request without a name, as list and create send it, does not match.
+#   request without a name, such as list and create, does not match.
 # scope: document
 default named(_, _) := false
 

@@ -1,17 +1,17 @@
 # METADATA
 # title: Time
 # description: |
-#   Grants that begin and end by the clock. Call it as data.lib.time.active:
+#   Grants that begin and end at certain times. Call it as data.lib.time.active:
 #   importing it as `time` hides OPA's own time functions.
 package lib.time
 
 # METADATA
 # title: Active period
 # description: |
-#   True from the instant from (inclusive) until the instant until (exclusive),
-#   else false. Both are RFC 3339, as in 2026-03-01T08:00:00Z; the empty string
-#   leaves that side open. Anything else is a policy error rather than an
-#   answer, so that a mistyped date neither grants nor lifts a refusal.
+#   True from the time from (inclusive) to the time until (exclusive), else false.
+#   Both are RFC 3339, as in 2026-03-01T08:00:00Z; the empty string leaves that
+#   side open. Any other text is a policy error, so that a mistyped date neither
+#   grants access nor ends a refusal.
 # scope: document
 default active(_, _) := false
 
@@ -21,7 +21,7 @@ active(from, until) if {
 	now < _end(until)
 }
 
-# Nanoseconds are what the clock counts in: 1677 to 2262 are the years they reach.
+# The clock counts nanoseconds in 64 bits: they cover the years 1677 to 2262.
 _begin("") := -9223372036854775808
 
 _begin(instant) := time.parse_rfc3339_ns(instant) if instant != ""

@@ -5,7 +5,7 @@ package lib.verbs
 
 # METADATA
 # title: Reading verbs
-# description: The verbs that look at objects and change nothing.
+# description: The verbs that read objects and change nothing.
 read := {"get", "list", "watch"}
 
 # METADATA
@@ -18,8 +18,8 @@ write := {"create", "update", "patch", "delete", "deletecollection"}
 # description: |
 #   True when granted, a list or set of verbs, holds the verb of a request or
 #   `*`. A `*` in the request is an ordinary name, not a wildcard. As with RBAC,
-#   `*` in a grant covers every verb, those of impersonation included, and no
-#   other pattern is one: `impersonate-on:user-info:*` covers only itself.
+#   `*` in a grant covers every verb, including the verbs of impersonation. There
+#   are no other wildcards: `impersonate-on:user-info:*` covers only itself.
 # scope: document
 default matches(_, _) := false
 
@@ -30,10 +30,10 @@ matches(granted, verb) if verb in granted
 # METADATA
 # title: Impersonation
 # description: |
-#   True for each verb that kube-apiserver asks before somebody acts as somebody
-#   else: `impersonate`, and, since Kubernetes 1.36, `impersonate:<mode>` on who
-#   is impersonated and `impersonate-on:<mode>:<verb>` on what the request is
-#   for (KEP-5284). A rule that knows `impersonate` alone misses the others.
+#   True for each verb with which kube-apiserver asks whether a user may act as
+#   another user: `impersonate`, and, since Kubernetes 1.36, `impersonate:<mode>` on
+#   the impersonated user and `impersonate-on:<mode>:<verb>` on the target of the
+#   request (KEP-5284). A rule that checks only `impersonate` misses the others.
 # scope: document
 default impersonation(_) := false
 
@@ -52,9 +52,9 @@ impersonation(verb) if {
 # METADATA
 # title: Underlying verb
 # description: |
-#   What a request does: `get` for `impersonate-on:user-info:get`, which asks
-#   whether somebody may get the object while impersonating, and the verb itself
-#   for any other. Undefined for what is no string.
+#   The verb of the request itself: `get` for `impersonate-on:user-info:get`, which
+#   asks whether a user may get the object while impersonating. Any other verb is
+#   returned unchanged. Undefined unless it is a string.
 # scope: document
 underlying(verb) := verb if {
 	is_string(verb)

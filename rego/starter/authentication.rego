@@ -1,18 +1,18 @@
 # METADATA
 # title: Starter authentication
 # description: |
-#   Turns the identity that a token of a token file or Secret proves into the
-#   user that Kubernetes sees, and gives out no name that Kubernetes keeps for
+#   Maps the identity that a token of a token file or Secret proves to the user
+#   that Kubernetes sees. It gives no user a name that Kubernetes reserves for
 #   itself.
 package kubernetes.authentication
 
 # METADATA
 # title: User
 # description: |
-#   The claims of an entry in a token file or of a Secret, as they stand:
-#   username, uid, groups and extra. Other kinds of identity source are left to
-#   rules of their own, since there a claim called `username` may be the
-#   caller's choice.
+#   The claims of an entry in a token file or of a Secret, unchanged: username, uid,
+#   groups and extra. Other kinds of identity sources need rules of their own, since
+#   users may be able to choose a claim called `username` there
+#   themselves.
 # scope: document
 user.username := input.identity.claims.username if _listed
 

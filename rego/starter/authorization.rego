@@ -1,10 +1,10 @@
 # METADATA
 # title: Starter authorization
 # description: |
-#   Roles from data and guard rails around kube-system. What neither speaks of
+#   Roles from data and guard rails around kube-system. Where neither applies there
 #   is no opinion: the next authorizer, usually RBAC, decides.
 #
-#   data.access.roles[role] is a list of what the role grants, and
+#   data.access.roles[role] is the list of grants of the role, and
 #   data.access.users[user] and data.access.groups[group] are lists of bindings
 #   {role, namespaces}. They are looked up by the names in the request, so the
 #   number of users and groups in data does not matter.
@@ -16,7 +16,7 @@ import data.lib.verbs
 
 # METADATA
 # title: Granted by a role
-# description: Requests that a role bound to the user or to one of the user's groups covers.
+# description: Allows requests that a role of the user or of one of the user's groups covers.
 # scope: document
 allow contains reason if {
 	verb := input.spec.resourceAttributes.verb
@@ -42,32 +42,32 @@ allow contains reason if {
 # METADATA
 # title: Guard rails
 # description: |
-#   The Secrets of kube-system hold the credentials of the control plane, its
-#   pods use them, and so do tokens of its service accounts. Only the control
-#   plane and those listed in data.access.guardRails.kubeSystem {users, groups}
-#   are let through, to what other rules and authorizers then say, and nobody
-#   else becomes one of them by impersonation.
+#   The Secrets of kube-system hold the credentials of the control plane, and its
+#   pods and the tokens of its service accounts give access to them. Only the control
+#   plane and data.access.guardRails.kubeSystem {users, groups} are not denied;
+#   other rules and authorizers then decide. No other user can become one of them by
+#   impersonation.
 # scope: document
-deny contains "Secrets of kube-system are kept from all but trusted groups" if {
+deny contains "only trusted groups may read Secrets of kube-system" if {
 	_secrets_revealed
 	_namespace == "kube-system"
 	not _trusted
 }
 
-deny contains "Secrets of all namespaces, kube-system among them, are kept from all but trusted groups" if {
+deny contains "only trusted groups may read Secrets of all namespaces, since kube-system is one of them" if {
 	_secrets_revealed
 	_namespace == ""
 	not _trusted
 }
 
-deny contains "pods of kube-system are entered by trusted groups alone" if {
+deny contains "only trusted groups may enter pods of kube-system" if {
 	_api_group == ""
 	resources.qualified(_resource, _subresource) in _ways_into_pods
 	_namespace in {"kube-system", ""}
 	not _trusted
 }
 
-deny contains "pods of kube-system are made and changed by trusted groups alone" if {
+deny contains "only trusted groups may create and change pods of kube-system" if {
 	_resource in _pod_makers[_api_group]
 	_subresource == ""
 	_namespace in {"kube-system", ""}
@@ -75,7 +75,7 @@ deny contains "pods of kube-system are made and changed by trusted groups alone"
 	not _trusted
 }
 
-deny contains "tokens of service accounts that are trusted with kube-system are issued to trusted groups alone" if {
+deny contains "only trusted groups may create tokens of service accounts that are trusted with kube-system" if {
 	_resource == "serviceaccounts"
 	_subresource == "token"
 	_api_group == ""
@@ -84,7 +84,7 @@ deny contains "tokens of service accounts that are trusted with kube-system are 
 	not _trusted
 }
 
-deny contains "users trusted with kube-system are impersonated by trusted groups alone" if {
+deny contains "only trusted groups may impersonate users trusted with kube-system" if {
 	_resource in _impersonated[_api_group]
 	_subresource == ""
 	_impersonation
@@ -92,7 +92,7 @@ deny contains "users trusted with kube-system are impersonated by trusted groups
 	not _trusted
 }
 
-# Each binding comes with its holder, whom the reason names.
+# Each binding comes with its user or group, which the reason names.
 _bindings contains ["user", input.spec.user, binding] if some binding in data.access.users[input.spec.user]
 
 _bindings contains ["group", group, binding] if {
@@ -100,7 +100,7 @@ _bindings contains ["group", group, binding] if {
 	some binding in data.access.groups[group]
 }
 
-# A grant without names covers every name, one with an empty list none.
+# A grant without names covers every name; a grant with an empty list covers none.
 _name_granted(grant) if not _limited_to_names(grant)
 
 _name_granted(grant) if resources.named(grant.names, input.spec.resourceAttributes.name)
@@ -113,9 +113,9 @@ _secrets_revealed if {
 	_verb in _revealing
 }
 
-# Beside reading: patch and deletecollection answer with the objects they
-# touched, and so does delete where a finalizer is left. A check for `*` asks
-# for all of these at once.
+# Beside the reading verbs: patch and deletecollection answer with the objects that
+# they changed, and so does delete while an object has a finalizer. A check for `*`
+# asks for all of these at once.
 _revealing := {"get", "list", "watch", "patch", "delete", "deletecollection", "*"}
 
 _ways_into_pods := {
@@ -126,9 +126,9 @@ _ways_into_pods := {
 	"pods/ephemeralcontainers",
 }
 
-# What runs containers, or has a controller run them, by API group: whoever
-# writes the template chooses the image, the Secrets and the service account.
-# Controllers take old templates from controller revisions.
+# Objects that run containers, or that a controller runs containers for, by API
+# group: a user who writes the template chooses the image, the Secrets and the service
+# account. Controllers read old templates from controller revisions.
 _pod_makers := {
 	"": {"pods", "replicationcontrollers"},
 	"apps": {"controllerrevisions", "daemonsets", "deployments", "replicasets", "statefulsets"},
@@ -137,24 +137,24 @@ _pod_makers := {
 
 _making := {"create", "update", "patch", "*"}
 
-# What is asked for while impersonating is held as what is asked for directly.
+# Requests while impersonating are treated like direct requests.
 _verb := verbs.underlying(input.spec.resourceAttributes.verb)
 
-# kube-apiserver asks about legacy impersonation in the core group, and about
-# the modes of KEP-5284 in authentication.k8s.io. What they have beside these,
-# uids and userextras, makes nobody trusted.
+# kube-apiserver asks about legacy impersonation in the core group, and about the
+# modes of KEP-5284 in authentication.k8s.io. Their other resources, uids and
+# userextras, do not make a user trusted.
 _impersonated := {
 	"": {"users", "groups", "serviceaccounts"},
 	"authentication.k8s.io": {"users", "groups", "serviceaccounts", "nodes"},
 }
 
-# A check for `*` asks for this, too.
+# A check for `*` includes this.
 _impersonation if verbs.impersonation(_verb)
 
 _impersonation if _verb == "*"
 
-# Whom a request names: a user, a group, a service account or a node, whose
-# group is trusted whatever its name.
+# The impersonated user, group, service account or node of a request. The group of
+# all nodes is trusted, so the name of the node does not matter.
 _named_is_trusted if _resource == "nodes"
 
 _named_is_trusted if {
@@ -182,7 +182,7 @@ _named_is_trusted if {
 	_name in data.access.guardRails.kubeSystem.groups
 }
 
-# `*` is all users or groups, and so is a check that leaves out the name.
+# `*` means all users or groups, and so does a check without a name.
 _named_is_trusted if {
 	_resource in {"users", "groups"}
 	_name in {"", "*"}
@@ -218,9 +218,9 @@ _trusted if {
 	group in data.access.guardRails.kubeSystem.groups
 }
 
-# The control plane is named here and not in data, so that data without it
-# cannot stop a cluster. That it is trusted grants nothing: the Node authorizer
-# still limits a kubelet to the Secrets of its own pods, RBAC the others.
+# The control plane is listed here and not in data, so that data without it cannot
+# stop a cluster. A trusted user is not granted anything: the Node authorizer still
+# limits a kubelet to the Secrets of its own pods, and RBAC limits the others.
 _control_plane_users := {
 	"system:apiserver",
 	"system:cloud-controller-manager",
@@ -237,8 +237,8 @@ _control_plane_groups := {
 	"system:serviceaccounts:kube-system",
 }
 
-# Attributes that a SubjectAccessReview leaves out, or null, are empty. They are read one
-# by one, so that the engine knows which of them decide.
+# Attributes that a SubjectAccessReview leaves out, or that are null, are empty. They
+# are read one by one, so that cache keys hold only the attributes in use.
 default _namespace := ""
 
 _namespace := input.spec.resourceAttributes.namespace if input.spec.resourceAttributes.namespace != null

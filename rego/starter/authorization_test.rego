@@ -146,13 +146,13 @@ _secret := {"namespace": "kube-system", "verb": "get", "resource": "secrets", "n
 
 test_secrets_of_kube_system_are_guarded if {
 	every verb in ["get", "list", "watch", "patch", "delete", "deletecollection", "*"] {
-		_denied(_request("ida", ["admins"], object.union(_secret, {"verb": verb}))) == {"Secrets of kube-system are kept from all but trusted groups"}
+		_denied(_request("ida", ["admins"], object.union(_secret, {"verb": verb}))) == {"only trusted groups may read Secrets of kube-system"}
 	}
 }
 
 test_cluster_wide_secrets_are_guarded if {
 	every namespace in ["", null] {
-		_denied(_request("ida", ["admins"], {"namespace": namespace, "verb": "list", "resource": "secrets"})) == {"Secrets of all namespaces, kube-system among them, are kept from all but trusted groups"}
+		_denied(_request("ida", ["admins"], {"namespace": namespace, "verb": "list", "resource": "secrets"})) == {"only trusted groups may read Secrets of all namespaces, since kube-system is one of them"}
 	}
 	count(_denied(_request("ida", [], {"verb": "watch", "resource": "secrets"}))) == 1
 }
@@ -161,12 +161,12 @@ test_ways_into_pods_of_kube_system_are_guarded if {
 	every subresource in ["exec", "attach", "portforward", "proxy", "ephemeralcontainers"] {
 		every namespace in ["kube-system", ""] {
 			attributes := {"namespace": namespace, "verb": "create", "resource": "pods", "subresource": subresource, "name": "etcd"}
-			_denied(_request("ida", ["admins"], attributes)) == {"pods of kube-system are entered by trusted groups alone"}
+			_denied(_request("ida", ["admins"], attributes)) == {"only trusted groups may enter pods of kube-system"}
 		}
 	}
 }
 
-_making_pods := {"pods of kube-system are made and changed by trusted groups alone"}
+_making_pods := {"only trusted groups may create and change pods of kube-system"}
 
 test_what_makes_pods_of_kube_system_is_guarded if {
 	every group, resources in {
@@ -184,7 +184,7 @@ test_what_makes_pods_of_kube_system_is_guarded if {
 	}
 }
 
-_issuing := {"tokens of service accounts that are trusted with kube-system are issued to trusted groups alone"}
+_issuing := {"only trusted groups may create tokens of service accounts that are trusted with kube-system"}
 
 _token_of(namespace, name) := {"namespace": namespace, "verb": "create", "resource": "serviceaccounts", "subresource": "token", "name": name}
 
@@ -205,7 +205,7 @@ test_tokens_of_trusted_service_accounts_are_guarded if {
 	}
 }
 
-_impersonating := {"users trusted with kube-system are impersonated by trusted groups alone"}
+_impersonating := {"only trusted groups may impersonate users trusted with kube-system"}
 
 _legacy(resource, name) := {"verb": "impersonate", "resource": resource, "name": name}
 

@@ -1,11 +1,11 @@
 # METADATA
 # title: Starter scheduling
 # description: |
-#   Keeps tenants on nodes of their own, keeps pods off nodes cordoned by
-#   label, and prefers zones that a pod asks for and nodes that hold its images.
+#   Keeps tenants on their own nodes, keeps pods away from nodes that are cordoned
+#   by label, and prefers the zones in a pod's annotation and nodes with its images.
 #
-#   Node labels are read by literal keys: the engine then knows that nodes
-#   which agree in these labels get the same answer, and decides them once.
+#   Node labels are read by constant keys, so that nodes with equal values of these
+#   labels share one decision.
 package kubernetes.scheduling
 
 import data.lib.images
@@ -13,12 +13,12 @@ import data.lib.images
 # METADATA
 # title: Tenants
 # description: |
-#   A pod annotated for a tenant runs on nodes labelled verdict.dev/tenant for
-#   that tenant, and such nodes run no other pods. Pods of shared namespaces
-#   (kube-system and data.scheduling.sharedNamespaces) without a tenant run
-#   anywhere, since every node needs its network and storage agents. The
-#   annotation is verdict.dev/tenant or what data.scheduling.tenantAnnotation
-#   says. No eviction makes such a node fit, hence unresolvable.
+#   A pod with the annotation of a tenant runs on nodes with the label
+#   verdict.dev/tenant of that tenant, and such nodes run no other pods. Pods of
+#   shared namespaces (kube-system and data.scheduling.sharedNamespaces) without a
+#   tenant run anywhere, since every node needs its network and storage agents. The
+#   annotation is verdict.dev/tenant, or the one that data.scheduling.tenantAnnotation
+#   names. No eviction makes such a node fit, so the rule is unresolvable.
 # scope: document
 unresolvable contains "node(s) not labelled for the pod's tenant" if {
 	_pod_tenant != ""
@@ -34,8 +34,8 @@ unresolvable contains "node(s) kept for a tenant" if {
 # METADATA
 # title: Cordoned nodes
 # description: |
-#   A node with the label verdict.dev/cordoned takes no new pods, whatever the
-#   value, unless it is "false".
+#   A node with the label verdict.dev/cordoned takes no new pods, unless the value is
+#   "false".
 reject contains "node(s) cordoned by label verdict.dev/cordoned" if {
 	input.node.metadata.labels["verdict.dev/cordoned"] != "false"
 }
@@ -43,10 +43,10 @@ reject contains "node(s) cordoned by label verdict.dev/cordoned" if {
 # METADATA
 # title: Preferences
 # description: |
-#   zone gives up to 6 points by the node's place in the pod's annotation
+#   zone gives up to 6 points by the place of the node's zone in the pod's annotation
 #   verdict.dev/zones, a list in order of preference such as "eu-1a, eu-1b".
-#   images gives up to 4 points by how many of the pod's images are on the
-#   node already.
+#   images gives up to 4 points by how many of the pod's images the node already
+#   has.
 # scope: document
 score["zone"] := (6 * (count(_zones) - min(places))) / count(_zones) if {
 	places := {place |
@@ -86,8 +86,8 @@ _pod_images contains images.canonical(container.image) if some container in inpu
 
 _pod_images contains images.canonical(container.image) if some container in input.pod.spec.initContainers
 
-# Nodes list dozens of names: the few of the pod are brought into the forms that
-# nodes use, rather than the many of the node into one.
+# Nodes list dozens of names: it is faster to write the few names of the pod in the
+# forms that nodes use than to convert all names of the node.
 _image_by_name := {name: image |
 	some image in _pod_images
 	some name in images.names(image)

@@ -5,9 +5,9 @@
 #   writes the annotations of gpushare-scheduler-extender, which its device
 #   plugin reads. Memory is in units of that plugin: GiB or MiB.
 #
-#   What pods hold is their request, which nobody can change, on the GPU that
-#   their annotation ALIYUN_COM_GPU_MEM_IDX names. A pod with memory and without
-#   the index of a GPU there might use any: it counts on each.
+#   A pod holds the memory that it requests, which no user can change, on the GPU
+#   in its annotation ALIYUN_COM_GPU_MEM_IDX. A pod with memory and without the
+#   index of a GPU there could use any GPU: it counts on each.
 package lib.scheduling.gpushare
 
 import data.lib.integers
@@ -16,16 +16,16 @@ import data.lib.scheduling.requests
 
 # METADATA
 # title: GPU memory of a pod
-# description: What the v1 Pod requests of aliyun.com/gpu-mem, 0 for none.
+# description: The amount of aliyun.com/gpu-mem that the v1 Pod requests, 0 for none.
 wanted(pod) := requests.of(pod, "aliyun.com/gpu-mem")
 
 # METADATA
 # title: GPUs of a node
 # description: |
-#   The memory of each GPU, by index: what the annotation
-#   verdict.dev/gpu-memory of the v1 Node lists, as in "24,24,80" (0 for a GPU
-#   not to be used), else its allocatable aliyun.com/gpu-mem shared out evenly
-#   among aliyun.com/gpu-count GPUs. Empty for a list that cannot be read, as
+#   The memory of each GPU, by index: the list in the annotation
+#   verdict.dev/gpu-memory of the v1 Node, as in "24,24,80" (0 for a GPU that is
+#   not to be used), else its allocatable aliyun.com/gpu-mem divided by
+#   aliyun.com/gpu-count. Empty for a list that cannot be read, such as
 #   "10GiB,20GiB".
 # scope: document
 default devices(_) := []
@@ -52,8 +52,8 @@ devices(node) := [each | some _ in numbers.range(1, number)] if {
 # METADATA
 # title: Unreadable list of GPUs
 # description: |
-#   True when the v1 Node has an annotation verdict.dev/gpu-memory that is no
-#   list of whole numbers, not below 0: it has no GPUs then.
+#   True when the v1 Node has an annotation verdict.dev/gpu-memory that is not a
+#   list of whole numbers from 0 up. The node then counts as one without GPUs.
 # scope: document
 default unreadable(_) := false
 
@@ -70,8 +70,8 @@ largest(node) := max(array.concat([0], devices(node)))
 # METADATA
 # title: Free GPU memory of a node
 # description: |
-#   The memory left on each GPU, by index, below 0 where pods were given more
-#   than there is. Takes the whole input; undefined without input.state.pods.
+#   The free memory of each GPU, by index, below 0 where pods have more than there
+#   is. Takes the whole input; undefined without input.state.pods.
 free(placement) := [left |
 	some index, memory in gpus
 	held := [amount | some pod in pods; pod.index == index; amount := pod.amount]
@@ -93,9 +93,9 @@ free(placement) := [left |
 # METADATA
 # title: GPU for a pod
 # description: |
-#   The index of the GPU that has the least memory left of those with enough,
-#   the first of several. Takes the whole input; undefined where no GPU has
-#   enough, where the pod wants none, and without input.state.pods.
+#   The index of the GPU with the least free memory that is enough, the first of
+#   equal GPUs. Takes the whole input; undefined where no GPU has enough, where the
+#   pod requests none, and without input.state.pods.
 device(placement) := index if {
 	memory := wanted(placement.pod)
 	memory > 0
@@ -105,7 +105,7 @@ device(placement) := index if {
 # METADATA
 # title: Pod fits
 # description: |
-#   True when some GPU has room for the pod, or it wants none. Takes the whole
+#   True when a GPU has room for the pod, or the pod requests none. Takes the whole
 #   input. Without input.state.pods the node counts as empty.
 # scope: document
 default fits(_) := false
@@ -122,10 +122,10 @@ fits(placement) if {
 # METADATA
 # title: Why a pod can never fit
 # description: |
-#   In words, why no GPU of the node is one for the pod, however empty: the list
-#   of them cannot be read, or all are too small. Takes the whole input; undefined
-#   where one is large enough, or the pod wants none.
-never(placement) := "node(s) with an illegal verdict.dev/gpu-memory: whole numbers are listed, such as 24,24,80" if {
+#   The reason, as text, why no GPU of the node fits the pod even when empty: the
+#   list of GPUs cannot be read, or all are too small. Takes the whole input;
+#   undefined where one is large enough, or the pod requests none.
+never(placement) := "node(s) with an invalid verdict.dev/gpu-memory: whole numbers are listed, such as 24,24,80" if {
 	wanted(placement.pod) > 0
 	unreadable(placement.node)
 } else := "node(s) without a GPU of that size" if {
@@ -135,8 +135,8 @@ never(placement) := "node(s) with an illegal verdict.dev/gpu-memory: whole numbe
 # METADATA
 # title: GPUs that are full
 # description: |
-#   True when a GPU of the node is large enough for the pod and none has enough
-#   memory left. Takes the whole input; false without input.state.pods.
+#   True when a GPU of the node is large enough for the pod but none has enough free
+#   memory. Takes the whole input; false without input.state.pods.
 # scope: document
 default full(_) := false
 

@@ -45,7 +45,7 @@ _listing(list) := object.union(_node, {"metadata": {"annotations": {"verdict.dev
 test_unreadable_lists if {
 	every list in ["10GiB,20GiB", "24Gi", "16,", "16;16", "many", "", "-1", "16.5"] {
 		gpushare.unreadable(_listing(list))
-		contains(gpushare.never({"pod": _pod("1"), "node": _listing(list)}), "illegal verdict.dev/gpu-memory")
+		contains(gpushare.never({"pod": _pod("1"), "node": _listing(list)}), "invalid verdict.dev/gpu-memory")
 		not gpushare.full({"pod": _pod("1"), "node": _listing(list), "state": {"pods": []}})
 		not gpushare.never({"pod": {}, "node": _listing(list)})
 	}

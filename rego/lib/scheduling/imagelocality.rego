@@ -1,8 +1,8 @@
 # METADATA
 # title: Image locality
 # description: |
-#   Which of a pod's images a node holds already, and how large they are. A
-#   kubelet reports 50 images at most, so an image can be there unseen.
+#   The images of a pod that a node already has, and their size. A kubelet reports
+#   at most 50 images, so a node can have images that are not listed.
 package lib.scheduling.imagelocality
 
 import data.lib.images
@@ -30,7 +30,7 @@ missing(pod, node) := wanted(pod) - held(pod, node)
 
 # METADATA
 # title: Size of a pod's images on a node
-# description: The bytes of those images of the v1 Pod that the v1 Node holds, each counted once.
+# description: The bytes of the images of the v1 Pod that the v1 Node has, each counted once.
 bytes(pod, node) := sum([size | some _, size in _sizes(pod, node)])
 
 _references(pod) := array.concat(
@@ -41,8 +41,8 @@ _references(pod) := array.concat(
 	[volume.image.reference | some volume in pod.spec.volumes],
 )
 
-# Nodes list dozens of names: the few of the pod are brought into the forms that
-# nodes use, rather than the many of the node into one. An image may be listed
+# Nodes list dozens of names: it is faster to write the few names of the pod in the
+# forms that nodes use than to convert all names of the node. An image may be listed
 # under several entries of different sizes.
 _sizes(pod, node) := {name: max(sizes) |
 	some name in wanted(pod)

@@ -1,17 +1,17 @@
 # METADATA
 # title: Maintenance windows
 # description: |
-#   Whether a pod that starts now would run into a window {from, until} of two
-#   RFC 3339 instants, of which one may be "". Decisions are kept until the answer
+#   Whether a pod that starts now would still run during a window {from, until} of
+#   two RFC 3339 times, of which one may be "". Decisions are cached until the answer
 #   changes, as with data.lib.time.active.
 package lib.scheduling.maintenance
 
 # METADATA
 # title: Window written as text
 # description: |
-#   The window that a text such as "2026-03-01T08:00:00Z/2026-03-01T12:00:00Z"
-#   gives. Undefined for text that is none, so that odd annotations are no policy
-#   error; both instants are needed, from 1970 to 2261.
+#   The window in a text such as "2026-03-01T08:00:00Z/2026-03-01T12:00:00Z".
+#   Undefined for other text, so that an invalid annotation is not a policy error;
+#   both times are needed, from 1970 to 2261.
 window(text) := {"from": from, "until": until} if {
 	is_string(text)
 	[from, until] := split(text, "/")
@@ -35,9 +35,9 @@ seconds(pod) := pod.spec.activeDeadlineSeconds if {
 # METADATA
 # title: Collision
 # description: |
-#   True when what starts now and runs for the seconds would run in the window,
-#   else false: from that long before the window until its end. More than ten
-#   years count as ten. An instant that can't be read is a policy error.
+#   True when a pod that starts now and runs for the seconds would run during the
+#   window, else false: from that long before the window until its end. More than
+#   ten years count as ten. A time that cannot be read is a policy error.
 # scope: document
 default collides(_, _) := false
 

@@ -1,8 +1,8 @@
 # METADATA
 # title: Requests
 # description: |
-#   What a pod that is to be placed requests, in the units of input.state, so
-#   that both can be added and compared.
+#   The requests of a pod that is to be placed, in the units of input.state, so that
+#   both can be added and compared.
 package lib.scheduling.requests
 
 import data.lib.quantities
@@ -11,11 +11,11 @@ import data.lib.quantities
 # title: Request of a resource
 # description: |
 #   The amount of the resource that the v1 Pod requests, as kube-scheduler counts
-#   it: what its containers and sidecars request together, or one of its other
-#   init containers with the sidecars before it, whichever is more; or what the
-#   pod as a whole requests; and its overhead. What is limited and not requested
-#   is requested, as in the API server. Milli-CPUs for cpu, else bytes or pieces,
-#   rounded up. 0 without either; a quantity that is none counts as 0.
+#   it: the sum of its containers and sidecars, or one of its other init containers
+#   with the sidecars before it, whichever is more; or the request of the pod as a
+#   whole; and its overhead. A limit without a request counts as the request, as in
+#   the API server. Milli-CPUs for cpu, else bytes or pieces, rounded up. 0 without
+#   request and limit; an invalid quantity counts as 0.
 of(pod, resource) := _units(resource, _requested(pod, resource) + _overhead(pod, resource))
 
 _units(resource, amount) := ceil(amount * 1000) if resource == "cpu"
@@ -28,7 +28,7 @@ _requested(pod, resource) := max(array.concat([_running(pod, resource)], _starti
 	not _for_the_pod(pod, resource)
 }
 
-# Kubernetes knows requests of a pod as a whole for these alone.
+# Kubernetes knows requests of a pod as a whole only for these.
 _for_the_pod(pod, resource) := pod.spec.resources.requests[resource] if {
 	quantities.valid(pod.spec.resources.requests[resource])
 	_of_pods(resource)
@@ -43,7 +43,7 @@ _for_the_pod(pod, resource) := pod.spec.resources.limits[resource] if {
 
 _of_pods(resource) if regex.match(`^(cpu|memory|hugepages-.*)$`, resource)
 
-# Containers that request cpu or memory keep a limit of the pod from being a request.
+# When containers request cpu or memory, a limit of the pod does not count as a request.
 _in_containers(pod, resource) if {
 	resource in {"cpu", "memory"}
 	some container in pod.spec.containers

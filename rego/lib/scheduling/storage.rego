@@ -1,16 +1,16 @@
 # METADATA
 # title: Storage capacity
 # description: |
-#   What pods ask of a node's local storage against what is free there, by device
+#   The local storage that pods request, and the free storage of nodes, by device
 #   class, as TopoLVM writes both into annotations capacity.topolvm.io/<class>.
-#   Both sides are objects of such texts by class: what is free is read from the
-#   node by the policy, which names the classes.
+#   Both are objects of such texts by class. The policy reads the free storage from
+#   the node and names the classes.
 package lib.scheduling.storage
 
 import data.lib.integers
 
 # METADATA
-# title: Storage that a pod asks for
+# title: Storage that a pod requests
 # description: |
 #   The values of the annotations capacity.topolvm.io/<class> of the v1 Pod, by
 #   class.
@@ -21,7 +21,7 @@ wanted(pod) := {class: text |
 }
 
 # METADATA
-# title: Illegal amounts
+# title: Invalid amounts
 # description: The classes whose text is not a whole number of bytes from 0 up.
 illegal(amounts) := {class |
 	some class, text in amounts
@@ -29,10 +29,10 @@ illegal(amounts) := {class |
 }
 
 # METADATA
-# title: Classes that a node is without
+# title: Classes that a node does not have
 # description: |
-#   The classes that are asked for and of which it is not known how much is free:
-#   there is no amount, or an illegal one.
+#   The requested classes without a known amount of free storage: the node gives no
+#   amount, or an invalid one.
 absent(asked, free) := {class |
 	some class, _ in asked
 	not _known(free, class)
@@ -40,7 +40,7 @@ absent(asked, free) := {class |
 
 # METADATA
 # title: Classes without room
-# description: The classes with less free than is asked for, both as legal amounts.
+# description: The classes with less free than requested storage; both amounts are valid.
 lacking(asked, free) := {class |
 	some class, text in asked
 	_bytes(text) > _bytes(free[class])
@@ -49,10 +49,10 @@ lacking(asked, free) := {class |
 # METADATA
 # title: Points for free storage
 # description: |
-#   TopoLVM's points for a node, of the class that has the fewest: the power of
+#   TopoLVM's points for a node, of the class with the fewest points: the power of
 #   two that the free GiB reach, divided by divisor, from 1 to 10, and 0 for an
-#   empty class. divisor is above 0. Undefined where nothing is asked for, and
-#   where no class that is has a legal amount.
+#   empty class. divisor is above 0. Undefined where the pod requests nothing, and
+#   where no requested class has a valid amount.
 points(asked, free, divisor) := min([_points(_bytes(free[class]), divisor) | some class, _ in asked])
 
 _points(0, _) := 0

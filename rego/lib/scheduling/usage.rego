@@ -1,15 +1,15 @@
 # METADATA
 # title: Use of nodes
 # description: |
-#   Points for how full a node is by what its pods request. The amounts are
-#   arguments, so that policies read by literal keys those that they need.
+#   Points for how full a node is by the requests of its pods. The amounts are
+#   arguments, so that policies read only those that they need, by constant keys.
 package lib.scheduling.usage
 
 # METADATA
 # title: Share in use
 # description: |
-#   used as a part of total, from 0 to 1; more than there is counts as 1.
-#   Undefined where one is no number, or total not above 0.
+#   used divided by total, from 0 to 1; a larger value counts as 1. Undefined where
+#   one is not a number, or total is not above 0.
 share(used, total) := min([1, max([0, used / total])]) if {
 	is_number(used)
 	is_number(total)
@@ -19,20 +19,20 @@ share(used, total) := min([1, max([0, used / total])]) if {
 # METADATA
 # title: Points for packing
 # description: |
-#   10 for a node in full use by all the shares of the list, 0 for an empty one.
+#   10 for a node with all shares of the list at 1, 0 for an empty node.
 #   Undefined without shares.
 packed(shares) := (10 * sum(shares)) / count(shares) if count(shares) > 0
 
 # METADATA
 # title: Points for spreading
 # description: |
-#   10 for an empty node, 0 for one in full use by all the shares of the list.
+#   10 for an empty node, 0 for a node with all shares of the list at 1.
 #   Undefined without shares.
 spread(shares) := 10 - packed(shares)
 
 # METADATA
 # title: Points for balance
 # description: |
-#   10 where the shares of the list are equal, 0 where one is used up and another
-#   not used at all. Undefined without shares.
+#   10 where the shares of the list are equal, 0 where one is 1 and another is 0.
+#   Undefined without shares.
 balanced(shares) := 10 * (1 - (max(shares) - min(shares)))
