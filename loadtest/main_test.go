@@ -23,8 +23,8 @@ func TestFlags(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if o, err := parse(nil, io.Discard); err != nil || o.rounds < 5 {
-		t.Errorf("%d rounds by default, %v; want five or more", o.rounds, err)
+	if o, err := parse(nil, io.Discard); err != nil || o.Rounds < 5 {
+		t.Errorf("%d rounds by default, %v; want five or more", o.Rounds, err)
 	}
 	o, err := parse([]string{"-serve-nothing", "127.0.0.1:0", "/a=b=c"}, io.Discard)
 	if err != nil || o.answers["/a"] != "b=c" {

@@ -153,28 +153,13 @@ const taintPrefix = "example.com/"
 func node(random *rand.Rand, i int) corev1.Node {
 	name := fmt.Sprintf("worker-%05d", i)
 	zone := fmt.Sprintf("eu-1%c", 'a'+rune(i%zones))
-	labels := map[string]string{
-		corev1.LabelHostname:           name,
-		corev1.LabelTopologyZone:       zone,
-		corev1.LabelTopologyRegion:     "eu-1",
-		corev1.LabelArchStable:         "amd64",
-		corev1.LabelOSStable:           "linux",
-		corev1.LabelInstanceTypeStable: []string{"m.large", "m.xlarge", "c.xlarge"}[random.IntN(3)],
-		"node.example.com/pool":        fmt.Sprintf("pool-%d", i%5),
-	}
-	if tenant := tenants[i%10]; tenant != "" {
-		labels["verdict.dev/tenant"] = tenant
-	}
-	if (i/100)%20 == 1 { // the second hundred, and 1 in 20
-		labels["verdict.dev/cordoned"] = "true"
-	}
 	n := corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:              name,
+			Labels:            nodeLabels(random, name, zone, i),
 			UID:               types.UID(fmt.Sprintf("%08x-0000-4000-8000-%012x", random.Uint32(), i)),
 			ResourceVersion:   fmt.Sprint(100000 + i),
 			CreationTimestamp: epoch,
-			Labels:            labels,
 			Annotations: map[string]string{
 				"node.alpha.kubernetes.io/ttl":                           "0",
 				"volumes.kubernetes.io/controller-managed-attach-detach": "true",
@@ -193,31 +178,63 @@ func node(random *rand.Rand, i int) corev1.Node {
 				KernelVersion: "6.12.1", OSImage: "Example Linux 12", ContainerRuntimeVersion: "containerd://2.1.0",
 				KubeletVersion: "v1.37.2", OperatingSystem: "linux", Architecture: "amd64",
 			},
+			Conditions: conditions(),
+			Images:     images(random),
 		},
 	}
 	if taint := taints[i/10%10]; taint != "" {
 		n.Spec.Taints = []corev1.Taint{{Key: taintPrefix + taint, Value: "true", Effect: corev1.TaintEffectNoSchedule}}
 	}
+	return n
+}
+
+func nodeLabels(random *rand.Rand, name, zone string, i int) map[string]string {
+	labels := map[string]string{
+		corev1.LabelHostname:           name,
+		corev1.LabelTopologyZone:       zone,
+		corev1.LabelTopologyRegion:     "eu-1",
+		corev1.LabelArchStable:         "amd64",
+		corev1.LabelOSStable:           "linux",
+		corev1.LabelInstanceTypeStable: []string{"m.large", "m.xlarge", "c.xlarge"}[random.IntN(3)],
+		"node.example.com/pool":        fmt.Sprintf("pool-%d", i%5),
+	}
+	if tenant := tenants[i%10]; tenant != "" {
+		labels["verdict.dev/tenant"] = tenant
+	}
+	if (i/100)%20 == 1 { // the second hundred, and 1 in 20
+		labels["verdict.dev/cordoned"] = "true"
+	}
+	return labels
+}
+
+func conditions() []corev1.NodeCondition {
+	var all []corev1.NodeCondition
 	for _, kind := range []corev1.NodeConditionType{corev1.NodeMemoryPressure, corev1.NodeDiskPressure, corev1.NodePIDPressure, corev1.NodeReady} {
 		status := corev1.ConditionFalse
 		if kind == corev1.NodeReady {
 			status = corev1.ConditionTrue
 		}
-		n.Status.Conditions = append(n.Status.Conditions, corev1.NodeCondition{
+		all = append(all, corev1.NodeCondition{
 			Type: kind, Status: status, LastHeartbeatTime: epoch, LastTransitionTime: epoch,
 			Reason: "Kubelet" + string(kind), Message: "kubelet reports its condition " + string(kind),
 		})
 	}
+	return all
+}
+
+// images are about a third of all images.
+func images(random *rand.Rand) []corev1.ContainerImage {
+	var all []corev1.ContainerImage
 	for image := range imagesPerNode {
 		if random.IntN(3) > 0 {
 			continue
 		}
-		n.Status.Images = append(n.Status.Images, corev1.ContainerImage{
+		all = append(all, corev1.ContainerImage{
 			Names:     []string{fmt.Sprintf("registry.example.com/shop/service-%02d@sha256:%064x", image, image+1), imageName(image)},
 			SizeBytes: 40<<20 + int64(image),
 		})
 	}
-	return n
+	return all
 }
 
 func capacity(cpu, memory string) corev1.ResourceList {

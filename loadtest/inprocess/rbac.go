@@ -15,11 +15,11 @@ import (
 	"github.com/verdict-dev/verdict/loadtest/generate"
 )
 
-// newRBAC is kube-apiserver's RBAC authorizer over the roles and bindings of a
+// NewRBAC is kube-apiserver's RBAC authorizer over the roles and bindings of a
 // company, behind the listers and indexers that kube-apiserver gives it: a role
 // is a ClusterRole, a cluster-wide binding a ClusterRoleBinding, and any other a
 // RoleBinding in each of its namespaces.
-func newRBAC(access generate.Access) (authorizer.Authorizer, error) {
+func NewRBAC(access generate.Access) (authorizer.Authorizer, error) {
 	indexer := func() cache.Indexer {
 		return cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
 	}
@@ -69,8 +69,8 @@ func addBinding(b generate.Binding, kind, subject, name string, roleBindings, cl
 	return nil
 }
 
-// attributes are a review as an authorizer in the API server is asked it.
-func attributes(r *authorizationv1.SubjectAccessReview) authorizer.Attributes {
+// Attributes are a review in the form that an authorizer in the API server takes.
+func Attributes(r *authorizationv1.SubjectAccessReview) authorizer.Attributes {
 	extra := map[string][]string{}
 	for key, values := range r.Spec.Extra {
 		extra[key] = values
@@ -82,3 +82,6 @@ func attributes(r *authorizationv1.SubjectAccessReview) authorizer.Attributes {
 		Resource: asked.Resource, Subresource: asked.Subresource, Name: asked.Name, ResourceRequest: true,
 	}
 }
+
+// RBAC is the name of kube-apiserver's RBAC authorizer in reports.
+const RBAC = "RBAC"

@@ -1,5 +1,5 @@
-// Package inprocess measures verdict's packages beside their rivals in one
-// process, where HTTP and the network hide nothing.
+// Package inprocess calls verdict's packages, and what they are compared with, in one
+// process: HTTP and the network hide nothing there.
 package inprocess
 
 import (
@@ -22,15 +22,15 @@ import (
 	builtin "github.com/verdict-dev/verdict/rego"
 )
 
-// This file alone knows verdict's Go API.
+// This file alone uses verdict's engine and handlers.
 
-// revision is a compiled policy.
-type revision struct {
-	engine *policy.Engine // it keeps what it decided
-	alone  *policy.View   // it decides anew each time
+// Revision is a compiled policy.
+type Revision struct {
+	engine   *policy.Engine // keeps decisions
+	uncached *policy.View   // decides again each time
 }
 
-// quiet is an observer that is not interested.
+// quiet is an observer that does nothing.
 type quiet struct{}
 
 // RevisionLoaded implements policy.Observer.
@@ -43,27 +43,27 @@ func (quiet) RevisionRefused(error) {}
 // default configuration.
 const cacheBytes, cacheEntries = 128 << 20, 200_000
 
-// compile compiles policy files and data as `verdict serve` does.
-func compile(ctx context.Context, files []generate.File) (revision, error) {
-	return compileFor(ctx, files, false)
+// Compile compiles policy files and data as `verdict serve` does.
+func Compile(ctx context.Context, files []generate.File) (Revision, error) {
+	return CompileFor(ctx, files, false)
 }
 
-// compileFor is compile; with interpreterOnly it is with policy.evaluator:
-// interpreter.
-func compileFor(ctx context.Context, files []generate.File, interpreterOnly bool) (revision, error) {
+// CompileFor is Compile; interpreterOnly is `policy.evaluator: interpreter` of the
+// configuration.
+func CompileFor(ctx context.Context, files []generate.File, interpreterOnly bool) (Revision, error) {
 	engine := policy.NewEngine(policy.Options{
 		Library:         builtin.Library(),
 		Cache:           policy.CacheOptions{Bytes: cacheBytes, Entries: cacheEntries},
 		InterpreterOnly: interpreterOnly,
 	}, quiet{})
 	if err := engine.Load(ctx, contentOf(files)); err != nil {
-		return revision{}, fmt.Errorf("compiling: %w", err)
+		return Revision{}, fmt.Errorf("compiling: %w", err)
 	}
-	return revision{engine, engine.Revision().View()}, nil
+	return Revision{engine, engine.Revision().View()}, nil
 }
 
-// load replaces what an engine decides by, as a changed file does.
-func (r revision) load(ctx context.Context, files []generate.File) error {
+// Load replaces the policies and data, as a changed file does.
+func (r Revision) Load(ctx context.Context, files []generate.File) error {
 	return r.engine.Load(ctx, contentOf(files))
 }
 
@@ -79,43 +79,44 @@ func contentOf(files []generate.File) policy.Content {
 	return content
 }
 
-// review is a SubjectAccessReview that was read already.
-type review struct{ decoded policy.Value }
+// Review is a SubjectAccessReview that was read already.
+type Review struct{ decoded policy.Value }
 
-func decodeReview(document any) (review, error) {
+// DecodeReview reads a review from the JSON of document.
+func DecodeReview(document any) (Review, error) {
 	text, err := json.Marshal(document)
 	if err != nil {
-		return review{}, fmt.Errorf("marshalling a review: %w", err)
+		return Review{}, fmt.Errorf("marshalling a review: %w", err)
 	}
 	parsed, err := policy.ParseObject(text)
 	if err != nil {
-		return review{}, err
+		return Review{}, err
 	}
-	return review{parsed.Root()}, nil
+	return Review{parsed.Root()}, nil
 }
 
-// authorize decides anew: no cache stands before it.
-func (r revision) authorize(ctx context.Context, v review) (policy.Outcome, error) {
-	decision, err := r.alone.Authorize(ctx, v.decoded)
+// Authorize decides without a cache.
+func (r Revision) Authorize(ctx context.Context, v Review) (policy.Outcome, error) {
+	decision, err := r.uncached.Authorize(ctx, v.decoded)
 	return decision.Outcome, err
 }
 
-// authorizeText decides anew, from the bytes of a review.
-func (r revision) authorizeText(ctx context.Context, text []byte) (policy.Outcome, error) {
+// AuthorizeText decides without a cache, from the bytes of a review.
+func (r Revision) AuthorizeText(ctx context.Context, text []byte) (policy.Outcome, error) {
 	document, err := policy.ParseObject(text)
 	if err != nil {
 		return "", err
 	}
 	defer document.Release()
-	return r.authorize(ctx, review{document.Root()})
+	return r.Authorize(ctx, Review{document.Root()})
 }
 
-// memoryNodes are the cluster's nodes without a cluster.
-type memoryNodes map[string]*policy.Node
+// Nodes are the cluster's nodes, by name, without a cluster.
+type Nodes map[string]*policy.Node
 
-// newMemoryNodes reads nodes as the node informer does.
-func newMemoryNodes(nodes []corev1.Node) (memoryNodes, error) {
-	known := make(memoryNodes, len(nodes))
+// NewNodes reads nodes as the node informer does.
+func NewNodes(nodes []corev1.Node) (Nodes, error) {
+	known := make(Nodes, len(nodes))
 	for i := range nodes {
 		node := nodes[i]
 		node.APIVersion, node.Kind = "v1", "Node"
@@ -131,33 +132,33 @@ func newMemoryNodes(nodes []corev1.Node) (memoryNodes, error) {
 }
 
 // Find implements scheduling.Nodes.
-func (m memoryNodes) Find(names [][]byte, nodes []*policy.Node) {
+func (m Nodes) Find(names [][]byte, nodes []*policy.Node) {
 	for i, name := range names {
 		nodes[i] = m[string(name)]
 	}
 }
 
 // Ready implements scheduling.Nodes.
-func (memoryNodes) Ready() error { return nil }
+func (Nodes) Ready() error { return nil }
 
-// newHandler is verdict's webhook handler with the defaults of its configuration.
-func newHandler(r revision, nodes memoryNodes) http.Handler {
+// NewHandler is verdict's webhook handler with the defaults of its configuration.
+func NewHandler(r Revision, nodes Nodes) http.Handler {
 	options := defaults()
 	options.Revisions, options.Nodes = r.engine, nodes
 	options.Cache = handlers.CacheOptions{Bytes: cacheBytes, Entries: cacheEntries}
 	return handlers.New(options)
 }
 
-// newForgetfulHandler is one that keeps nothing: it verifies and decides anew
-// each time.
-func newForgetfulHandler(r revision, v *identity.Verifier) http.Handler {
+// NewUncachedHandler is a handler without caches: it verifies and decides each time.
+func NewUncachedHandler(r Revision, v *identity.Verifier) http.Handler {
 	options := defaults()
-	options.Revisions, options.Verifier = anew{r.alone}, v
+	options.Revisions, options.Verifier = uncached{r.uncached}, v
 	return handlers.New(options)
 }
 
-// newVerifier verifies the JWTs of an issuer with these keys, and keeps nothing.
-func newVerifier(ctx context.Context, dir string, jwks []byte) (*identity.Verifier, error) {
+// NewVerifier verifies the JWTs of an issuer with these keys, without a cache. The keys
+// are written to dir.
+func NewVerifier(ctx context.Context, dir string, jwks []byte) (*identity.Verifier, error) {
 	file := filepath.Join(dir, "jwks.json")
 	if err := os.WriteFile(file, jwks, 0o600); err != nil {
 		return nil, fmt.Errorf("writing keys: %w", err)
@@ -175,11 +176,11 @@ func newVerifier(ctx context.Context, dir string, jwks []byte) (*identity.Verifi
 	return identity.NewVerifier(identity.NewChain(metrics, source), identity.VerifierOptions{MaxVerifications: 1024, Timeout: 30 * time.Second}), nil
 }
 
-// anew are revisions that keep no decision.
-type anew struct{ view *policy.View }
+// uncached are revisions that keep no decision.
+type uncached struct{ view *policy.View }
 
 // View implements handlers.Revisions.
-func (a anew) View() *policy.View { return a.view }
+func (u uncached) View() *policy.View { return u.view }
 
 // defaults are those of a configuration, without a cache.
 func defaults() handlers.Options {

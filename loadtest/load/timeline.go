@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,54 +22,63 @@ type Sample struct {
 }
 
 // Timeline sends perSecond requests a second until ctx is done, over so many
-// connections, and tells of each, the failed ones too: what went on while
+// connections, and returns a sample of each, the failed ones too: what went on while
 // something else happened. As with ConstantRate latency counts from the instant
 // at which a request was due. All that were due before ctx was done are sent.
 func Timeline(ctx context.Context, dial func() (Client, error), connections int, bodies Bodies, next *atomic.Uint64, perSecond float64) ([]Sample, error) {
-	interval := time.Duration(float64(time.Second) / perSecond)
-	began := time.Now()
-	var slots, ended atomic.Int64 // ended is when ctx was done, in nanoseconds after began
-	defer context.AfterFunc(ctx, func() { ended.Store(int64(time.Since(began))) })()
+	t := timeline{interval: time.Duration(float64(time.Second) / perSecond), began: time.Now(), dial: dial, bodies: bodies, next: next}
+	defer context.AfterFunc(ctx, func() { t.ended.Store(int64(time.Since(t.began))) })()
 	all := make([][]Sample, connections)
 	failures := make([]error, connections)
 	var workers sync.WaitGroup
 	for i := range connections {
-		workers.Go(func() {
-			client, err := dial()
-			if err != nil {
-				failures[i] = err
-				return
-			}
-			defer func() { failures[i] = errors.Join(failures[i], client.Close()) }()
-			var buffer []byte
-			for {
-				after := time.Duration(slots.Add(1)-1) * interval
-				due := began.Add(after)
-				wait(ctx, due)
-				if end := ended.Load(); end > 0 && int64(after) >= end || ctx.Err() != nil && time.Now().Before(due) {
-					return
-				}
-				buffer = bodies(buffer[:0], next.Add(1))
-				err := client.Do(buffer, io.Discard)
-				all[i] = append(all[i], Sample{Due: due, Took: time.Since(due), Err: err})
-				if err == nil {
-					continue
-				}
-				_ = client.Close() // broken already
-				if client, err = dial(); err != nil {
-					failures[i] = err
-					client = closed{}
-					return
-				}
-			}
-		})
+		workers.Go(func() { all[i], failures[i] = t.work(ctx) })
 	}
 	workers.Wait()
-	var samples []Sample
-	for _, some := range all {
-		samples = append(samples, some...)
+	return slices.Concat(all...), errors.Join(failures...)
+}
+
+// timeline is what the connections share.
+type timeline struct {
+	interval time.Duration
+	began    time.Time
+	dial     func() (Client, error)
+	bodies   Bodies
+	next     *atomic.Uint64
+	slots    atomic.Int64 // requests that a connection has taken
+	ended    atomic.Int64 // when ctx was done, in nanoseconds after began; 0 before
+}
+
+// work sends requests over one connection until ctx is done. It dials again after a
+// failure.
+func (t *timeline) work(ctx context.Context) (samples []Sample, err error) {
+	client, err := t.dial()
+	if err != nil {
+		return nil, err
 	}
-	return samples, errors.Join(failures...)
+	defer func() { err = errors.Join(err, client.Close()) }()
+	var buffer []byte
+	for {
+		after := time.Duration(t.slots.Add(1)-1) * t.interval
+		due := t.began.Add(after)
+		wait(ctx, due)
+		if end := t.ended.Load(); end > 0 && int64(after) >= end || ctx.Err() != nil && time.Now().Before(due) {
+			return samples, nil
+		}
+		buffer = t.bodies(buffer[:0], t.next.Add(1))
+		failed := client.Do(buffer, io.Discard)
+		samples = append(samples, Sample{Due: due, Took: time.Since(due), Err: failed})
+		if failed == nil {
+			continue
+		}
+		_ = client.Close() // broken already
+		again, err := t.dial()
+		if err != nil {
+			client = closed{}
+			return samples, err
+		}
+		client = again
+	}
 }
 
 // wait returns at due, or when ctx is done.
