@@ -354,24 +354,33 @@ func (w *writer) input() ast.Value {
 	return ast.MustParseTerm("{" + strings.Join(parts, ", ") + "}").Value
 }
 
-// TestDifferential compares the evaluators on policies that nobody would write.
+// randomPolicy writes the nth policy, and compiles it. Without a compiler, it says why the
+// policy is thrown away.
+func randomPolicy(n uint64) (w *writer, source string, compiler *ast.Compiler, thrownAway string) {
+	w = &writer{Rand: rand.New(rand.NewPCG(n, 7))}
+	source = w.policy()
+	module, err := ast.ParseModule("p.rego", source)
+	if err != nil {
+		return w, source, nil, "parsing"
+	}
+	compiler = ast.NewCompiler()
+	if compiler.Compile(map[string]*ast.Module{"p.rego": module, "q.rego": ast.MustParseModule(otherPackage)}); compiler.Failed() {
+		message := compiler.Errors[0].Message
+		return w, source, nil, message[:min(24, len(message))]
+	}
+	return w, source, compiler, ""
+}
+
+// TestDifferential compares the evaluators on policies that no person would write.
 func TestDifferential(t *testing.T) {
 	data := ast.MustParseTerm(otherData).Value.(ast.Object)
 	dataBefore := data.String()
-	other := ast.MustParseModule(otherPackage)
 	var planCount, refused, grouped, values, undefinedValues, errs, rerun, faults int
 	reasons, refusals := map[string]int{}, map[string]int{}
 	for n := *seed; planCount < *policies; n++ {
-		w := &writer{Rand: rand.New(rand.NewPCG(n, 7))}
-		source := w.policy()
-		module, err := ast.ParseModule("p.rego", source)
-		if err != nil {
-			reasons["parsing"]++
-			continue
-		}
-		compiler := ast.NewCompiler()
-		if compiler.Compile(map[string]*ast.Module{"p.rego": module, "q.rego": other.Copy()}); compiler.Failed() {
-			reasons[compiler.Errors[0].Message[:min(24, len(compiler.Errors[0].Message))]]++
+		w, source, compiler, thrownAway := randomPolicy(n)
+		if compiler == nil {
+			reasons[thrownAway]++
 			continue
 		}
 		ref := ast.MustParseRef("data.p.r")

@@ -65,3 +65,13 @@ func TestInputInParts(t *testing.T) {
 		})
 	}
 }
+
+func TestPaths(t *testing.T) {
+	testPass(t, "paths", []passCase{
+		{name: "input", rules: "r := [input.a.b, input.a.b]", input: `{"a": {"b": 1}}`, want: `[1, 1]`},
+		{name: "data", rules: "r := data.base.obj.x", input: `{}`, want: `"b"`},
+		{name: "data of which a part is replaced", rules: "r := [x, data.base.obj.a] if x := y with data.base.obj.a as 2\n\ny := data.base.obj", input: `{}`, want: `[{"2": "two", "a": 2, "x": "b"}, 1]`},
+		{name: "input that is replaced", rules: "r := [x, input.a] if x := y with input.a as 2\n\ny := input.a", input: `{"a": 1}`, want: `[2, 1]`},
+		{name: "all of input", rules: "r := input", input: `1`, want: `1`, left: true},
+	})
+}

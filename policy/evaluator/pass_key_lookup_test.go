@@ -39,3 +39,15 @@ func TestKeysOfRulesOverData(t *testing.T) {
 		}
 	}
 }
+
+func TestKeyLookup(t *testing.T) {
+	testPass(t, "key lookup", []passCase{
+		{name: "a key of an object", rules: "r := table[input.k]\n\ntable[k] := v if some k, v in input.o", input: `{"k": "a", "o": {"a": 1, "b": 2}}`, want: `1`},
+		{name: "an element of a set", rules: "r if s[input.k]\n\ns contains k if some k in input.l", input: `{"k": 2, "l": [1, 2]}`, want: `true`},
+		{name: "a constant key", rules: "r if s[input.k]\n\ns contains \"a\" if input.l\n\ns contains \"b\" if input.m", input: `{"k": "a", "l": 1}`, want: `true`},
+		{name: "two keys", rules: "r := [table[input.k], table[input.l]]\n\ntable[k] := v if some k, v in input.o", input: `{"k": "a", "l": "b", "o": {"a": 1, "b": 2}}`, want: `[1, 2]`},
+		{name: "a key in a negation", rules: "r := table[input.k]\n\ntable[k] := 1 if { some k in input.l; not k == 1 }", input: `{"k": 2, "l": [1, 2]}`, want: `1`},
+		{name: "all keys", rules: "r := table\n\n# Theirs.\ntable[k] := v if some k, v in input.o", input: `{"o": {"a": 1}}`, want: `{"a": 1}`, left: true},
+		{name: "a rule with a value", rules: "r := table[input.k]\n\ntable := {k: v | some k, v in input.o}", input: `{"k": "a", "o": {"a": 1}}`, want: `1`, left: true},
+	})
+}

@@ -81,3 +81,10 @@ func TestGroupedComprehensions(t *testing.T) {
 		})
 	}
 }
+
+func TestGroupedComprehensionsPass(t *testing.T) {
+	testPass(t, "grouped comprehensions", []passCase{
+		{name: "one key", rules: "r contains [a, l] if {\n\tsome x in input.list\n\ta := x.a\n\tl := [y.b | some y in input.list; y.a == a]\n}", input: `{"list": [{"a": 1, "b": 2}, {"a": 1, "b": 3}]}`, want: `{[1, [2, 3]]}`, refused: true},
+		{name: "no key", rules: "r := [y.b | some y in input.list]", input: `{"list": [{"b": 2}]}`, want: `[2]`, left: true},
+	})
+}

@@ -2,10 +2,12 @@ package evaluator
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/ir"
 )
 
 // The parts of a constant are made once for all evaluations, and take no room in those.
@@ -82,4 +84,29 @@ func (p *program) size() int {
 	}
 	visit(p.dynamic)
 	return out
+}
+
+// The parts of constants are in the plan without the pass, and each evaluation makes them.
+func TestConstantsPass(t *testing.T) {
+	for _, c := range []passCase{
+		{name: "an array", rules: "r := [1, [\"a\", null], {\"k\": {2, true}}][input.a]", input: `{"a": 1}`, want: `["a", null]`},
+		{name: "a number that is written in another way", rules: "r := [1.50, 2] if input.a", input: `{"a": 1}`, want: `[1.5, 2]`},
+		{name: "an else chain", rules: "r := [1, 2] if input.none else := [3, {\"k\": 4}] if input.a", input: `{"a": 1}`, want: `[3, {"k": 4}]`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			all, less := 0, 0
+			comparePasses(t, c, append(slices.Clone(passes), counting(&all)), append(without("constants"), counting(&less)))
+			if all >= less {
+				t.Errorf("%d statements are lowered one by one with the pass, %d without", all, less)
+			}
+		})
+	}
+}
+
+// counting counts the statements that no pass before it lowers.
+func counting(n *int) pass {
+	return pass{lower: func(*scope, []ir.Stmt) (s statement, used int) {
+		*n++
+		return nil, 0
+	}}
 }
