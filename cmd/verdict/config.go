@@ -71,8 +71,8 @@ func checkPolicies(ctx context.Context, c *config.Configuration) ([]string, erro
 		warnings = append(warnings, problem.String())
 	}
 	for at, source := range c.Authentication.Sources {
-		if kind := kindOfSource(source); !revision.CanName(ctx, source.Name, kind) {
-			warnings = append(warnings, fmt.Sprintf("authentication.sources[%d]: %s", at, revision.NameProblem(source.Name, kind)))
+		if !revision.CanName(ctx, source.Name, source.Kind) {
+			warnings = append(warnings, fmt.Sprintf("authentication.sources[%d]: %s", at, revision.NameProblem(source.Name, source.Kind)))
 		}
 	}
 	return warnings, nil

@@ -141,7 +141,7 @@ func verifyToken(ctx context.Context, c *config.Configuration, token string) (po
 	for _, run := range made.run {
 		go run(ctx)
 	}
-	chain := identity.NewChain(made.metrics, made.sources...)
+	chain := identity.NewChain(made.site.Metrics, made.sources...)
 	chain.LimitTokens(int(c.Server.Limits.TokenBytes))
 	parsed := identity.ParseToken(token)
 	const pause = 50 * time.Millisecond

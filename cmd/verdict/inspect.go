@@ -118,20 +118,17 @@ type exampleIdentity struct {
 func exampleIdentities(c *config.Configuration) ([]exampleIdentity, error) {
 	used := map[string]string{} // the first source of a kind
 	for _, source := range c.Authentication.Sources {
-		if kind := kindOfSource(source); used[kind] == "" {
-			used[kind] = source.Name
+		if used[source.Kind] == "" {
+			used[source.Kind] = source.Name
 		}
 	}
 	var out []exampleIdentity
 	for _, kind := range identity.Kinds() {
-		name := used[kind]
+		name := used[kind.Name]
 		if len(used) > 0 && name == "" {
 			continue
 		}
-		example, err := identity.Example(kind)
-		if err != nil {
-			return nil, err
-		}
+		example := kind.Example()
 		if name != "" {
 			example.Source = name
 		}
@@ -139,7 +136,7 @@ func exampleIdentities(c *config.Configuration) ([]exampleIdentity, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, exampleIdentity{kind, text})
+		out = append(out, exampleIdentity{kind.Name, text})
 	}
 	return out, nil
 }

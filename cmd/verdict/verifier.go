@@ -22,7 +22,7 @@ func (s *service) loadIdentities(ctx context.Context, withExample bool) error {
 			return err
 		}
 		s.example = &prepared
-		if err := made.addTokenFile("example", prepared.tokenFile, identity.TokenFileYAML); err != nil {
+		if err := made.add(ctx, "example", &identity.TokenFileConfig{Path: prepared.tokenFile, Format: identity.TokenFileYAML}); err != nil {
 			return err
 		}
 	}
@@ -32,7 +32,7 @@ func (s *service) loadIdentities(ctx context.Context, withExample bool) error {
 	for _, run := range made.run {
 		s.background.Go(func() { run(ctx) })
 	}
-	chain := identity.NewChain(made.metrics, made.sources...)
+	chain := identity.NewChain(made.site.Metrics, made.sources...)
 	chain.LimitTokens(int(s.config.Server.Limits.TokenBytes))
 	s.verifier = identity.NewVerifier(chain, s.verifierOptions())
 	s.identityDetails = made.details
@@ -50,7 +50,7 @@ func (s *service) followRevoked(made *identities) error {
 		return err
 	}
 	made.run = append(made.run, func(ctx context.Context) {
-		revoked.Watch(ctx, made.reloaded("revoked", path), made.refused("revoked", path))
+		revoked.Watch(ctx, func() { s.observer.fileReloaded("revoked", path, nil) }, func(err error) { s.observer.fileReloaded("revoked", path, err) })
 	})
 	made.details = append(made.details, revoked.Status)
 	return nil

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -81,4 +82,26 @@ func oneOf[T ~string](c *checker, path string, value T, known ...T) {
 
 func item(path string, index int) string {
 	return fmt.Sprintf("%s[%d]", path, index)
+}
+
+// url accepts "" and what tokens and keys may travel to and from; false says
+// that a mistake was found.
+func (c *checker) url(path, value string) bool {
+	if value == "" || c.undecoded[path] {
+		return true
+	}
+	parsed, err := url.Parse(value)
+	switch {
+	case err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http":
+		c.add(path, "%s is not a URL: write https://HOST/PATH", quote(value))
+	case parsed.User != nil:
+		c.add(path, "must not hold a user or password")
+	case parsed.Fragment != "":
+		c.add(path, "%s has a fragment (#…), which is never sent: remove it", quote(value))
+	case parsed.Scheme == "http" && !(address{host: parsed.Hostname()}).loopback():
+		c.add(path, "%s would be asked without encryption: use https, plain http is for loopback addresses", quote(value))
+	default:
+		return true
+	}
+	return false
 }

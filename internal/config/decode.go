@@ -52,8 +52,8 @@ func (d *decoder) decode(path string, node *yaml.Node, value reflect.Value) {
 
 // setDefaults fills in what a new value of a type has that sets its own.
 func setDefaults(pointer reflect.Value) {
-	if value, ok := reflect.TypeAssert[interface{ setDefaults() }](pointer); ok {
-		value.setDefaults()
+	if value, ok := reflect.TypeAssert[interface{ SetDefaults() }](pointer); ok {
+		value.SetDefaults()
 	}
 }
 
@@ -64,10 +64,17 @@ func (d *decoder) reject(path, format string, args ...any) {
 }
 
 func (d *decoder) decodeStruct(path string, node *yaml.Node, value reflect.Value) {
-	if short, ok := reflect.TypeAssert[interface{ setShort(*yaml.Node) error }](value.Addr()); ok && node.Kind == yaml.ScalarNode {
-		if err := short.setShort(node); err != nil {
+	if short, ok := reflect.TypeAssert[durations](value.Addr()); ok && node.Kind == yaml.ScalarNode {
+		duration, err := parseDuration(node)
+		if err != nil {
 			d.reject(path, "%s", err)
+			return
 		}
+		short.SetDuration(duration)
+		return
+	}
+	if own, ok := reflect.TypeAssert[ownFields](value.Addr()); ok {
+		d.decodeFields(path, node, own.fields())
 		return
 	}
 	d.decodeFields(path, node, structFields(value))

@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/agnivade/levenshtein"
 )
@@ -93,3 +94,9 @@ func knownFields(names []string) string {
 	}
 	return "the fields here are " + strings.Join(names, ", ")
 }
+
+// ownFields is a struct whose fields in the file are not those of the Go type.
+type ownFields interface{ fields() fields }
+
+// durations is a struct for which one duration may be written.
+type durations interface{ SetDuration(duration time.Duration) }

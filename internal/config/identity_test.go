@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/verdict-dev/verdict/internal/identity"
 )
 
 func TestIdentitySourcesReadEveryField(t *testing.T) {
@@ -63,35 +65,35 @@ authentication:
 		t.Fatal(err)
 	}
 	minute := time.Minute
-	plain := Connection{Timeout: 5 * time.Second}
+	plain := identity.Connection{Timeout: 5 * time.Second}
 	want := []IdentitySource{
-		{Name: "defaults", JWT: &JWT{
-			Issuers: []string{"https://a.example.com"}, Algorithms: JWTAlgorithms(), Leeway: Leeway{NotBefore: time.Minute},
+		{Name: "defaults", Kind: "jwt", Config: &identity.JWTOptions{
+			Issuers: []string{"https://a.example.com"}, Algorithms: []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}, Leeway: identity.Leeway{NotBefore: time.Minute},
 			SubjectClaim: "sub", AudienceClaim: "aud", Connection: plain,
 		}},
-		{Name: "keys", JWT: &JWT{
+		{Name: "keys", Kind: "jwt", Config: &identity.JWTOptions{
 			Issuers: []string{"a", "b"}, JWKSFile: at("keys.json"), Audiences: []string{"x", "y"}, Algorithms: []string{"ES256"},
 			AudienceClaim: "client_id", AudienceOptional: true, SubjectOptional: true,
-			Leeway: Leeway{Expires: minute, NotBefore: minute, IssuedAt: &minute}, RequiredClaims: map[string]string{"hd": "example.com", "https://example.com/claim": "yes"}, SubjectClaim: "email",
-			Connection: Connection{CAFile: at("ca.crt"), CertFile: at("client.crt"), KeyFile: at("client.key"), ProxyURL: "http://proxy:3128", Timeout: time.Second},
+			Leeway: identity.Leeway{Expires: minute, NotBefore: minute, IssuedAt: &minute}, RequiredClaims: map[string]string{"hd": "example.com", "https://example.com/claim": "yes"}, SubjectClaim: "email",
+			Connection: identity.Connection{CAFile: at("ca.crt"), CertFile: at("client.crt"), KeyFile: at("client.key"), ProxyURL: "http://proxy:3128", Timeout: time.Second},
 		}},
-		{Name: "ask", Introspection: &Introspection{
+		{Name: "ask", Kind: "introspection", Config: &identity.IntrospectionOptions{
 			URL: "https://as.example.com/introspect", ClientID: "verdict", ClientSecretFile: at("secret"), Issuer: "https://as.example.com",
-			Audiences: []string{"z"}, Leeway: Leeway{Expires: 2 * time.Second, NotBefore: time.Minute, IssuedAt: new(time.Duration)}, Tokens: Tokens{Format: TokenFormatAny, Prefixes: []string{"at_"}}, Connection: plain,
+			Audiences: []string{"z"}, Leeway: identity.Leeway{Expires: 2 * time.Second, NotBefore: time.Minute, IssuedAt: new(time.Duration)}, Tokens: identity.Tokens{Format: identity.TokenFormatAny, Prefixes: []string{"at_"}}, Connection: plain,
 		}},
-		{Name: "csv", TokenFile: &TokenFile{Path: at("tokens.csv"), Format: TokenFileCSV}},
-		{Name: "secrets", Secrets: &Secrets{Namespace: "tokens", GroupPrefixes: []string{"team-"}, UsernamePrefixes: []string{"robot-"}}},
-		{Name: "hub", HTTP: &HTTP{Preset: HTTPPresetGitHub, Tokens: Tokens{Format: TokenFormatOpaque}, Connection: plain}},
-		{Name: "other", HTTP: &HTTP{
+		{Name: "csv", Kind: "tokenFile", Config: &identity.TokenFileConfig{Path: at("tokens.csv"), Format: identity.TokenFileCSV}},
+		{Name: "secrets", Kind: "secrets", Config: &identity.SecretsOptions{Namespace: "tokens", GroupPrefixes: []string{"team-"}, UsernamePrefixes: []string{"robot-"}}},
+		{Name: "hub", Kind: "http", Config: &identity.HTTPSourceOptions{Preset: "github", Tokens: identity.Tokens{Format: identity.TokenFormatOpaque}, Connection: plain}},
+		{Name: "other", Kind: "http", Config: &identity.HTTPSourceOptions{
 			BaseURL: "http://127.0.0.1:8080", AllowedHosts: []string{"127.0.0.1:8080"},
-			Requests: []HTTPRequest{
+			Requests: []identity.HTTPRequest{
 				{Method: "GET", URL: "/user", Pages: 1, Accepted: []int{200}, Rejected: []int{401}},
 				{
 					Method: "POST", URL: "/groups", Headers: map[string]string{"Authorization": "token {token}"}, Claim: "groups", Pages: 3,
 					Accepted: []int{200, 203}, Rejected: []int{401, 403}, Absent: []int{404},
 				},
 			},
-			Subject: "user.id", Expires: "user.expires", Tokens: Tokens{Format: TokenFormatOpaque}, Connection: plain,
+			Subject: "user.id", Expires: "user.expires", Tokens: identity.Tokens{Format: identity.TokenFormatOpaque}, Connection: plain,
 		}},
 	}
 	if len(got.Authentication.Sources) != len(want) {

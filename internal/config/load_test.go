@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/verdict-dev/verdict/internal/identity"
 	"github.com/verdict-dev/verdict/policy"
 )
 
@@ -115,7 +116,7 @@ log: {level: debug, format: json}
 			AllowedFolders: []string{filepath.Join(dir, "policies"), absolute},
 		},
 		Authentication: Authentication{
-			Sources:            []IdentitySource{{Name: "local", TokenFile: &TokenFile{Path: filepath.Join(dir, "tokens.yaml"), Format: TokenFileYAML}}},
+			Sources:            []IdentitySource{{Name: "local", Kind: "tokenFile", Config: &identity.TokenFileConfig{Path: filepath.Join(dir, "tokens.yaml"), Format: identity.TokenFileYAML}}},
 			Audiences:          []string{"api"},
 			AllowedSystemNames: []string{"system:nodes", "system:serviceaccounts:team-*"},
 			AllowedExtraKeys:   []string{"authentication.kubernetes.io/credential-id", "example.k8s.io/*"},

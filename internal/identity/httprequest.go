@@ -14,21 +14,23 @@ import (
 // escaped, and in the values of Headers, the text {token} stands for the token.
 type HTTPRequest struct {
 	// Method is GET or POST; "" means GET.
-	Method  string
-	URL     string
-	Headers map[string]string
+	Method  string            `yaml:"method"`
+	URL     string            `yaml:"url"`
+	Headers map[string]string `yaml:"headers"`
 	// Claim is where in the claims the JSON of the answer goes; "" for the claims
 	// themselves, which needs an object.
-	Claim string
+	Claim string `yaml:"claim"`
 	// Pages is how many pages a list may have, each of which names the next by
 	// the Link header (RFC 8288); 0 means 1. The token of one who has more is
 	// refused: half of a user's groups must decide nothing.
-	Pages int
+	Pages int `yaml:"pages"`
 	// Accepted, Rejected and Absent are status codes: the answer counts, the
 	// token is no good, there is nothing to put at Claim. Any other is a fault;
 	// and so is one of Absent, or of Rejected other than 401, when the answer says
 	// that too much was asked for. nil means 200 and 401, and none for Absent.
-	Accepted, Rejected, Absent []int
+	Accepted []int `yaml:"accepted"`
+	Rejected []int `yaml:"rejected"`
+	Absent   []int `yaml:"absent"`
 }
 
 // preparedRequest is an HTTPRequest that was checked.

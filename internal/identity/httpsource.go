@@ -35,27 +35,32 @@ const (
 // HTTPSourceOptions say what is asked, and what is made of the answers.
 type HTTPSourceOptions struct {
 	// Name is what policies, metrics and logs call the source.
-	Name string
+	Name string `yaml:"-"`
+	// Preset names a service that is known: it fills in the fields that are not
+	// set. "" is none.
+	Preset string `yaml:"preset"`
 	// BaseURL comes before those URLs of Requests that begin with "/".
-	BaseURL string
+	BaseURL string `yaml:"baseURL"`
 	// AllowedHosts are the hosts, with a port where it is not the scheme's, that
 	// requests may go to: those of Requests and those of further pages.
-	AllowedHosts []string
+	AllowedHosts []string `yaml:"allowedHosts"`
 	// Requests are made in this order, until one says that the token is no good.
 	// One of them has to carry the token and have no Absent statuses, so that
 	// something proves the token.
-	Requests []HTTPRequest
+	Requests []HTTPRequest `yaml:"requests"`
 	// Subject is where the subject is found in the claims: names joined by dots.
 	// It has to be a string or a whole number there.
-	Subject string
+	Subject string `yaml:"subject"`
 	// Expires likewise for when the token expires, in seconds since 1970 or in
 	// RFC 3339; "" when the service does not say. It may be absent or null.
-	Expires string
-	Tokens  Tokens
+	Expires string `yaml:"expires"`
+	Tokens  Tokens `yaml:"tokens"`
+	// Connection is how New reaches the service.
+	Connection Connection `yaml:"connection"`
 	// Timeout bounds one verification, all requests of it; 0 means 5 seconds.
-	Timeout time.Duration
+	Timeout time.Duration `yaml:"-"`
 	// Now is the clock that tokens expire by; nil means time.Now.
-	Now func() time.Time
+	Now func() time.Time `yaml:"-"`
 }
 
 // HTTPSource verifies tokens by asking a service for what belongs to them, such

@@ -29,28 +29,31 @@ const maxIntrospectionBytes = 256 << 10
 // to say.
 type IntrospectionOptions struct {
 	// Name is what policies, metrics and logs call the source.
-	Name string
+	Name string `yaml:"-"`
 	// URL is the introspection endpoint.
-	URL string
+	URL string `yaml:"url"`
 	// ClientID and ClientSecretFile authenticate by HTTP Basic (RFC 6749 §2.3.1).
 	// The file's content is the secret, without the newline at its end.
-	ClientID, ClientSecretFile string
+	ClientID         string `yaml:"clientID"`
+	ClientSecretFile string `yaml:"clientSecretFile"`
 	// MutualTLS says that the client presents a certificate, which authenticates
 	// it instead of a secret (RFC 8705 §2); ClientID is then sent in the form.
-	MutualTLS bool
+	MutualTLS bool `yaml:"-"`
 	// Issuer has to be the answer's "iss", when set.
-	Issuer string
+	Issuer string `yaml:"issuer"`
 	// Audiences: "aud" has to name one of them, and the token is then good for
 	// the API server. When empty, the token is good for what "aud" names, and not
 	// limited when the answer has none.
-	Audiences []string
+	Audiences []string `yaml:"audiences"`
 	// Leeway is how far clocks may differ.
-	Leeway Leeway
-	Tokens Tokens
+	Leeway Leeway `yaml:"leeway"`
+	Tokens Tokens `yaml:"tokens"`
+	// Connection is how New reaches the server.
+	Connection Connection `yaml:"connection"`
 	// Timeout bounds one verification; 0 means 5 seconds.
-	Timeout time.Duration
+	Timeout time.Duration `yaml:"-"`
 	// Now is the clock that tokens expire by; nil means time.Now.
-	Now func() time.Time
+	Now func() time.Time `yaml:"-"`
 }
 
 // Introspection asks an authorization server about each token (RFC 7662).

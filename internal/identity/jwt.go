@@ -37,47 +37,49 @@ type JWTOptions struct {
 	// Issuers are the values that "iss" may have, compared exactly, but for the two
 	// spellings of Google's. Without JWKSURL and JWKSFile each one's keys are found
 	// by OpenID Connect Discovery.
-	Issuers []string
+	Issuers []string `yaml:"issuers"`
 	// DiscoveryURL is where the only issuer's discovery document is, when not at
 	// the well-known place below the issuer.
-	DiscoveryURL string
+	DiscoveryURL string `yaml:"discoveryURL"`
 	// JWKSURL and JWKSFile are where the keys of all issuers are. At most one of
 	// the three is set. URLs are https, or http at a loopback address.
-	JWKSURL  string
-	JWKSFile string
+	JWKSURL  string `yaml:"jwksURL"`
+	JWKSFile string `yaml:"jwksFile"`
 	// Audiences are accepted when AudienceClaim names one of them. When empty, a
 	// token is good for what that claim of its own names.
-	Audiences []string
+	Audiences []string `yaml:"audiences"`
 	// AudienceClaim is a string or a list of strings; "" means "aud". With
 	// AudienceOptional a token without it is good for the API server.
-	AudienceClaim    string
-	AudienceOptional bool
+	AudienceClaim    string `yaml:"audienceClaim"`
+	AudienceOptional bool   `yaml:"audienceOptional"`
 	// Algorithms are those that are accepted (RFC 7518, RFC 8037), of RS, PS and
 	// ES with 256, 384 or 512, and EdDSA; empty means all of these.
-	Algorithms []string
+	Algorithms []string `yaml:"algorithms"`
 	// Leeway is how far clocks may differ.
-	Leeway Leeway
+	Leeway Leeway `yaml:"leeway"`
 	// RequiredClaims are claims that have to be there, as these very strings.
-	RequiredClaims map[string]string
+	RequiredClaims map[string]string `yaml:"requiredClaims"`
 	// SubjectClaim becomes the identity's subject; "" means "sub". With
 	// SubjectOptional a token without it is taken, and the identity has none.
-	SubjectClaim    string
-	SubjectOptional bool
+	SubjectClaim    string `yaml:"subjectClaim"`
+	SubjectOptional bool   `yaml:"subjectOptional"`
+	// Connection is how New reaches the hosts of the issuers.
+	Connection Connection `yaml:"connection"`
 	// Client fetches keys; redirects are refused whatever it says. It has to be
 	// set unless there is a JWKSFile.
-	Client *http.Client
+	Client *http.Client `yaml:"-"`
 	// Timeout bounds one fetch of keys, that of the discovery document included;
 	// 0 means five seconds.
-	Timeout time.Duration
-	Metrics *Metrics
+	Timeout time.Duration `yaml:"-"`
+	Metrics *Metrics      `yaml:"-"`
 	// Now is the clock; nil means time.Now.
-	Now func() time.Time
+	Now func() time.Time `yaml:"-"`
 	// OnError is told why keys could not be had, once for each different cause.
 	// OnChange is told that the keys of an issuer (of all, joined by commas, when
 	// they share them) are others, and how many. Both may be nil, may be called
 	// from several goroutines, and must not block for long.
-	OnError  func(error)
-	OnChange func(issuer string, keys int)
+	OnError  func(error)                   `yaml:"-"`
+	OnChange func(issuer string, keys int) `yaml:"-"`
 }
 
 // JWT verifies signed JSON Web Tokens (RFC 7519), as RFC 8725 advises: issuer and

@@ -2,15 +2,54 @@ package identity
 
 import "time"
 
+// maxLeeway is more than the clocks of well-kept machines differ by.
+const maxLeeway = 10 * time.Minute
+
 // Leeway is how far clocks may differ, for each claim that is a time (RFC 7519
 // §4.1.4 to §4.1.6). The zero value allows for no difference and does not look
 // at "iat", as kube-apiserver doesn't.
 type Leeway struct {
 	// Expires is how long after "exp", NotBefore how long before "nbf" a token is
 	// taken.
-	Expires, NotBefore time.Duration
+	Expires   time.Duration `yaml:"exp"`
+	NotBefore time.Duration `yaml:"nbf"`
 	// IssuedAt likewise before "iat"; nil when "iat" may be any time.
-	IssuedAt *time.Duration
+	IssuedAt *time.Duration `yaml:"iat"`
+}
+
+// SetDuration sets all three: one duration may stand for them in the
+// configuration.
+func (l *Leeway) SetDuration(leeway time.Duration) {
+	l.Expires, l.NotBefore, l.IssuedAt = leeway, leeway, &leeway
+}
+
+// check checks what the configuration says at path. It reports one mistake of a
+// duration that stands for all three.
+func (l *Leeway) check(c Checker, path string) {
+	for _, field := range []struct {
+		name string
+		time *time.Duration
+	}{{"exp", &l.Expires}, {"nbf", &l.NotBefore}, {"iat", l.IssuedAt}} {
+		at := path + "." + field.name
+		own := c.Given(at)
+		if !own {
+			at = path
+		}
+		if field.time == nil || !c.Readable(at) {
+			continue
+		}
+		switch {
+		case *field.time < 0:
+			c.NotNegative(at, *field.time)
+		case *field.time > maxLeeway:
+			c.Add(at, "%s is longer than %s, by which no clocks should differ", *field.time, maxLeeway)
+		default:
+			continue
+		}
+		if !own {
+			return
+		}
+	}
 }
 
 func (l *Leeway) negative() bool {

@@ -40,21 +40,24 @@ type SecretReceiver interface {
 
 // SecretsOptions say what Secrets accept.
 type SecretsOptions struct {
+	// Namespace is where the Secrets are that New has followed.
+	Namespace string `yaml:"namespace"`
 	// GroupPrefixes are what each group of a user has to begin with; none means
 	// that no Secret may name groups. UsernamePrefixes likewise for usernames,
 	// but none means any. No prefix may be empty.
 	//
 	// Whoever may write Secrets in the namespace makes users. The prefixes keep
 	// them from making members of groups that mean more elsewhere.
-	GroupPrefixes, UsernamePrefixes []string
+	GroupPrefixes    []string `yaml:"groupPrefixes"`
+	UsernamePrefixes []string `yaml:"usernamePrefixes"`
 	// OnRefused is told when a Secret is refused that was not, or for another
 	// reason: namespace/name and the reason, without what the Secret holds. It
 	// must return quickly.
-	OnRefused func(error)
+	OnRefused func(error) `yaml:"-"`
 	// Metrics count the Secrets; nil means that nobody does.
-	Metrics *Metrics
+	Metrics *Metrics `yaml:"-"`
 	// Now is the clock that tokens expire by; nil means time.Now.
-	Now func() time.Time
+	Now func() time.Time `yaml:"-"`
 }
 
 // Secrets verify tokens whose digests are in labelled Secrets of one namespace,

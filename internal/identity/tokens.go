@@ -27,9 +27,15 @@ const (
 
 // Tokens say which tokens may be sent to a remote source at all.
 type Tokens struct {
-	Format TokenFormat
+	Format TokenFormat `yaml:"format"`
 	// Prefixes: a token begins with one of them; none means any.
-	Prefixes []string
+	Prefixes []string `yaml:"prefixes"`
+}
+
+// checkConfig checks what the configuration says at path.
+func (t Tokens) checkConfig(c Checker, path string) {
+	c.OneOf(path+".format", string(t.Format), []string{string(TokenFormatOpaque), string(TokenFormatJWT), string(TokenFormatAny)})
+	c.Names(path+".prefixes", t.Prefixes)
 }
 
 func (t Tokens) check() error {
