@@ -23,7 +23,7 @@ func (s *service) announce(w io.Writer) error {
 	if err = errors.Join(err, err2); err != nil || s.example == nil || s.caFile == "" {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "\nWho is this? May they? Where may it run?\n%s\n%s\n%s\n",
+	_, err = fmt.Fprintf(w, "\nTry it: who is this user, may this user list pods, and on which node may this pod run?\n%s\n%s\n%s\n",
 		curl(s.caFile, s.example.tokenReview, base+"/authenticate"),
 		curl(s.caFile, s.example.accessReview, base+"/authorize"),
 		curl(s.caFile, s.example.filterCall, base+"/scheduler/filter"))

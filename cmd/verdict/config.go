@@ -26,11 +26,11 @@ func configCommand() *cobra.Command {
 		},
 	}, &cobra.Command{
 		Use:   "check FILE",
-		Short: "Check a configuration file and its policies, and report every mistake in them",
-		Long: `Check a configuration file and report every mistake in it, then read the
-identity sources' files and compile the policies as serve does. Warnings are on
-standard error: of the policies, and of identity sources to whose tokens no rule
-can give a username.`,
+		Short: "Check a configuration file and its policies, and report all mistakes",
+		Long: `Check a configuration file and report all mistakes in it, then read the files of
+the identity sources and compile the policies as serve does. Warnings go to
+standard error. They are about the policies, and about identity sources with
+tokens to which no rule can give a username.`,
 		Args: oneArgument("the configuration file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := config.Load(args[0])

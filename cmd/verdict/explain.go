@@ -28,33 +28,33 @@ func explainCommand() *cobra.Command {
 	var x explanation
 	command := &cobra.Command{
 		Use:   "explain FILE",
-		Short: "Print what the policies say of one input, and why",
-		Long: `Ask the entry rules of one extension point about the JSON document in FILE, or
+		Short: "Print the decision of the policies for one input, and the reason",
+		Long: `Evaluate the entry rules of one extension point for the JSON document in FILE, or
 on standard input for "-":
 
   authorization   a SubjectAccessReview, v1 or v1beta1
-  authentication  a TokenReview, v1 or v1beta1, with what its token proves at
-                  "identity" or in --identity; else the sources of --config
-                  verify the token, which is printed nowhere
-  scheduling      what policies see, {"pod": …, "node": …, "state": …}, for
-                  preempt also "victims"; or the body of a scheduler's call with
+  authentication  a TokenReview, v1 or v1beta1, with the identity that its token
+                  proves at "identity" or in --identity; else the sources of
+                  --config verify the token, which is never printed
+  scheduling      {"pod": …, "node": …, "state": …}, as policies see it, for
+                  preempt also "victims"; or the body of a scheduler call with
                   whole nodes
 
 data.cluster is empty.
 
-The explanation is OPA's interpreter's. Where a rule is compiled both are asked,
-and that they disagree is an error.`,
+OPA's interpreter gives the explanation. If a rule is compiled, explain runs both,
+and it is an error when the results differ.`,
 		Args: oneArgument("the file with the input"),
 		RunE: func(cmd *cobra.Command, args []string) error { return x.run(cmd, args[0]) },
 	}
 	set := command.Flags()
 	set.StringVar(&x.file, "config", "", "configuration file, for its policies, entry rules, profiles, allowed hosts and identity sources")
 	set.StringArrayVar(&x.directories, "policy", nil, "folder of .rego, data.json and data.yaml files, instead of the starter policies (repeatable)")
-	set.StringVar(&x.pointName, "point", policy.AuthorizationPoint.String(), "the extension point that asks: "+policy.PointNames())
-	set.StringVar(&x.profile, "profile", "", "profile of scheduling whose rules are asked, instead of the default one")
-	set.StringVar(&x.verb, "verb", "", "what the scheduler asks: filter, prioritize, preempt or bind (default filter and prioritize)")
-	set.StringVar(&x.identity, "identity", "", "JSON file with what the token of a TokenReview proves: source, type, subject, claims, audiences, expires")
-	set.StringVar(&x.detail, "detail", string(policy.DetailRules), "steps to print: rules that gave something, notes of trace(…), fails, or full")
+	set.StringVar(&x.pointName, "point", policy.AuthorizationPoint.String(), "extension point of the input: "+policy.PointNames())
+	set.StringVar(&x.profile, "profile", "", "scheduling profile whose rules are evaluated, instead of the default rules")
+	set.StringVar(&x.verb, "verb", "", "the scheduler's call: filter, prioritize, preempt or bind (default filter and prioritize)")
+	set.StringVar(&x.identity, "identity", "", "JSON file with the identity that the token of a TokenReview proves: source, type, subject, claims, audiences, expires")
+	set.StringVar(&x.detail, "detail", string(policy.DetailRules), "steps to print: rules (that gave a value), notes (of trace(…)), fails (expressions that did not hold), or full")
 	return command
 }
 
@@ -155,7 +155,7 @@ func (x *explanation) explainScheduling(ctx context.Context, w io.Writer, view *
 		case !ok:
 			return usageError{fmt.Errorf("--profile: there is no profile %q: add it to scheduling.profiles, which are %q", x.profile, c.Scheduling.Profiles)}
 		case !named.DefinesAny():
-			return usageError{fmt.Errorf("--profile: no policy has a rule of the profile %q: write some in package kubernetes.scheduler.%[1]s", x.profile)}
+			return usageError{fmt.Errorf("--profile: no policy has a rule of the profile %q: write rules in package kubernetes.scheduler.%[1]s", x.profile)}
 		}
 		profile = named
 	}
@@ -219,18 +219,18 @@ func writeExplanation(w io.Writer, explained policy.Explained, detail policy.Det
 		}
 		switch {
 		case rule.Err != nil:
-			column(&b, "says", []string{"the error " + rule.Err.Error()})
+			column(&b, "value", []string{"error: " + rule.Err.Error()})
 		case rule.Value == "":
-			column(&b, "says", []string{"nothing: it is undefined"})
+			column(&b, "value", []string{"undefined"})
 		default:
-			column(&b, "says", []string{rule.Value})
+			column(&b, "value", []string{rule.Value})
 		}
 		switch {
 		case rule.Disagreement != nil:
 			disagree = true
 			column(&b, "run", []string{"DISAGREEMENT: " + rule.Disagreement.String()})
 		case rule.Interpreted == "":
-			column(&b, "run", []string{"compiled, and by OPA's interpreter, which says the same"})
+			column(&b, "run", []string{"compiled, and by OPA's interpreter with the same result"})
 		default:
 			column(&b, "run", []string{"by OPA's interpreter: " + rule.Interpreted})
 		}

@@ -28,7 +28,7 @@ func TestExplain(t *testing.T) {
 	}{
 		{
 			name: "allow", input: `{"apiVersion": "authorization.k8s.io/v1", "spec": {"user": "alice", "groups": ["team-payments"], "resourceAttributes": {"verb": "delete", "resource": "pods", "namespace": "payments"}}}`,
-			want: []string{"allow\n\nkubernetes.authorization.deny\n  says   set()\n", `role \"edit\" granted to group \"team-payments\"`, "which says the same", "Exit data.kubernetes.authorization.allow"},
+			want: []string{"allow\n\nkubernetes.authorization.deny\n  value  set()\n", `role \"edit\" granted to group \"team-payments\"`, "with the same result", "Exit data.kubernetes.authorization.allow"},
 		},
 		{
 			name: "why not", input: `{"spec": {"user": "alice", "resourceAttributes": {"verb": "delete", "resource": "leases", "namespace": "payments"}}}`,

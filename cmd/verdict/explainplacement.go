@@ -34,17 +34,17 @@ func readPlacements(text []byte, verb policy.Verb, readPod func([]byte) (*policy
 	var out []placement
 	switch {
 	case members["kind"] != nil || members["apiVersion"] != nil || members["spec"] != nil:
-		err = fmt.Errorf("%s is no input of scheduling: name its --point, or write %s", kindOfDocument(members), placementForm)
+		err = fmt.Errorf("%s is not an input of scheduling: set --point for it, or write %s", kindOfDocument(members), placementForm)
 	case all(names, "pod", "node", "state", "stateWithout", "victim", "victims"):
 		out, err = r.one()
 	case fold(names, "PodName", "PodNamespace", "PodUID", "Node"):
-		err = at("PodName", "a call of bind names its pod and node, which explain cannot look up: write %s and say --verb bind", placementForm)
+		err = at("PodName", "a bind call only names its pod and node, and explain cannot look them up: write %s and add --verb bind", placementForm)
 	case fold(names, "Pod", "Nodes", "NodeNames", "NodeNameToVictims", "NodeNameToMetaVictims"):
 		out, err = r.call()
 	default:
 		for _, name := range names {
 			if !all([]string{name}, "pod", "node", "state", "stateWithout", "victim", "victims") {
-				err = fmt.Errorf("%s: no input of scheduling has this: write %s", name, placementForm)
+				err = fmt.Errorf("%s: an input of scheduling does not have this field: write %s", name, placementForm)
 				break
 			}
 		}
@@ -105,7 +105,7 @@ func (r *placementReader) one() ([]placement, error) {
 	}
 	if victim := r.members["victim"]; victim != nil {
 		if r.members["victims"] != nil {
-			return nil, errors.New("victim: write all pods to evict as victims; each is the victim in turn")
+			return nil, errors.New("victim: write all pods to evict as victims; each of them is evaluated as the victim")
 		}
 		victims = []json.RawMessage{victim}
 	}
@@ -162,7 +162,7 @@ func (r *placementReader) victim(text json.RawMessage) (json.RawMessage, error) 
 			return candidate, nil
 		}
 	}
-	return nil, errors.New(".uid: no pod of state.pods has it: write the whole pod")
+	return nil, errors.New(".uid: no pod of state.pods has this UID: write the whole pod")
 }
 
 // call reads the body of a call with whole nodes.
@@ -178,11 +178,11 @@ func (r *placementReader) call() ([]placement, error) {
 	case members["nodenametometavictims"] != nil:
 		return nil, at("NodeNameToMetaVictims", "explain cannot look up pods by UID: write NodeNameToVictims, with whole pods")
 	case r.verb == policy.BindVerb:
-		return nil, at("Nodes", "bind is about one node: write %s", placementForm)
+		return nil, at("Nodes", "a bind call is for one node: write %s", placementForm)
 	case members["nodes"] == nil && members["nodenames"] != nil:
 		return nil, at("NodeNames", "explain cannot look up nodes: write Nodes.items, which `kubectl get nodes --output=json` gives, or %s", placementForm)
 	case members["nodes"] == nil:
-		return nil, at("Nodes", "is missing: calls of preempt name nodes, and explain cannot look them up: add Nodes, which `kubectl get nodes --output=json` gives")
+		return nil, at("Nodes", "is missing: preempt calls only name nodes, and explain cannot look them up: add Nodes, which `kubectl get nodes --output=json` gives")
 	}
 	nodes, err := readNodes(members["nodes"])
 	if err != nil {
@@ -191,7 +191,7 @@ func (r *placementReader) call() ([]placement, error) {
 	victims := members["nodenametovictims"]
 	switch {
 	case victims == nil && r.verb == policy.PreemptVerb:
-		return nil, at("NodeNameToVictims", "is missing, which a call of preempt has")
+		return nil, at("NodeNameToVictims", "is missing: a preempt call has it")
 	case victims == nil:
 		out := make([]placement, len(nodes))
 		for i, node := range nodes {
@@ -201,7 +201,7 @@ func (r *placementReader) call() ([]placement, error) {
 	case r.verb == "":
 		r.verb = policy.PreemptVerb
 	case r.verb != policy.PreemptVerb:
-		return nil, at("NodeNameToVictims", "a call of %s has none: say --verb preempt", r.verb)
+		return nil, at("NodeNameToVictims", "a %s call does not have it: add --verb preempt", r.verb)
 	}
 	return r.candidates(pod, nodes, victims)
 }

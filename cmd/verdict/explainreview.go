@@ -35,7 +35,7 @@ func explainReview(ctx context.Context, view *policy.View, text []byte) (policy.
 }
 
 // errNoIdentity says how to tell what a token proves.
-var errNoIdentity = errors.New(`identity: is missing: rules are asked about what a token proves. Write it at "identity", give it in a file with --identity, or have the token verified by the sources of --config`)
+var errNoIdentity = errors.New(`identity: is missing: rules read the identity that the token proves. Write it at "identity", give it in a file with --identity, or let the sources of --config verify the token`)
 
 // errRefusedToken says what becomes of a token that proves nothing.
 var errRefusedToken = errors.New("not authenticated")
@@ -97,7 +97,7 @@ func proveIdentity(ctx context.Context, c *config.Configuration, token string, a
 		return nil, err
 	}
 	if !handlers.AcceptsAudiences(proved, audiences, c.Authentication.Audiences) {
-		return nil, fmt.Errorf("%w: source %s takes the token, which is for the audiences %q and not for those asked for", errRefusedToken, proved.Source, proved.Audiences)
+		return nil, fmt.Errorf("%w: source %s accepts the token, but it is for the audiences %q and not for the requested ones", errRefusedToken, proved.Source, proved.Audiences)
 	}
 	return proved.JSON()
 }

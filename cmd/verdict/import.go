@@ -38,11 +38,11 @@ func importAuthenticationCommand() *cobra.Command {
 		Short: "Import kube-apiserver's AuthenticationConfiguration",
 		Long: `Import kube-apiserver's AuthenticationConfiguration.
 
-Writes Verdict's configuration (verdict.yaml) and, below policies/, Rego that makes
-of the claims what kube-apiserver makes of them. FILE is what kube-apiserver reads
-with --authentication-config; - reads standard input. What cannot be imported is an
-error, with its place, and then nothing is written. Warnings say where Verdict does
-something else.`,
+Writes Verdict's configuration (verdict.yaml) and, below policies/, Rego that maps the
+claims to users as kube-apiserver does. FILE is the file of kube-apiserver's flag
+--authentication-config; - reads standard input. A setting that cannot be imported is
+an error with its place, and then nothing is written. Warnings name the settings for
+which Verdict behaves differently.`,
 		Example: `  verdict import authentication-configuration authentication.yaml
   verdict import authentication-configuration authentication.yaml --output imported
   verdict config check imported/verdict.yaml`,
@@ -62,8 +62,8 @@ something else.`,
 		},
 	}
 	command.Flags().StringVarP(&output, "output", "o", "", "the folder to write into; without it everything is printed")
-	command.Flags().BoolVar(&overwrite, "overwrite", false, "replace files that are there already")
-	command.Flags().StringArrayVar(&own, "service-account-issuer", nil, "an issuer that kube-apiserver's flag of this name has, and refuses here")
+	command.Flags().BoolVar(&overwrite, "overwrite", false, "replace existing files")
+	command.Flags().StringArrayVar(&own, "service-account-issuer", nil, "an issuer in kube-apiserver's flag of the same name, which no jwt entry may use (repeatable)")
 	return command
 }
 
@@ -120,7 +120,7 @@ func writeFiles(out io.Writer, dir string, files []importer.File, overwrite bool
 		}
 	}
 	if len(there) > 0 && !overwrite {
-		return usageError{fmt.Errorf("%s there already: choose another folder for --output, or add --overwrite", areThere(there))}
+		return usageError{fmt.Errorf("%s: choose another folder for --output, or add --overwrite", alreadyExist(there))}
 	}
 	for _, file := range files {
 		name := filepath.Join(dir, filepath.FromSlash(file.Name))
@@ -135,9 +135,9 @@ func writeFiles(out io.Writer, dir string, files []importer.File, overwrite bool
 	return nil
 }
 
-func areThere(names []string) string {
+func alreadyExist(names []string) string {
 	if len(names) == 1 {
-		return names[0] + " is"
+		return names[0] + " already exists"
 	}
-	return strings.Join(names, ", ") + " are"
+	return strings.Join(names, ", ") + " already exist"
 }

@@ -145,7 +145,7 @@ func TestImportReplacesNothing(t *testing.T) {
 	}
 	write(t, mine, "mine")
 	args := []string{"import", "authentication-configuration", file, "--output", filepath.Join(dir, "out")}
-	if _, stderr, code := runVerdict(t, args...); code != exitUsage || !strings.Contains(stderr, mine+" is there already") {
+	if _, stderr, code := runVerdict(t, args...); code != exitUsage || !strings.Contains(stderr, mine+" already exists") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 	if readString(t, mine) != "mine" {

@@ -24,12 +24,12 @@ func inspectCommand() *cobra.Command {
 	)
 	command := &cobra.Command{
 		Use:   "inspect",
-		Short: "Print what decisions depend on, and for how long they can be kept",
-		Long: `Compile the policies, and print for each entry rule what it reads of input and
-data, for how long its decisions can be kept, and which lines of the policies
-are in the way of that or read much. Without flags these are the starter
-policies. Below is an example of input.identity for each kind of identity source
-that the configuration has, or that there is where it has none.`,
+		Short: "Print the fields that decisions depend on, and how long decisions can be cached",
+		Long: `Compile the policies, and print for each entry rule the fields of input and data
+that it reads, how long its decisions can be cached, and the lines of the
+policies that prevent caching or read large values. Without flags it uses the
+starter policies. At the end it prints an example of input.identity for each kind
+of identity source in the configuration, or for all kinds if it has none.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			write, ok := inspectionWriters[output]
@@ -76,7 +76,7 @@ func writeInspectionText(w io.Writer, revision *policy.Revision, c *config.Confi
 			continue
 		}
 		column(&b, "reads", append(rule.Input, rule.Data...))
-		column(&b, "kept", lifetime(rule, c.Cache))
+		column(&b, "cached", lifetime(rule, c.Cache))
 		var wide []string
 		for _, widening := range rule.Widenings {
 			wide = append(wide, fmt.Sprintf("%s, all of it: %s", widening.Path, widening.Location))
@@ -161,14 +161,14 @@ func lifetime(rule policy.Inspection, cache config.Cache) []string {
 				out = append(out, fmt.Sprintf("because of %s: %s; its package does not say for how long", use.Builtin, use.Location))
 			}
 		}
-		return append(out, "to keep decisions for a while, write `custom: {cache: {ttl: 30s}}` in the metadata of the package")
+		return append(out, "to cache decisions for some time, write `custom: {cache: {ttl: 30s}}` in the metadata of the package")
 	case rule.TTL > 0:
 		out = append(out, fmt.Sprintf("for %v", rule.TTL))
 		for _, use := range rule.Varying {
 			out = append(out, fmt.Sprintf("because of %s: %s; its package says %v", use.Builtin, use.Location, use.TTL))
 		}
 	default:
-		out = append(out, "while what it reads stays the same")
+		out = append(out, "while the fields that it reads stay the same")
 	}
 	if rule.Timed {
 		out = append(out, "until data.lib.time.active changes at the latest")

@@ -14,7 +14,7 @@ func TestInspectStarterPolicies(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
 	for _, want := range []string{
-		"kubernetes.scheduling.reject\n  reads  input.node.metadata.labels[\"verdict.dev/cordoned\"]\n  kept   while what it reads stays the same\n",
+		"kubernetes.scheduling.reject\n  reads  input.node.metadata.labels[\"verdict.dev/cordoned\"]\n  cached while the fields that it reads stay the same\n",
 		"         data.access.roles\n",
 	} {
 		if !strings.Contains(stdout, want) {
@@ -76,10 +76,10 @@ func TestInspectSaysWhatIsInTheWay(t *testing.T) {
 	}
 	for _, want := range []string{
 		"kubernetes.authentication.user\n  no policy has this rule\n",
-		"kept   never\n         because of http.send: " + dir + "/authorization.rego:3; its package does not say for how long\n",
+		"cached never\n         because of http.send: " + dir + "/authorization.rego:3; its package does not say for how long\n",
 		"custom: {cache: {ttl: 30s}}",
-		"kept   while what it reads stays the same\n         until data.lib.time.active changes at the latest\n",
-		"kept   for 1m30s\n         because of time.now_ns: " + dir + "/scheduling.rego:6; its package says 1m30s\n",
+		"cached while the fields that it reads stay the same\n         until data.lib.time.active changes at the latest\n",
+		"cached for 1m30s\n         because of time.now_ns: " + dir + "/scheduling.rego:6; its package says 1m30s\n",
 		"wide   input.node, all of it: " + dir + "/scheduling.rego:7\n",
 	} {
 		if !strings.Contains(stdout, want) {

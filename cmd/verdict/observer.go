@@ -43,7 +43,7 @@ func newObserver(log *zap.Logger, registerer prometheus.Registerer) *observer {
 		}),
 		loadPanics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "verdict_policy_load_panics_total",
-			Help: "Policy changes that were refused since loading them panicked. Anything but 0 is a defect.",
+			Help: "Policy changes that were refused because loading them panicked. Any value but 0 is a defect.",
 		}),
 		loadSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "verdict_policy_load_duration_seconds",
@@ -52,15 +52,15 @@ func newObserver(log *zap.Logger, registerer prometheus.Registerer) *observer {
 		}),
 		files: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_file_reloads_total",
-			Help: "Readings of changed files by kind (certificate, tokenFile, clientSecret, connection, revoked) and result (success, error).",
+			Help: "Reads of changed files by kind (certificate, tokenFile, clientSecret, connection, revoked) and result (success, error).",
 		}, []string{"kind", "result"}),
 		rechecks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_evaluator_checks_total",
-			Help: "Decisions of compiled rules that OPA's interpreter made again, to compare.",
+			Help: "Decisions of compiled rules that OPA's interpreter repeated to compare the results.",
 		}, []string{"rule"}),
 		disagreements: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verdict_evaluator_disagreements_total",
-			Help: "Those that came out differently. Anything but 0 is a defect.",
+			Help: "Decisions of compiled rules for which OPA's interpreter had a different result. Any value but 0 is a defect.",
 		}, []string{"rule"}),
 	}
 	registerer.MustRegister(o.revision, o.loads, o.loadErrors, o.loadPanics, o.loadSeconds, o.files, o.rechecks, o.disagreements)
@@ -110,18 +110,18 @@ func (o *observer) RevisionRefused(err error) {
 	}
 }
 
-// watchLoading has the metrics say what is being loaded, and for how long.
+// watchLoading adds a metric of the changes that are being loaded, and since when.
 func (o *observer) watchLoading(registerer prometheus.Registerer, loading func() []policy.LoadStatus) {
 	registerer.MustRegister(&loadingCollector{
 		loading: loading,
 		seconds: prometheus.NewDesc("verdict_policy_loading_seconds",
-			"How long a policy change has been under way, by the revision that it gives and its state: "+
-				"current, or abandoned for want of time or for a newer one. None while nothing is being loaded.",
+			"How long a policy change has been loading, by its revision and state: "+
+				"current, or abandoned because of the timeout or a newer change. There is no series while nothing is loading.",
 			[]string{"revision", "state"}, nil),
 	})
 }
 
-// loadingCollector tells of the changes that are under way when it is asked.
+// loadingCollector reports the changes that are loading when it is collected.
 type loadingCollector struct {
 	loading func() []policy.LoadStatus
 	seconds *prometheus.Desc
@@ -162,7 +162,7 @@ func (o *observer) disagreed(d *policy.Disagreement) {
 func (o *observer) fileReloaded(kind, name string, err error) {
 	if err != nil {
 		o.files.WithLabelValues(kind, "error").Inc()
-		o.log.Error("changed file refused, what was read before stays", zap.String("kind", kind), zap.String("name", name), zap.Error(err))
+		o.log.Error("changed file refused, its last good content stays in use", zap.String("kind", kind), zap.String("name", name), zap.Error(err))
 		return
 	}
 	o.files.WithLabelValues(kind, "success").Inc()

@@ -32,7 +32,7 @@ func (s *service) loadPolicies(ctx context.Context) error {
 		return fmt.Errorf("reading policies: %w", err)
 	}
 	if err := s.engine.Load(ctx, content); err != nil {
-		return fmt.Errorf("no policy to start with:\n%w", err)
+		return fmt.Errorf("cannot start with these policies:\n%w", err)
 	}
 	s.background.Go(func() {
 		directory.Watch(ctx, func(content policy.Content) {
@@ -92,7 +92,7 @@ func policyConfiguration(file string, directories []string) (*config.Configurati
 		if info, err := os.Stat(dir); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("--policy: %w", err))
 		} else if !info.IsDir() {
-			mistakes = append(mistakes, fmt.Errorf("--policy: %s is a file; name the folder it is in", dir))
+			mistakes = append(mistakes, fmt.Errorf("--policy: %s is a file; name its folder", dir))
 		}
 	}
 	return c, errors.Join(mistakes...)

@@ -28,7 +28,7 @@ func serveCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "serve",
 		Short: "Answer webhooks",
-		Long: `Answer webhooks. Without a flag it serves the starter policies on a loopback
+		Long: `Answer webhooks. Without flags it serves the starter policies on a loopback
 address, with a development certificate and an example user, and prints three
 requests to try.`,
 		Args: noArguments,
@@ -68,7 +68,7 @@ requests to try.`,
 	set.StringVar(&flags.address, "address", "", "where to answer webhooks, host:port; instead of server.address")
 	set.StringVar(&flags.operationsAddress, "operations-address", "", "where to serve /livez, /readyz, /metrics and /version, host:port; instead of operations.address")
 	set.BoolVar(&flags.allowStrangers, "allow-callers-without-client-certificate", false,
-		"answer anyone who reaches server.address, although it is not a loopback address: they can guess tokens and map the cluster")
+		"allow callers without a client certificate at an address that is not a loopback address: any caller can then guess tokens and learn what the cluster contains")
 	return command
 }
 

@@ -35,13 +35,13 @@ func tokenNewCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "new --username NAME",
 		Short: "Print a new random token and the token file entry or Secret for it",
-		Long: `Print a new random token, and the entry for it to paste below "tokens:" in a
-token file. The entry holds only the token's SHA-256; the token is shown this
-once and kept nowhere.
+		Long: `Print a new random token, and its entry, which you paste below "tokens:" in a
+token file. The entry holds only the SHA-256 of the token. The token is shown
+only once and stored nowhere.
 
-With --secret it is the manifest of a Secret instead of an entry. The manifest
-alone goes to standard output, to be piped into "kubectl apply --filename=-",
-and the token to standard error.`,
+With --secret, print the manifest of a Secret instead of an entry. Only the
+manifest goes to standard output, so that you can pipe it into
+"kubectl apply --filename=-". The token goes to standard error.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := n.check(); err != nil {
@@ -55,8 +55,8 @@ and the token to standard error.`,
 	flags.StringVar(&n.entry.UID, "uid", "", "the user's uid")
 	flags.StringArrayVar(&n.entry.Groups, "group", nil, "a group of the user (repeatable)")
 	flags.StringArrayVar(&n.extra, "extra", nil, "key=value for the user's extra (repeatable)")
-	flags.StringArrayVar(&n.entry.Audiences, "audience", nil, "an audience the token is good for (repeatable; none means no limit)")
-	flags.DurationVar(&n.expires, "expires-in", 0, "how long the token is good for, such as 720h (default: for ever)")
+	flags.StringArrayVar(&n.entry.Audiences, "audience", nil, "an audience that the token is valid for (repeatable; without it there is no limit)")
+	flags.DurationVar(&n.expires, "expires-in", 0, "how long the token is valid, such as 720h (default: forever)")
 	flags.BoolVar(&n.secret.wanted, "secret", false, "print the manifest of a Secret, and the token on standard error")
 	flags.StringVar(&n.secret.namespace, "namespace", "", "with --secret: the namespace that a source of the kind secrets reads")
 	flags.StringVar(&n.secret.name, "name", "", "with --secret: the Secret's name (default: the username and random characters)")
@@ -66,7 +66,7 @@ and the token to standard error.`,
 // check completes the entry.
 func (n *newToken) check() error {
 	if n.entry.Username == "" {
-		return errors.New("--username is missing: whose token is it?")
+		return errors.New("--username is missing: it names the user of the token")
 	}
 	if err := n.secret.check(); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (n *newToken) print(cmd *cobra.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "# The token, shown this once:\n%s\n# Its entry, to paste below \"tokens:\" in the token file:\n%s", token, text)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "# The token, which is shown only once:\n%s\n# Its entry, to paste below \"tokens:\" in the token file:\n%s", token, text)
 	return err
 }
 

@@ -20,12 +20,12 @@ type tokenSecret struct {
 func (s *tokenSecret) check() error {
 	if !s.wanted {
 		if s.namespace != "" || s.name != "" {
-			return errors.New("--namespace and --name are those of a Secret: add --secret")
+			return errors.New("--namespace and --name are for a Secret: add --secret")
 		}
 		return nil
 	}
 	if s.namespace == "" {
-		return errors.New("--namespace is missing: which one does the source read?")
+		return errors.New("--namespace is missing: it names the namespace that the source reads")
 	}
 	if problems := validation.IsDNS1123Label(s.namespace); len(problems) > 0 {
 		return fmt.Errorf("--namespace %q: %s", s.namespace, strings.Join(problems, "; "))
@@ -50,7 +50,7 @@ func (s *tokenSecret) print(cmd *cobra.Command, token string, entry identity.Ent
 	if err != nil {
 		return usageError{err}
 	}
-	if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "# The token, shown this once:\n%s\n", token); err != nil {
+	if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "# The token, which is shown only once:\n%s\n", token); err != nil {
 		return err
 	}
 	_, err = fmt.Fprint(cmd.OutOrStdout(), manifest)

@@ -27,7 +27,7 @@ func TestTokenNewPrintsASecret(t *testing.T) {
 		t.Errorf("it says %v", secret.StringData)
 	}
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
-	if len(lines) != 2 || lines[0] != "# The token, shown this once:" || !strings.HasPrefix(lines[1], "vdt_") {
+	if len(lines) != 2 || lines[0] != "# The token, which is shown only once:" || !strings.HasPrefix(lines[1], "vdt_") {
 		t.Errorf("standard error has %d lines, want a comment and the token", len(lines))
 	}
 	if strings.Contains(manifest, "vdt_") {
