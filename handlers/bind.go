@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -95,7 +96,7 @@ func parseBinding(c *call) (b scheduling.Binding, err error) {
 	if err := c.index(indexedValue); err != nil {
 		return b, err
 	}
-	document, err := policy.ParseObjectUntil(c.context(), c.body)
+	document, err := document.ParseObjectUntil(c.context(), c.body)
 	if err != nil {
 		return b, err
 	}

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // CapturedAccessReview brings a SubjectAccessReview that somebody kept into the
 // form in which policies see it, as a request would be.
-func CapturedAccessReview(review policy.Value) error {
+func CapturedAccessReview(review document.Value) error {
 	r, err := accessReviewVersions.captured(review)
 	if err != nil {
 		return err
@@ -21,7 +21,7 @@ func CapturedAccessReview(review policy.Value) error {
 // CapturedTokenReview does the same with a TokenReview, out of which it takes the
 // token; "" where that was taken out before. audiences are those that the review
 // asks for.
-func CapturedTokenReview(review policy.Value) (token string, audiences []string, err error) {
+func CapturedTokenReview(review document.Value) (token string, audiences []string, err error) {
 	r, err := tokenReviewVersions.captured(review)
 	if err != nil {
 		return "", nil, err
@@ -42,7 +42,7 @@ func CapturedTokenReview(review policy.Value) (token string, audiences []string,
 }
 
 // captured is check for a TokenReview that may lack its spec, or another review.
-func (v *versions) captured(root policy.Value) (review, error) {
+func (v *versions) captured(root document.Value) (review, error) {
 	r := review{root: root}
 	err := v.checkKind(&r)
 	if err == nil {

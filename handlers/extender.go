@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -16,7 +17,7 @@ import (
 // either whole nodes or the names of nodes.
 type extenderCall struct {
 	profile policy.Profile
-	pod     *policy.JSON
+	pod     *document.Document
 	// nodes are those of the call, in its order; nil where one is not known.
 	nodes []*policy.Node
 	// items are the nodes as they came: names with their quotes, or whole.
@@ -168,8 +169,8 @@ func parseExtenderArgs(c *call, body []byte, args extenderArgs) (e extenderCall,
 	if err := c.take(2*len(text) + (indexedValue+decodedValue)*args.podValues); err != nil {
 		return e, err
 	}
-	if e.pod, err = policy.ParseObjectUntil(c.until(), text); err != nil {
-		return e, at("Pod", policy.Later(err, args.pod.start))
+	if e.pod, err = document.ParseObjectUntil(c.until(), text); err != nil {
+		return e, at("Pod", document.Later(err, args.pod.start))
 	}
 	switch {
 	case args.whole && args.names != nil:

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // extenderArgs says where in a body the parts of an extender call are.
@@ -119,7 +120,7 @@ func (s *scanner) wrong(message string) error {
 	if s.next >= len(s.text) {
 		message = "the document ends too early"
 	}
-	return &policy.SyntaxError{Offset: int64(s.next), Message: message}
+	return &document.SyntaxError{Offset: int64(s.next), Message: message}
 }
 
 // value goes past a value, which has no more values in it than one object may.
@@ -135,8 +136,8 @@ func (s *scanner) counted(most int) (found item, values int, err error) {
 	}
 	values = 1
 	if b := s.peek(); b == '{' || b == '[' {
-		if _, values, err = policy.Extent(s.call.until(), s.text[s.next:], most); err != nil {
-			return item{}, 0, policy.Later(err, s.next)
+		if _, values, err = document.Extent(s.call.until(), s.text[s.next:], most); err != nil {
+			return item{}, 0, document.Later(err, s.next)
 		}
 		if values > most {
 			return item{}, 0, &valuesError{"it", most, "objectValues"}
@@ -147,9 +148,9 @@ func (s *scanner) counted(most int) (found item, values int, err error) {
 }
 
 func (s *scanner) checked() (item, error) {
-	length, err := policy.NextValue(s.text[s.next:])
+	length, err := document.NextValue(s.text[s.next:])
 	if err != nil {
-		return item{}, policy.Later(err, s.next)
+		return item{}, document.Later(err, s.next)
 	}
 	found := item{start: s.next, end: s.next + length}
 	s.next = found.end
@@ -268,7 +269,7 @@ func (s *scanner) nodes(known *knownNodes) ([]item, []*policy.Node, error) {
 // between is what stands between a node and what err, of the node, says: some
 // errors begin with a field.
 func between(err error) string {
-	_, syntax := errors.AsType[*policy.SyntaxError](err)
+	_, syntax := errors.AsType[*document.SyntaxError](err)
 	_, many := errors.AsType[*valuesError](err)
 	if syntax || many {
 		return ": "
@@ -301,7 +302,7 @@ func (s *scanner) node(known *knownNodes) (item, *policy.Node, error) {
 		return item{}, nil, err
 	}
 	node, err := known.add(place.of(s.text))
-	return place, node, policy.Later(err, place.start)
+	return place, node, document.Later(err, place.start)
 }
 
 // nodeNames goes past NodeNames. The list is checked as a whole, and only then

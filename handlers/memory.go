@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // The bounds that Options has where a field is 0.
@@ -115,9 +116,9 @@ func (c *call) index(value int) error {
 // values is the number of JSON values in the body, or a little more.
 func (c *call) values() (int, error) {
 	most := c.endpoint.valueLimit
-	values, err := policy.MostValues(c.context(), c.body)
+	values, err := document.MostValues(c.context(), c.body)
 	if err == nil && values > most {
-		values, err = policy.CountValues(c.context(), c.body)
+		values, err = document.CountValues(c.context(), c.body)
 	}
 	if err == nil && values > most {
 		err = &valuesError{"the body", most, c.endpoint.valueSetting}
@@ -143,7 +144,7 @@ func (c *call) checkObject(values int) error {
 }
 
 // until is how long the caller of the call waits; nil without one.
-func (c *call) until() policy.Until {
+func (c *call) until() document.Until {
 	if c == nil {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -230,7 +231,7 @@ func (d *dropped) fields() []zap.Field {
 }
 
 // podNameOf is namespace and name of a pod, for the log.
-func podNameOf(pod policy.Value) string {
+func podNameOf(pod document.Value) string {
 	metadata := pod.Get("metadata")
 	namespace, _ := metadata.Get("namespace").Text()
 	name, _ := metadata.Get("name").Text()

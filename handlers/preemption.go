@@ -6,15 +6,15 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // preemption is k8s.io/kube-scheduler/extender/v1 ExtenderPreemptionArgs: a pod,
 // and for each of some nodes the pods that would have to go.
 type preemption struct {
 	call     *call
-	document *policy.JSON
-	pod      policy.Value
+	document *document.Document
+	pod      document.Value
 	nodes    []preemptedNode
 	// whole says that the victims are whole Pods: NodeNameToVictims. Else they
 	// are UIDs: NodeNameToMetaVictims.
@@ -31,7 +31,7 @@ type preemptedNode struct {
 
 type victim struct {
 	uid string
-	pod policy.Value // absent where victims are UIDs
+	pod document.Value // absent where victims are UIDs
 }
 
 // parsePreemption reads a call, its keys without regard to case as the
@@ -42,7 +42,7 @@ func parsePreemption(c *call) (p preemption, err error) {
 	if err = c.index(2 * indexedValue); err != nil {
 		return p, err
 	}
-	if p.document, err = policy.ParseObjectUntil(c.context(), c.body); err != nil {
+	if p.document, err = document.ParseObjectUntil(c.context(), c.body); err != nil {
 		return p, err
 	}
 	p.call = c
@@ -52,7 +52,7 @@ func parsePreemption(c *call) (p preemption, err error) {
 	return p, err
 }
 
-func (p *preemption) read(root policy.Value) error {
+func (p *preemption) read(root document.Value) error {
 	const wholeField, metaField = "NodeNameToVictims", "NodeNameToMetaVictims"
 	members, err := membersOf(root, "Pod", wholeField, metaField)
 	if err != nil {
@@ -84,11 +84,11 @@ func (p *preemption) read(root policy.Value) error {
 	return at(wholeField, errors.New("is missing, and so is "+metaField+": send one"))
 }
 
-func (p *preemption) readNodes(field string, nodes policy.Value) error {
+func (p *preemption) readNodes(field string, nodes document.Value) error {
 	if !nodes.IsObject() {
 		return at(field, errNoObject)
 	}
-	return nodes.Members(func(name []byte, value policy.Value) error {
+	return nodes.Members(func(name []byte, value document.Value) error {
 		if err := p.call.take(listedNode); err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func (p *preemption) readNodes(field string, nodes policy.Value) error {
 }
 
 // readNode reads the victims on one node. Its errors begin with a path.
-func (p *preemption) readNode(node *preemptedNode, value policy.Value) error {
+func (p *preemption) readNode(node *preemptedNode, value document.Value) error {
 	if !value.IsObject() {
 		return below("", errNoObject)
 	}
@@ -138,7 +138,7 @@ func (p *preemption) readNode(node *preemptedNode, value policy.Value) error {
 	return nil
 }
 
-func (p *preemption) readVictim(value policy.Value) (victim, error) {
+func (p *preemption) readVictim(value document.Value) (victim, error) {
 	if !value.IsObject() {
 		return victim{}, below("", errNoObject)
 	}
@@ -151,7 +151,7 @@ func (p *preemption) readVictim(value policy.Value) (victim, error) {
 	at, holder, name := ".metadata.uid", value.Get("metadata"), "uid"
 	v := victim{pod: value}
 	if !p.whole {
-		at, holder, name, v.pod = ".UID", value, "UID", policy.Value{}
+		at, holder, name, v.pod = ".UID", value, "UID", document.Value{}
 	}
 	members, err := membersOf(holder, name)
 	if err != nil {
@@ -175,9 +175,9 @@ func below(path string, err error) error { return fmt.Errorf("%s: %w", path, err
 
 // membersOf returns the members of object that are called so without regard to
 // case, absent where there are none. Two of them are a mistake.
-func membersOf(object policy.Value, names ...string) ([]policy.Value, error) {
-	out := make([]policy.Value, len(names))
-	err := object.Members(func(written []byte, value policy.Value) error {
+func membersOf(object document.Value, names ...string) ([]document.Value, error) {
+	out := make([]document.Value, len(names))
+	err := object.Members(func(written []byte, value document.Value) error {
 		for i, name := range names {
 			if !strings.EqualFold(name, string(written)) {
 				continue

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // review is a review of one of the kinds that Kubernetes sends.
 type review struct {
-	json       *policy.JSON
-	root, spec policy.Value
+	json       *document.Document
+	root, spec document.Value
 	apiVersion string
 }
 
@@ -31,7 +31,7 @@ func (v *versions) parse(c *call) (review, error) {
 	if err := c.index(indexedValue + decodedValue); err != nil {
 		return review{}, err
 	}
-	parsed, err := policy.ParseObjectUntil(c.context(), c.body)
+	parsed, err := document.ParseObjectUntil(c.context(), c.body)
 	if err != nil {
 		return review{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 var accessReviewVersions = versionsOf(authorizationv1.GroupName, "SubjectAccessReview")
@@ -95,7 +96,7 @@ const (
 // authorize returns the status to answer with, its name in the metrics, and
 // until when the answer may be given again; an error means that there is no
 // decision to answer with.
-func (h *handler) authorize(ctx context.Context, view *policy.View, review policy.Value) (authorizationv1.SubjectAccessReviewStatus, string, policy.Expiry, error) {
+func (h *handler) authorize(ctx context.Context, view *policy.View, review document.Value) (authorizationv1.SubjectAccessReviewStatus, string, policy.Expiry, error) {
 	decision, err := view.Authorize(ctx, review)
 	switch {
 	case errors.Is(err, policy.ErrTimeout):
@@ -139,7 +140,7 @@ func canonicalAccessReview(r review) error {
 	return nil
 }
 
-func checkAccessSpec(spec policy.Value) error {
+func checkAccessSpec(spec document.Value) error {
 	// A review may be about nobody, whom no rule should let do anything.
 	if err := spec.CheckString("user"); err != nil {
 		return err
@@ -178,7 +179,7 @@ func checkAccessSpec(spec policy.Value) error {
 	return nil
 }
 
-func checkStrings(object policy.Value, path string, fields ...string) error {
+func checkStrings(object document.Value, path string, fields ...string) error {
 	for _, field := range fields {
 		if err := object.CheckString(field); err != nil {
 			return fmt.Errorf("%s.%w", path, err)
@@ -189,7 +190,7 @@ func checkStrings(object policy.Value, path string, fields ...string) error {
 
 // checkSelector checks a FieldSelectorAttributes or LabelSelectorAttributes
 // and hides its rawSelector.
-func checkSelector(resource policy.Value, name string) error {
+func checkSelector(resource document.Value, name string) error {
 	selector, err := resource.Object(name)
 	if err != nil || selector.Absent() {
 		return err

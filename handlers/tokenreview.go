@@ -12,6 +12,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -143,7 +144,7 @@ const notReady = "notReady"
 // authenticate returns the status to answer with, its name in the metrics, and
 // until when the answer may be given again. Tokens that nobody knows are asked
 // for anew each time: a flood of them shall not push out those of others.
-func (h *handler) authenticate(ctx context.Context, view *policy.View, review policy.Value, token string, audiences []string) (authenticationv1.TokenReviewStatus, string, policy.Expiry) {
+func (h *handler) authenticate(ctx context.Context, view *policy.View, review document.Value, token string, audiences []string) (authenticationv1.TokenReviewStatus, string, policy.Expiry) {
 	verified, err := h.Verifier.Verify(ctx, token)
 	if err != nil {
 		return h.unverified(err, secrets{token})

@@ -7,7 +7,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
-	"github.com/verdict-dev/verdict/policy/evaluator"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/evaluator/sandbox"
 	"github.com/verdict-dev/verdict/policy/footprint"
 )
@@ -26,7 +26,7 @@ type policies struct {
 	id       [sha256.Size]byte // of the modules
 	own      []*ast.Module     // without the library
 	warnings []Problem
-	names    evaluator.Names
+	names    document.Names
 	compiler *ast.Compiler
 	rules    []*rule
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/test/cases"
 
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -156,7 +157,7 @@ func loadAndAsk(ctx context.Context, e *Engine, c Content) (loaded bool, err err
 	if view == nil {
 		return loaded, nil
 	}
-	parsed, err := ParseJSON([]byte(`{"spec":{"user":"a"},"x":1,"pod":{"metadata":{"name":"p"}},"node":{}}`))
+	parsed, err := document.Parse([]byte(`{"spec":{"user":"a"},"x":1,"pod":{"metadata":{"name":"p"}},"node":{}}`))
 	if err != nil {
 		return loaded, err
 	}

@@ -12,7 +12,7 @@ import (
 	yamlv3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
 
-	"github.com/verdict-dev/verdict/policy/evaluator"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/yamlfile"
 )
 
@@ -38,7 +38,7 @@ func mergeDocuments(documents []Document, parsed *parsedDocuments, found *proble
 		}
 		object, ok := value.(ast.Object)
 		if !ok {
-			found.file(doc.Path, "a data file holds an object, this one is %s", kindOf(value))
+			found.file(doc.Path, "a data file holds an object, this one is %s", document.KindOf(value))
 			continue
 		}
 		checkReserved(doc, object, found)
@@ -74,7 +74,7 @@ func gives(doc Document, parsed *parsedDocuments, path []string) bool {
 type parsedDocuments struct {
 	lastRead[ast.Value]
 	// names are what members are called by where they have these names.
-	names evaluator.Names
+	names document.Names
 }
 
 func (p *parsedDocuments) decode(doc Document) (ast.Value, error) {
@@ -89,7 +89,7 @@ func (d *Document) id() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-func decodeDocument(doc Document, known evaluator.Names) (ast.Value, error) {
+func decodeDocument(doc Document, known document.Names) (ast.Value, error) {
 	content := doc.Content
 	if filepath.Ext(doc.Path) != ".json" {
 		var err error
@@ -103,7 +103,7 @@ func decodeDocument(doc Document, known evaluator.Names) (ast.Value, error) {
 			return nil, err
 		}
 	}
-	return decodeValue(content, known)
+	return document.Decode(content, known)
 }
 
 // plainYAMLKeys refuses keys that YAML reads as something else than the name

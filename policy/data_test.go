@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 func TestMergeDocuments(t *testing.T) {
@@ -49,7 +51,7 @@ func TestMergeDocuments(t *testing.T) {
 			if err := found.err(); err != nil {
 				t.Fatal(err)
 			}
-			want, err := reference([]byte(c.want))
+			want, err := ast.ValueFromReader(strings.NewReader(c.want))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -182,14 +184,14 @@ allow contains role if some role in data.app.roles`)
 }
 
 func TestMergedDataDoesNotChangeItsDocuments(t *testing.T) {
-	first, err := DecodeValue([]byte(`{"a":{"b":1}}`))
+	first, err := document.Decode([]byte(`{"a":{"b":1}}`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var found problems
 	root := &dataNode{}
 	root.add("x", nil, first.(ast.Object), &found)
-	second, err := DecodeValue([]byte(`{"c":2}`))
+	second, err := document.Decode([]byte(`{"c":2}`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

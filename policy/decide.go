@@ -7,6 +7,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -22,7 +23,7 @@ func reasonsOf(path string, value ast.Value) ([]string, error) {
 	case ast.Set:
 		return stringSet(path, v)
 	default:
-		return nil, shapeError(path, "must give a set of reasons or a boolean, not %s", kindOf(value))
+		return nil, shapeError(path, "must give a set of reasons or a boolean, not %s", document.KindOf(value))
 	}
 }
 
@@ -41,7 +42,7 @@ func stringSet(path string, set ast.Set) ([]string, error) {
 	set.Foreach(func(t *ast.Term) {
 		s, ok := t.Value.(ast.String)
 		if !ok {
-			err = shapeError(path, "a reason is a string, not %s", kindOf(t.Value))
+			err = shapeError(path, "a reason is a string, not %s", document.KindOf(t.Value))
 			return
 		}
 		out = append(out, string(s))
@@ -77,7 +78,7 @@ const (
 )
 
 // Authorize decides a SubjectAccessReview in its v1 form, as Decide does.
-func (v *View) Authorize(ctx context.Context, review Value) (Decision, error) {
+func (v *View) Authorize(ctx context.Context, review document.Value) (Decision, error) {
 	return v.Decide(ctx, AuthorizationPoint, review)
 }
 
@@ -85,10 +86,10 @@ func (v *View) Authorize(ctx context.Context, review Value) (Decision, error) {
 // table of points says: deny wins, then allow, where the point has it. An error is
 // ErrTimeout or an *EvaluationError; what is answered then is the caller's
 // configuration, not the policy's.
-func (v *View) Decide(ctx context.Context, point Point, input Value) (Decision, error) {
+func (v *View) Decide(ctx context.Context, point Point, input document.Value) (Decision, error) {
 	decision := Decision{Outcome: points[point].otherwise, Expires: Never}
 	for _, index := range askedRules[point] {
-		reasons, expires, err := v.reasons(ctx, index, input)
+		reasons, expires, err := v.reasons(ctx, index, accessReview{input})
 		if err != nil {
 			return Decision{}, err
 		}
@@ -141,7 +142,7 @@ type Authentication struct {
 // is the TokenReview without its token. The caller is authenticated when the username is a
 // non-empty string and nothing denies. An error is ErrTimeout or an
 // *EvaluationError.
-func (v *View) Authenticate(ctx context.Context, review Value, verified identity.Identity) (Authentication, error) {
+func (v *View) Authenticate(ctx context.Context, review document.Value, verified identity.Identity) (Authentication, error) {
 	if reason := revokedReason(v.revoked, &verified); reason != "" {
 		return Authentication{Reasons: []string{reason}, Expires: Never}, nil
 	}
@@ -151,7 +152,10 @@ func (v *View) Authenticate(ctx context.Context, review Value, verified identity
 	}
 	// What the caller wrote there is no identity.
 	review.Hide("identity")
-	input := joined{rest: review, name: identityKey, value: decoded{identityValue(&verified)}, behalf: verified.Source + "/" + verified.Subject}
+	input := tokenReview{
+		document.WithMember{Object: review, Name: identityKey, Value: document.NewDecoded(identityValue(&verified))},
+		verified.Source + "/" + verified.Subject,
+	}
 
 	denials, expires, err := v.reasons(ctx, userDenyRule, input)
 	if err != nil {
@@ -187,32 +191,31 @@ var identityKey = ast.StringTerm("identity")
 func userOf(path string, value ast.Value) (*User, error) {
 	object, ok := value.(ast.Object)
 	if !ok {
-		return nil, shapeError(path, "must be an object, not %s", kindOf(value))
+		return nil, shapeError(path, "must be an object, not %s", document.KindOf(value))
 	}
 	user := &User{}
 	var err error
-	fields := Object{value: object}
-	if user.Username, err = fields.String("username"); err != nil {
+	if user.Username, err = stringAt(object, "username"); err != nil {
 		return nil, shapeError(path, "%v", err)
 	}
-	if user.UID, err = fields.String("uid"); err != nil {
+	if user.UID, err = stringAt(object, "uid"); err != nil {
 		return nil, shapeError(path, "%v", err)
 	}
-	if user.Groups, err = names(fields.get("groups")); err != nil {
+	if user.Groups, err = names(document.Member(object, "groups")); err != nil {
 		return nil, shapeError(path, "groups: %v", err)
 	}
-	extra, err := fields.Object("extra")
+	extra, err := objectAt(object, "extra")
 	if err != nil {
 		return nil, shapeError(path, "%v", err)
 	}
-	if extra.IsZero() || extra.value.Len() == 0 {
+	if extra == nil || extra.Len() == 0 {
 		return user, nil
 	}
-	user.Extra = make(map[string][]string, extra.value.Len())
-	err = extra.value.Iter(func(k, v *ast.Term) error {
+	user.Extra = make(map[string][]string, extra.Len())
+	err = extra.Iter(func(k, v *ast.Term) error {
 		key, ok := k.Value.(ast.String)
 		if !ok {
-			return shapeError(path, "extra: a key is a string, not %s", kindOf(k.Value))
+			return shapeError(path, "extra: a key is a string, not %s", document.KindOf(k.Value))
 		}
 		values, err := names(v.Value)
 		if err != nil {
@@ -226,6 +229,30 @@ func userOf(path string, value ast.Value) (*User, error) {
 	return user, err
 }
 
+// stringAt is the string at name, "" when it is absent or null.
+func stringAt(object ast.Object, name string) (string, error) {
+	switch v := document.Member(object, name).(type) {
+	case nil, ast.Null:
+		return "", nil
+	case ast.String:
+		return string(v), nil
+	default:
+		return "", fmt.Errorf("%s: must be a string, not %s", name, document.KindOf(v))
+	}
+}
+
+// objectAt is the object at name, nil when it is absent or null.
+func objectAt(object ast.Object, name string) (ast.Object, error) {
+	switch v := document.Member(object, name).(type) {
+	case nil, ast.Null:
+		return nil, nil
+	case ast.Object:
+		return v, nil
+	default:
+		return nil, fmt.Errorf("%s: must be an object, not %s", name, document.KindOf(v))
+	}
+}
+
 // names reads a list of strings, in its order and without repeats, or a set of
 // them, sorted.
 func names(value ast.Value) ([]string, error) {
@@ -233,7 +260,7 @@ func names(value ast.Value) ([]string, error) {
 	add := func(t *ast.Term) error {
 		s, ok := t.Value.(ast.String)
 		if !ok {
-			return fmt.Errorf("must hold strings, not %s", kindOf(t.Value))
+			return fmt.Errorf("must hold strings, not %s", document.KindOf(t.Value))
 		}
 		out = append(out, string(s))
 		return nil
@@ -249,7 +276,7 @@ func names(value ast.Value) ([]string, error) {
 		err := v.Iter(add)
 		return once(out), err
 	default:
-		return nil, fmt.Errorf("must be a set or list of strings, not %s", kindOf(value))
+		return nil, fmt.Errorf("must be a set or list of strings, not %s", document.KindOf(value))
 	}
 }
 

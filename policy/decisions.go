@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/evaluator"
 )
 
@@ -150,7 +151,7 @@ func (v *View) ask(ctx context.Context, r *rule, input source) (decision, error)
 	}
 	buffer := keys.Get().(*[]byte)
 	defer releaseKey(buffer)
-	key := input.appendKey(append((*buffer)[:0], byte(r.index)), r.input) //nolint:gosec // those of profiles are not asked here
+	key := input.AppendKey(append((*buffer)[:0], byte(r.index)), r.input) //nolint:gosec // those of profiles are not asked here
 	*buffer = key
 	if len(key) > maxKey {
 		return v.once(ctx, now, flightKey{}, r.prompt, &inputQuestion{view: v, rule: r, input: input})
@@ -176,17 +177,17 @@ type inputQuestion struct {
 }
 
 // At implements evaluator.Document.
-func (q *inputQuestion) At(names []string) ast.Value { return q.input.at(names, q.rule.input) }
+func (q *inputQuestion) At(names []string) ast.Value { return q.input.At(names, q.rule.input) }
 
 // Value implements evaluator.Document.
 func (q *inputQuestion) Value() ast.Value {
-	if value := q.input.project(q.rule.input); value != nil {
+	if value := q.input.Project(q.rule.input); value != nil {
 		return value
 	}
 	return ast.NewObject()
 }
 
-func (q *inputQuestion) detach() { q.input = decoded{q.Value()} }
+func (q *inputQuestion) detach() { q.input = detached{document.NewDecoded(q.Value())} }
 
 func (q *inputQuestion) charge() charge { return q.input.charge() }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/evaluator"
 )
 
@@ -60,7 +61,7 @@ func (c *counted) want(tb testing.TB, when string, times int64) {
 	}
 }
 
-func authorize(tb testing.TB, e *Engine, review Value) Decision {
+func authorize(tb testing.TB, e *Engine, review document.Value) Decision {
 	tb.Helper()
 	decision, err := e.View().Authorize(tb.Context(), review)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -82,27 +83,27 @@ func (e *Engine) replace(revision *Revision) bool {
 
 // readCluster gets what the revision reads of the cluster and the running one
 // did not.
-func (e *Engine) readCluster(revision *Revision) map[string]ast.Object {
-	out := map[string]ast.Object{}
+func (e *Engine) readCluster(revision *Revision) map[string]ast.Value {
+	out := map[string]ast.Value{}
 	for name, current := range e.options.Cluster {
 		if current == nil || !revision.readsCluster(name) || e.ReadsCluster(name) {
 			continue
 		}
 		if value := current(); !value.IsZero() {
-			out[name] = value.value
+			out[name] = value.Value()
 		}
 	}
 	return out
 }
 
 // SetCluster replaces data.cluster.<resource>, also before the first Load; the
-// zero Object takes it away. Decisions that do not read it stay kept.
-func (e *Engine) SetCluster(resource string, value Object) {
+// zero Decoded takes it away. Decisions that do not read it stay kept.
+func (e *Engine) SetCluster(resource string, value document.Decoded) {
 	e.swap(func(old *View) *View {
-		cluster := map[string]ast.Object{}
+		cluster := map[string]ast.Value{}
 		maps.Copy(cluster, old.cluster)
 		if delete(cluster, resource); !value.IsZero() {
-			cluster[resource] = value.value
+			cluster[resource] = value.Value()
 		}
 		return e.newView(old.Revision, changing{cluster: cluster, revoked: old.revoked}, old, []string{clusterRoot, resource})
 	})
@@ -150,8 +151,8 @@ func (e *Engine) number() uint64 { return e.numbers.Add(1) }
 // rule had before, where it reads the same of a node, else new ones.
 func (e *Engine) shareClasses(revision *Revision, old *View) {
 	for i, r := range revision.rules {
-		reads, ofState := r.input.field(nodeName), r.input.field(stateName)
-		shared := i < len(old.rules) && reads.equal(old.rules[i].nodes.reads)
+		reads, ofState := r.input.Field(nodeName), r.input.Field(stateName)
+		shared := i < len(old.rules) && reads.Equal(old.rules[i].nodes.reads)
 		if shared {
 			r.nodes = old.rules[i].nodes
 		} else {
@@ -159,7 +160,7 @@ func (e *Engine) shareClasses(revision *Revision, old *View) {
 		}
 		switch {
 		case ofState == nil:
-		case shared && old.rules[i].states != nil && ofState.equal(old.rules[i].states.reads):
+		case shared && old.rules[i].states != nil && ofState.Equal(old.rules[i].states.reads):
 			r.states = old.rules[i].states
 		default:
 			r.states = newNodeClasses(ofState, e.classes, e.number)

@@ -10,14 +10,17 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // ErrNoRevision says that no policy has been loaded yet: there is nothing to
 // decide by, which is not the same as a decision.
 var ErrNoRevision = errors.New("no policy revision loaded yet")
 
-// ErrTimeout says that the deadline passed before the policy had an answer.
-var ErrTimeout = errors.New("the deadline passed before the policy had an answer")
+// ErrTimeout says that the deadline passed before the policy had an answer, or
+// before the document to decide by was read.
+var ErrTimeout = document.ErrTimeout
 
 // ErrBusy is the ErrTimeout of a decision that was not begun, since as many
 // evaluations as may be are under way already: slow ones that callers gave up on.

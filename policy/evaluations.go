@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -62,20 +61,6 @@ func maxAbandonedEach() int64 {
 	const least = 4
 	// One call of the scheduler leaves as many as it ran at once.
 	return int64(max(least, runtime.GOMAXPROCS(0)))
-}
-
-// onBehalf is a hash of the name that an evaluation is charged to: the user of an
-// access review, the subject of a token, the namespace of a pod.
-type onBehalf uint64
-
-var behalfSeed = maphash.MakeSeed()
-
-func onBehalfOf(name []byte) onBehalf { return onBehalf(maphash.Bytes(behalfSeed, name)) }
-
-// charge is what an evaluation costs, and to whom that is charged.
-type charge struct {
-	to    onBehalf
-	bytes int // about what it holds beside what others hold anyway
 }
 
 // begin counts an evaluation that end counts off. It is false, and nothing was

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/evaluator"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
@@ -29,9 +30,9 @@ func endlessly(t *testing.T) map[string]func(t *testing.T) (e *Engine, ask func(
 		return func(t *testing.T) (*Engine, func(context.Context, string) error, int) {
 			e := loaded(t, options, policy)
 			return e, func(ctx context.Context, name string) error {
-				review := object(t, `{"spec":{"user":"`+name+`"`+rest+`}}`)
-				defer review.document.Release()
-				_, err := e.View().Authorize(ctx, review)
+				of := documentOf(t, `{"spec":{"user":"`+name+`"`+rest+`}}`)
+				defer of.Release()
+				_, err := e.View().Authorize(ctx, of.Root())
 				return err
 			}, allowRule
 		}
@@ -41,9 +42,9 @@ func endlessly(t *testing.T) map[string]func(t *testing.T) (e *Engine, ask func(
 			e := loaded(t, options, sched+rule)
 			n := namedNode(t, "a", `"labels":{}`).WithState(&NodeState{})
 			return e, func(ctx context.Context, name string) error {
-				document := object(t, `{"metadata":{"namespace":"`+name+`"`+pod+`}}`)
-				defer document.document.Release()
-				placer := e.View().DefaultProfile().newPlacer(which, document, nil, &PodState{Name: "v"})
+				of := documentOf(t, `{"metadata":{"namespace":"`+name+`"`+pod+`}}`)
+				defer of.Release()
+				placer := e.View().DefaultProfile().newPlacer(which, of.Root(), nil, &PodState{Name: "v"})
 				_, err := placer.Decide(ctx, n, placer.Class(n))
 				return err
 			}, int(which) + firstSchedulingRule
@@ -60,9 +61,9 @@ func endlessly(t *testing.T) map[string]func(t *testing.T) (e *Engine, ask func(
 			e := loaded(t, Options{}, `package kubernetes.authentication
 user.username := input.identity.subject`)
 			return e, func(ctx context.Context, name string) error {
-				review := object(t, `{"spec":{}}`)
-				defer review.document.Release()
-				_, err := e.View().Authenticate(ctx, review, identity.Identity{Source: "s", Subject: name})
+				of := documentOf(t, `{"spec":{}}`)
+				defer of.Release()
+				_, err := e.View().Authenticate(ctx, of.Root(), identity.Identity{Source: "s", Subject: name})
 				return err
 			}, userRule
 		},
@@ -150,7 +151,7 @@ func TestAbandonedEvaluationsKeepNoRequest(t *testing.T) {
 					return result, err
 				})
 				text := []byte(`{"spec":{"user":"alice","group":{"name":"g"}}}`)
-				parsed, err := ParseJSON(text)
+				parsed, err := document.Parse(text)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -161,8 +162,8 @@ func TestAbandonedEvaluationsKeepNoRequest(t *testing.T) {
 				}
 				parsed.Release()
 				clear(text)
-				other := object(t, `{"spec":{"user":"mallory","group":{"name":"h"}}}`)
-				defer other.document.Release()
+				of := documentOf(t, `{"spec":{"user":"mallory","group":{"name":"h"}}}`)
+				defer of.Release()
 				close(open)
 				synctest.Wait()
 				if got := <-said; got != `{"alice"}` {
@@ -187,8 +188,8 @@ func TestWhoWaitsForOneThatGivesUp(t *testing.T) {
 		open := make(chan struct{})
 		evaluations := count(e, allowRule)
 		evaluations.gate = until(open)
-		review := func() Value { return object(t, `{"spec":{"user":"alice"}}`) }
-		e.evaluations.of = map[onBehalf]int64{review().charge().to: maxAbandonedEach()}
+		review := func() document.Value { return object(t, `{"spec":{"user":"alice"}}`) }
+		e.evaluations.of = map[onBehalf]int64{accessReview{review()}.charge().to: maxAbandonedEach()}
 		e.evaluations.abandoned.Store(maxAbandonedEach())
 
 		brief, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -257,7 +258,7 @@ func TestExplainAndRecheckEnd(t *testing.T) {
 	if _, err := e.View().Explain(ctx, AuthorizationPoint, input); !errors.Is(err, ErrTimeout) {
 		t.Errorf("Explain: got error %v, want ErrTimeout", err)
 	}
-	s := sample{rule: e.View().rules[allowRule], query: evaluator.Query{Input: input.decode(), Data: e.View().data}}
+	s := sample{rule: e.View().rules[allowRule], query: evaluator.Query{Input: input.Decode(), Data: e.View().data}}
 	_, left, err := s.recheck(t.Context(), 50*time.Millisecond)
 	if !errors.Is(err, ErrTimeout) {
 		t.Errorf("a recheck: got error %v, want ErrTimeout", err)

@@ -2,13 +2,15 @@ package policy
 
 import (
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // Eviction is pods that would have to leave a node so that another pod fits
 // there: what the protect rule is asked about. It is for use by one goroutine.
 type Eviction struct {
 	profile Profile
-	pod     Value
+	pod     document.Value
 	victims []*PodState
 	// members are those of the input that all of its victims share, as far as the
 	// rule reads them, and key is what they add to that of a placer.
@@ -19,28 +21,28 @@ type Eviction struct {
 // Eviction returns the eviction of victims for pod, after which the state of
 // their node would be without; nil where no state of the node is known. None of
 // the victims may be nil.
-func (p Profile) Eviction(pod Value, victims []*PodState, without *NodeState) *Eviction {
+func (p Profile) Eviction(pod document.Value, victims []*PodState, without *NodeState) *Eviction {
 	e := &Eviction{profile: p, pod: pod, victims: victims}
 	r := p.rule(Protect)
 	if r.evaluator == nil {
 		return e
 	}
-	if reads := r.input.field(victimsName); reads != nil {
+	if reads := r.input.Field(victimsName); reads != nil {
 		list := make([]*ast.Term, len(victims))
 		for i, victim := range victims {
-			list[i] = ast.NewTerm(victim.project(reads.item()))
+			list[i] = ast.NewTerm(victim.project(reads.Item()))
 		}
 		e.add(victimsKey, ast.NewArray(list...), reads)
 	}
-	if reads := r.input.field(stateWithoutName); reads != nil {
+	if reads := r.input.Field(stateWithoutName); reads != nil {
 		e.add(stateWithoutKey, without.project(reads), reads)
 	}
 	return e
 }
 
 // add adds a member of the input; nil is none.
-func (e *Eviction) add(name *ast.Term, value ast.Value, reads *selection) {
-	e.key = decoded{value}.appendKey(e.key, reads)
+func (e *Eviction) add(name *ast.Term, value ast.Value, reads *document.Selection) {
+	e.key = document.NewDecoded(value).AppendKey(e.key, reads)
 	if value != nil {
 		e.members = append(e.members, [2]*ast.Term{name, ast.NewTerm(value)})
 	}
@@ -65,7 +67,7 @@ func (e *Eviction) Placers() []*Placer {
 }
 
 // ReadsVictim reports whether the protect rule may read input.victim.
-func (p Profile) ReadsVictim() bool { return p.rule(Protect).input.field(victimName) != nil }
+func (p Profile) ReadsVictim() bool { return p.rule(Protect).input.Field(victimName) != nil }
 
 // ReadsVictims reports whether the protect rule may read input.victims.
-func (p Profile) ReadsVictims() bool { return p.rule(Protect).input.field(victimsName) != nil }
+func (p Profile) ReadsVictims() bool { return p.rule(Protect).input.Field(victimsName) != nil }

@@ -12,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/lineage"
 
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/evaluator"
 )
 
@@ -85,12 +86,12 @@ func (x *Explanation) WriteTrace(w io.Writer, detail Detail) {
 // see as `input`. Each is asked as a request would ask it, and once more OPA's
 // interpreter on the whole document, whose steps are kept. An error is ErrTimeout:
 // ctx ended first. The document must stay as it is all the same.
-func (v *View) Explain(ctx context.Context, point Point, input Value) (Explained, error) {
+func (v *View) Explain(ctx context.Context, point Point, input document.Value) (Explained, error) {
 	out, _, err := apart(ctx, func(ctx context.Context) (Explained, error) { return v.explainPoint(ctx, point, input), nil })
 	return out, err
 }
 
-func (v *View) explainPoint(ctx context.Context, point Point, input Value) Explained {
+func (v *View) explainPoint(ctx context.Context, point Point, input document.Value) Explained {
 	var out Explained
 	var values []any
 	var failed error
@@ -151,20 +152,20 @@ func explainNode(_ *Revision, values []any) string {
 }
 
 // explain returns what the rule says, and why.
-func (v *View) explain(ctx context.Context, r *rule, input Value) (Explanation, any) {
+func (v *View) explain(ctx context.Context, r *rule, input document.Value) (Explanation, any) {
 	out := Explanation{Rule: r.path, Defined: r.evaluator != nil}
 	if !out.Defined {
 		return out, r.shape.none
 	}
 	out.Interpreted = r.interpreted
 	now := time.Now()
-	query := evaluator.Query{Input: input.decode(), Data: v.data, Now: now}
+	query := evaluator.Query{Input: input.Decode(), Data: v.data, Now: now}
 	result, err := r.interpreter.Evaluate(ctx, query)
 	tracer := topdown.NewBufferTracer()
 	_, _ = r.interpreter.Trace(ctx, query, tracer) // an error is its last step
 	out.trace = *tracer
 	if r.compiled() && !topdown.IsCancel(err) {
-		if query.Input = input.project(r.input); query.Input == nil {
+		if query.Input = input.Project(r.input); query.Input == nil {
 			query.Input = ast.NewObject()
 		}
 		own, ownErr := r.evaluator.Evaluate(ctx, query)

@@ -37,7 +37,7 @@ func TestExplain(t *testing.T) {
 		{"full node", SchedulingPoint, `{"node": {"full": true}}`, "rejected", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := revision.View().Explain(t.Context(), c.point, parsed(t, c.input))
+			got, err := revision.View().Explain(t.Context(), c.point, object(t, c.input))
 			if err != nil || !strings.HasPrefix(got.Outcome, c.outcome) {
 				t.Fatalf("got %+v and error %v, want %s", got, err, c.outcome)
 			}
@@ -61,7 +61,7 @@ func TestExplain(t *testing.T) {
 func TestExplainTellsOfADisagreement(t *testing.T) {
 	view := recheckedEngine(t).View()
 	view.rules[allowRule].evaluator = mistaken{ast.NewSet()}
-	got, err := view.Explain(t.Context(), AuthorizationPoint, parsed(t, aliceReads))
+	got, err := view.Explain(t.Context(), AuthorizationPoint, object(t, aliceReads))
 	if err != nil {
 		t.Fatal(err)
 	}

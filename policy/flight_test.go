@@ -157,18 +157,18 @@ func TestAnEvaluationNobodyWaitsForIsKept(t *testing.T) {
 				evaluations := count(e, allowRule)
 				evaluations.gate = until(open)
 				begin(e.View().rules[allowRule])
-				review := object(t, `{"spec":{"user":"alice"}}`)
+				review := documentOf(t, `{"spec":{"user":"alice"}}`)
 				brief, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 				began := time.Now()
-				if _, err := e.View().Authorize(brief, review); !errors.Is(err, ErrTimeout) {
+				if _, err := e.View().Authorize(brief, review.Root()); !errors.Is(err, ErrTimeout) {
 					t.Errorf("got error %v, want ErrTimeout", err)
 				}
 				if took := time.Since(began); took != time.Second {
 					t.Errorf("the caller waited for %s, want 1s", took)
 				}
 				// The document belongs to the caller, who is done with it.
-				review.document.Release()
+				review.Release()
 				synctest.Wait()
 				before := evaluations.times.Load()
 				close(open)

@@ -21,11 +21,11 @@ func TestFloodsStayWithinTheBudget(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i := range n {
-				document := object(t, review(i))
-				if _, err := e.View().Authorize(t.Context(), document); err != nil {
+				review := documentOf(t, review(i))
+				if _, err := e.View().Authorize(t.Context(), review.Root()); err != nil {
 					t.Fatal(err)
 				}
-				document.document.Release()
+				review.Release()
 			}
 		}
 	}
@@ -36,7 +36,7 @@ func TestFloodsStayWithinTheBudget(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i := range pods {
-				document := object(t, pod(i))
+				pod := documentOf(t, pod(i))
 				for j := range nodes {
 					n, err := NewNode([]byte(node(i*nodes + j)))
 					if err != nil {
@@ -45,9 +45,9 @@ func TestFloodsStayWithinTheBudget(t *testing.T) {
 					if state != nil {
 						n = n.WithState(state(i*nodes + j))
 					}
-					reject(t, e.View(), document, n)
+					reject(t, e.View(), pod.Root(), n)
 				}
-				document.document.Release()
+				pod.Release()
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -44,22 +45,25 @@ func refused(tb testing.TB, options Options, content Content) []string {
 	return out
 }
 
-func object(tb testing.TB, document string) Value {
+func object(tb testing.TB, text string) document.Value { return documentOf(tb, text).Root() }
+
+// documentOf is a document that its user releases.
+func documentOf(tb testing.TB, text string) *document.Document {
 	tb.Helper()
-	parsed, err := ParseJSON([]byte(document))
+	parsed, err := document.Parse([]byte(text))
 	if err != nil {
-		tb.Fatalf("decoding %s: %v", document, err)
+		tb.Fatalf("decoding %s: %v", text, err)
 	}
-	return parsed.Root()
+	return parsed
 }
 
 // Authorize decides by the revision alone.
-func (r *Revision) Authorize(ctx context.Context, review Value) (Decision, error) {
+func (r *Revision) Authorize(ctx context.Context, review document.Value) (Decision, error) {
 	return r.View().Authorize(ctx, review)
 }
 
 // Authenticate likewise.
-func (r *Revision) Authenticate(ctx context.Context, review Value, verified identity.Identity) (Authentication, error) {
+func (r *Revision) Authenticate(ctx context.Context, review document.Value, verified identity.Identity) (Authentication, error) {
 	return r.View().Authenticate(ctx, review, verified)
 }
 
@@ -67,7 +71,7 @@ func (r *Revision) Authenticate(ctx context.Context, review Value, verified iden
 type placement struct{ Reject, Unresolvable []string }
 
 // Place decides one pod on one node, by the revision alone.
-func (r *Revision) Place(ctx context.Context, pod, node Value) (placement, error) {
+func (r *Revision) Place(ctx context.Context, pod, node document.Value) (placement, error) {
 	unresolvable, err := r.place(ctx, Unresolvable, pod, node)
 	if err != nil {
 		return placement{}, err
@@ -80,12 +84,12 @@ func (r *Revision) Place(ctx context.Context, pod, node Value) (placement, error
 }
 
 // Score likewise.
-func (r *Revision) Score(ctx context.Context, pod, node Value) (int64, error) {
+func (r *Revision) Score(ctx context.Context, pod, node document.Value) (int64, error) {
 	placed, err := r.place(ctx, Score, pod, node)
 	return placed.Score(), err
 }
 
-func (r *Revision) place(ctx context.Context, which SchedulingRule, pod, node Value) (Placed, error) {
+func (r *Revision) place(ctx context.Context, which SchedulingRule, pod, node document.Value) (Placed, error) {
 	placer := r.View().DefaultProfile().Placer(which, pod)
 	alone := &Node{nodeObject: &nodeObject{name: "node", text: node.Raw()}}
 	class := placer.Class(alone)

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // hiddenAnnotations finds annotations of pods on nodes that scheduling rules read
@@ -21,17 +23,17 @@ func hiddenAnnotations(rules []*rule, modules []*ast.Module, allowed []string) [
 			continue
 		}
 		for _, pod := range r.podsRead() {
-			reads := pod.field("annotations")
+			reads := pod.Field("annotations")
 			switch {
-			case pod.whole || reads == nil:
-			case reads.whole && len(allowed) == 0 && !seen[""]:
+			case pod.Whole() || reads == nil:
+			case reads.Whole() && len(allowed) == 0 && !seen[""]:
 				seen[""] = true
 				out.at(nil, "%s reads annotations of pods on nodes, and scheduling.podAnnotations lists none: list those that it needs", r.path)
 			default:
-				for _, field := range reads.fields {
-					if !seen[field.name] && !listed(allowed, field.name) {
-						seen[field.name] = true
-						out.at(mentioned(modules, field.name), "%s reads the annotation %s of pods on nodes, which scheduling.podAnnotations leaves out, so that no pod ever has it: list it there", r.path, field.name)
+				for _, name := range reads.Names() {
+					if !seen[name] && !listed(allowed, name) {
+						seen[name] = true
+						out.at(mentioned(modules, name), "%s reads the annotation %s of pods on nodes, which scheduling.podAnnotations leaves out, so that no pod ever has it: list it there", r.path, name)
 					}
 				}
 			}
@@ -41,20 +43,20 @@ func hiddenAnnotations(rules []*rule, modules []*ast.Module, allowed []string) [
 }
 
 // podsRead are what the rule reads of pods on nodes, by where it finds them.
-func (r *rule) podsRead() []*selection {
-	var out []*selection
+func (r *rule) podsRead() []*document.Selection {
+	var out []*document.Selection
 	for _, name := range []string{stateName, stateWithoutName} {
-		if state := r.input.field(name); state != nil {
-			if pods := state.field("pods"); pods != nil {
-				out = append(out, pods.item())
+		if state := r.input.Field(name); state != nil {
+			if pods := state.Field("pods"); pods != nil {
+				out = append(out, pods.Item())
 			}
 		}
 	}
-	if victim := r.input.field(victimName); victim != nil {
+	if victim := r.input.Field(victimName); victim != nil {
 		out = append(out, victim)
 	}
-	if victims := r.input.field(victimsName); victims != nil {
-		out = append(out, victims.item())
+	if victims := r.input.Field(victimsName); victims != nil {
+		out = append(out, victims.Item())
 	}
 	return out
 }

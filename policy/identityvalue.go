@@ -3,6 +3,7 @@ package policy
 import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -48,13 +49,11 @@ func claimsObject(claims identity.Claims) ast.Object {
 }
 
 func decodeClaims(text string) any {
-	parsed, err := ParseObject([]byte(text))
+	object, err := document.DecodeObject(text)
 	if err != nil {
 		return nil // it was parsed before
 	}
-	defer parsed.Release()
-	parsed.whole = text // of which the strings are parts
-	return parsed.Root().decode()
+	return object
 }
 
 // revokedReason says why the identity is revoked, "" when it is not.
@@ -63,7 +62,11 @@ func revokedReason(revoked *revokedList, of *identity.Identity) string {
 		return ""
 	}
 	return revoked.ReasonFor(of, func(name string) string {
-		value, err := Object{value: claimsObject(of.Claims)}.String(name)
+		claims := claimsObject(of.Claims)
+		if claims == nil {
+			return ""
+		}
+		value, err := stringAt(claims, name)
 		if err != nil {
 			return ""
 		}
@@ -82,9 +85,9 @@ func newRevokedList(revoked *identity.Revoked) *revokedList {
 	if revoked == nil {
 		return nil
 	}
-	document, err := DecodeObject(revoked.JSON())
+	list, err := document.DecodeObject(string(revoked.JSON()))
 	if err != nil {
-		document.value = ast.NewObject() // it was made of a document of known fields
+		list = ast.NewObject() // it was made of a document of known fields
 	}
-	return &revokedList{Revoked: revoked, document: document.value}
+	return &revokedList{Revoked: revoked, document: list}
 }

@@ -7,12 +7,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // SameAllocatable reports whether both nodes say the same of what is allocatable,
 // in the same words.
 func (n *Node) SameAllocatable(other *Node) bool {
-	return bytes.Equal(n.allocatable(), other.allocatable())
+	return bytes.Equal(n.allocatableText(), other.allocatableText())
 }
 
 // Lesser is the node as it came in a scheduler's call, in the state of known: what
@@ -37,39 +39,39 @@ func (n *Node) Lesser(known *Node) *Node {
 		state.Allocatable = out
 	}
 	object := n.nodeObject
-	if n.allocatableAt.end > 0 {
-		text := append([]byte(nil), n.text[:n.allocatableAt.start]...)
+	if n.allocatable.end > 0 {
+		text := append([]byte(nil), n.text[:n.allocatable.start]...)
 		text = appendLesser(text, sent, held)
-		text = append(text, n.text[n.allocatableAt.end:]...)
+		text = append(text, n.text[n.allocatable.end:]...)
 		object = &nodeObject{name: n.name, uid: n.uid, text: text}
 	}
 	return &Node{nodeObject: object, state: &state}
 }
 
-// allocatable is status.allocatable as JSON, empty for none.
-func (n *nodeObject) allocatable() []byte {
-	return n.text[n.allocatableAt.start:n.allocatableAt.end]
+// allocatableText is status.allocatable as JSON, empty for none.
+func (n *nodeObject) allocatableText() []byte {
+	return n.text[n.allocatable.start:n.allocatable.end]
 }
 
 // parsedAllocatable is the v1 ResourceList, absent where there is none. It is
 // good until released is called.
-func parsedAllocatable(n *Node) (list Value, released func()) {
-	document, err := ParseObject(n.allocatable())
+func parsedAllocatable(n *Node) (list document.Value, released func()) {
+	parsed, err := document.ParseObject(n.allocatableText())
 	if err != nil {
-		return Value{}, func() {}
+		return document.Value{}, func() {}
 	}
-	return document.Root(), document.Release
+	return parsed.Root(), parsed.Release
 }
 
 // appendLesser appends, as a ResourceList, the smaller quantity of each resource
 // that both lists have.
-func appendLesser(text []byte, a, b Value) []byte {
+func appendLesser(text []byte, a, b document.Value) []byte {
 	text = append(text, '{')
 	comma := false
-	a.each(func(name []byte, value Value) bool {
+	_ = a.Members(func(name []byte, value document.Value) error {
 		other := b.Get(string(name))
 		if other.Absent() {
-			return true
+			return nil
 		}
 		smaller := quantityOf(value)
 		if q := quantityOf(other); q.Cmp(smaller) < 0 {
@@ -82,13 +84,13 @@ func appendLesser(text []byte, a, b Value) []byte {
 		text, _ = jsontext.AppendQuote(text, name) // which is valid UTF-8, as all of the document
 		text = append(text, ':')
 		text, _ = jsontext.AppendQuote(text, smaller.String())
-		return true
+		return nil
 	})
 	return append(text, '}')
 }
 
 // quantityOf is a resource.Quantity, 0 for what is none.
-func quantityOf(value Value) resource.Quantity {
+func quantityOf(value document.Value) resource.Quantity {
 	if value.Absent() {
 		return resource.Quantity{}
 	}
@@ -105,7 +107,7 @@ func quantityOf(value Value) resource.Quantity {
 
 // amountOf is a quantity as NodeState has it: in milli-CPU for cpu, else in
 // units.
-func amountOf(name string, value Value) int64 {
+func amountOf(name string, value document.Value) int64 {
 	quantity := quantityOf(value)
 	switch {
 	case name != string(corev1.ResourceCPU):

@@ -3,7 +3,7 @@ package policy
 import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
-	"github.com/verdict-dev/verdict/policy/evaluator"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // namesIn returns the strings that modules write, each as one term that programs
@@ -12,8 +12,8 @@ import (
 //
 // What the policies before wrote as well stays the same term, as data that did not
 // change has it. They may be nil.
-func namesIn(modules map[string]*ast.Module, before *policies) evaluator.Names {
-	out := evaluator.Names{}
+func namesIn(modules map[string]*ast.Module, before *policies) document.Names {
+	out := document.Names{}
 	for _, module := range modules {
 		ast.WalkTerms(module, func(t *ast.Term) bool {
 			text, ok := t.Value.(ast.String)

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // nameOf is the term that a member of an object of data is called by.
@@ -11,7 +13,7 @@ func nameOf(t *testing.T, e *Engine, name string, path ...string) *ast.Term {
 	t.Helper()
 	var here ast.Value = e.View().data
 	for _, p := range path {
-		here = member(here.(ast.Object), ast.StringTerm(p))
+		here = document.Member(here.(ast.Object), p)
 	}
 	for _, key := range here.(ast.Object).Keys() {
 		if key.Equal(ast.StringTerm(name)) {

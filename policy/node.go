@@ -9,6 +9,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // Node is a v1 Node that pods are decided against, what is known of it beyond
@@ -27,9 +28,9 @@ type nodeObject struct {
 	// text is the JSON of the node: it takes a fraction of what its values
 	// would, and is read only when a rule sees the node for the first time.
 	text []byte
-	// allocatableAt is where status.allocatable is in text; empty for none.
-	allocatableAt span
-	object        atomic.Pointer[Object]
+	// allocatable is where status.allocatable is in text; empty for none.
+	allocatable struct{ start, end int }
+	decoded     atomic.Pointer[document.Decoded]
 	// classes remembers the class of the object for each rule.
 	classes classMemo
 }
@@ -81,7 +82,7 @@ func (m *classMemo) set(rule int, class *nodeClass) {
 // Its apiVersion and kind are left out: the nodes in a scheduler's call have
 // none, and both forms of a call have to be decided alike.
 func NewNode(text []byte) (*Node, error) {
-	parsed, err := ParseObject(text)
+	parsed, err := document.ParseObject(text)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +104,7 @@ func NewNode(text []byte) (*Node, error) {
 	}
 	made := &nodeObject{name: name, uid: uid, text: text}
 	if allocatable := parsed.Root().Get("status").Get("allocatable"); allocatable.IsObject() {
-		made.allocatableAt = allocatable.node().raw
+		made.allocatable.start, made.allocatable.end = allocatable.Position()
 	}
 	return &Node{nodeObject: made}, nil
 }
@@ -118,8 +119,8 @@ func (n *Node) WithState(state *NodeState) *Node {
 func (n *Node) State() *NodeState { return n.state }
 
 // read hands the node as policies see it to visit.
-func (n *nodeObject) read(visit func(Value)) {
-	parsed, err := ParseObject(n.text)
+func (n *nodeObject) read(visit func(document.Value)) {
+	parsed, err := document.ParseObject(n.text)
 	if err != nil {
 		return // NewNode parsed the very same text
 	}
@@ -131,8 +132,8 @@ func (n *nodeObject) read(visit func(Value)) {
 }
 
 // project returns what s selects of the node.
-func (n *nodeObject) project(s *selection) (value ast.Value) {
-	n.read(func(root Value) { value = root.project(s) })
+func (n *nodeObject) project(s *document.Selection) (value ast.Value) {
+	n.read(func(root document.Value) { value = root.Project(s) })
 	return value
 }
 
@@ -144,13 +145,13 @@ func (n *nodeObject) Name() string { return n.name }
 // UID is metadata.uid, "" where the node has none.
 func (n *nodeObject) UID() string { return n.uid }
 
-// Object is the whole node as policies see it. It is made once.
-func (n *nodeObject) Object() Object {
-	if made := n.object.Load(); made != nil {
+// Decoded is the whole node as policies see it. It is made once.
+func (n *nodeObject) Decoded() document.Decoded {
+	if made := n.decoded.Load(); made != nil {
 		return *made
 	}
-	made := Object{value: n.project(allOf).(ast.Object)}
-	n.object.Store(&made)
+	made := document.NewDecoded(n.project(document.All()))
+	n.decoded.Store(&made)
 	return made
 }
 
@@ -240,7 +241,7 @@ func newClassCache(budget cache.Budget) *cache.Cache[classKey, *nodeClass] {
 	return cache.NewBounded(entries, bytes, func(key classKey, class *nodeClass) int {
 		size := sizeOfClass + cache.SizeOf(len(key.key))
 		if value := class.value(); value != nil {
-			size += sizeOf(value)
+			size += document.SizeOf(value)
 		}
 		return size
 	}, func(_ classKey, class *nodeClass) { class.held.Store(nil) })
@@ -249,13 +250,13 @@ func newClassCache(budget cache.Budget) *cache.Cache[classKey, *nodeClass] {
 // nodeClasses interns the classes of nodes for one rule: for one selection of
 // the fields of a node's object, or of its state.
 type nodeClasses struct {
-	id     uint64     // unique within an engine
-	reads  *selection // nil for nothing
+	id     uint64              // unique within an engine
+	reads  *document.Selection // nil for nothing
 	number func() uint64
 	kept   *cache.Cache[classKey, *nodeClass]
 }
 
-func newNodeClasses(reads *selection, kept *cache.Cache[classKey, *nodeClass], number func() uint64) *nodeClasses {
+func newNodeClasses(reads *document.Selection, kept *cache.Cache[classKey, *nodeClass], number func() uint64) *nodeClasses {
 	return &nodeClasses{id: number(), reads: reads, number: number, kept: kept}
 }
 
@@ -268,15 +269,15 @@ func (c *nodeClasses) of(node *Node, rule int) *nodeClass {
 	if c.reads == nil {
 		class = c.intern(nil, nil, nil) // no value is kept of nothing
 	} else {
-		node.read(func(root Value) { class = c.ofObject(root) })
+		node.read(func(root document.Value) { class = c.ofObject(root) })
 	}
 	node.classes.set(rule, class)
 	return class
 }
 
 // ofObject is the class of an object that is read already.
-func (c *nodeClasses) ofObject(root Value) *nodeClass {
-	return c.intern(root.appendKey(nil, c.reads), nil, func() ast.Value { return root.project(c.reads) })
+func (c *nodeClasses) ofObject(root document.Value) *nodeClass {
+	return c.intern(root.AppendKey(nil, c.reads), nil, func() ast.Value { return root.Project(c.reads) })
 }
 
 // ofState returns the class of node's state beside object, the class of its
@@ -286,7 +287,7 @@ func (c *nodeClasses) ofState(node *Node, object *nodeClass, rule int) *nodeClas
 		return known
 	}
 	value := node.state.project(c.reads)
-	key := decoded{value}.appendKey(binary.BigEndian.AppendUint64(nil, object.id), c.reads)
+	key := document.NewDecoded(value).AppendKey(binary.BigEndian.AppendUint64(nil, object.id), c.reads)
 	class := c.intern(key, object, func() ast.Value { return value })
 	node.stated.set(rule, class)
 	return class
@@ -315,7 +316,7 @@ func (c *nodeClasses) key(class *nodeClass, node *Node) (key string) {
 		return held.key
 	}
 	if c.reads != nil {
-		node.read(func(root Value) { key = string(root.appendKey(nil, c.reads)) })
+		node.read(func(root document.Value) { key = string(root.AppendKey(nil, c.reads)) })
 	}
 	return key
 }
@@ -357,7 +358,7 @@ func (e *Engine) Classify(node *Node) {
 	}
 	if len(missing) > 0 {
 		// The text is read once for all rules.
-		node.read(func(root Value) {
+		node.read(func(root document.Value) {
 			for _, r := range missing {
 				node.classes.set(r.index, r.nodes.ofObject(root))
 			}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/document"
+	"github.com/verdict-dev/verdict/policy/footprint"
 )
 
 // namedNode is a v1 Node with these members of its metadata.
@@ -20,7 +22,7 @@ func namedNode(tb testing.TB, name, members string) *Node {
 }
 
 // reject asks the rule reject as package scheduling does.
-func reject(tb testing.TB, v *View, pod Value, n *Node) Placed {
+func reject(tb testing.TB, v *View, pod document.Value, n *Node) Placed {
 	tb.Helper()
 	return placed(tb, v.DefaultProfile().Placer(Reject, pod), n)
 }
@@ -87,7 +89,7 @@ func TestKindAndVersionAreNoPartOfANode(t *testing.T) {
 // is for the nodes that remember it, and takes no memory worth mentioning.
 func TestClassesAreBounded(t *testing.T) {
 	const most = 20_000
-	reads := newSelectionOf(t, "name")
+	reads := document.NewSelection(&footprint.Paths{Fields: map[string]*footprint.Paths{"name": {Whole: true}}})
 	var last uint64
 	number := func() uint64 { last++; return last }
 	kept := newClassCache(cache.Budget{Bytes: most * 100 / cache.Weights()[cache.NodeClasses], Entries: 1000})
@@ -177,7 +179,7 @@ func TestPodsAreAlikeInWhatIsReadOfTheirContainers(t *testing.T) {
 }`)
 	evaluations := count(e, rejectRule)
 	n := namedNode(t, "n", `"labels":{"registry":"ours/"}`)
-	pod := func(mount string, images ...string) Value {
+	pod := func(mount string, images ...string) document.Value {
 		var containers []string
 		for i, image := range images {
 			containers = append(containers, fmt.Sprintf(`{"name":"c%d","image":%q,"volumeMounts":[{"name":"kube-api-access-%s"}]}`, i, image, mount))
@@ -185,7 +187,7 @@ func TestPodsAreAlikeInWhatIsReadOfTheirContainers(t *testing.T) {
 		return object(t, `{"spec":{"containers":[`+strings.Join(containers, ",")+`]}}`)
 	}
 	for i, c := range []struct {
-		pod         Value
+		pod         document.Value
 		want        []string
 		evaluations int64
 	}{

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 const secretInFile = "hunter2-in-a-file"
@@ -28,7 +30,7 @@ func decideOutside(t *testing.T, options Options, source, input string, check fu
 			c := compile(t, options, source)
 			got, err := c.Authorize(ctx, object(t, input))
 			check(t, string(got.Outcome)+strings.Join(got.Reasons, ";"), err)
-			document, err := ParseObject([]byte(input))
+			document, err := document.ParseObject([]byte(input))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,7 @@ import (
 	opacache "github.com/open-policy-agent/opa/v1/topdown/cache"
 
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // patterns keeps what OPA's builtin functions compile: regular expressions, globs,
@@ -52,7 +53,7 @@ const (
 
 // size is about how many bytes the pattern takes, in the cache of that name.
 func (p pattern) size(name string) int {
-	size := sizeOf(p.key)
+	size := document.SizeOf(p.key)
 	text, isText := p.key.(ast.String)
 	expression, isRegexp := p.compiled.(*regexp.Regexp)
 	switch {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/validation"
 
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/evaluator"
 )
 
@@ -79,7 +80,7 @@ func (p Profile) ReadsNode(rules ...SchedulingRule) bool {
 func (p Profile) ReadsState(rules ...SchedulingRule) bool {
 	return slices.ContainsFunc(rules, func(which SchedulingRule) bool {
 		r := p.rule(which)
-		return r.states != nil || which == Protect && r.input.field(stateWithoutName) != nil
+		return r.states != nil || which == Protect && r.input.Field(stateWithoutName) != nil
 	})
 }
 
@@ -97,7 +98,7 @@ func (p Profile) Alike(a, b *Node, rules ...SchedulingRule) bool {
 type Placer struct {
 	view *View
 	rule *rule
-	pod  Value
+	pod  document.Value
 	// victim and eviction are nil where the rule is of none.
 	victim   *PodState
 	eviction *Eviction
@@ -110,11 +111,11 @@ type Placer struct {
 }
 
 // Placer returns what decides pod by rule.
-func (p Profile) Placer(which SchedulingRule, pod Value) *Placer {
+func (p Profile) Placer(which SchedulingRule, pod document.Value) *Placer {
 	return p.newPlacer(which, pod, nil, nil)
 }
 
-func (p Profile) newPlacer(which SchedulingRule, pod Value, eviction *Eviction, victim *PodState) *Placer {
+func (p Profile) newPlacer(which SchedulingRule, pod document.Value, eviction *Eviction, victim *PodState) *Placer {
 	out := &Placer{view: p.view, rule: p.rule(which), pod: pod, eviction: eviction, victim: victim}
 	out.taken = sync.OnceValue(out.takePod)
 	kept := p.view.engine.kept
@@ -125,11 +126,11 @@ func (p Profile) newPlacer(which SchedulingRule, pod Value, eviction *Eviction, 
 	defer releaseKey(buffer)
 	// The same bytes mean something else where something else is selected.
 	key := binary.BigEndian.AppendUint64((*buffer)[:0], out.rule.nodes.id)
-	if reads := out.rule.input.field(podName); reads != nil {
-		key = pod.appendKey(key, reads)
+	if reads := out.rule.input.Field(podName); reads != nil {
+		key = pod.AppendKey(key, reads)
 	}
-	if reads := out.rule.input.field(victimName); reads != nil {
-		key = decoded{victim.project(reads)}.appendKey(key, reads)
+	if reads := out.rule.input.Field(victimName); reads != nil {
+		key = document.NewDecoded(victim.project(reads)).AppendKey(key, reads)
 	}
 	if eviction != nil {
 		key = append(key, eviction.key...)
@@ -197,19 +198,19 @@ func (p *Placer) Decide(ctx context.Context, node *Node, class Class) (Placed, e
 type placementQuestion struct {
 	view  *View
 	rule  *rule
-	pod   Value // to be charged for
+	pod   document.Value // to be charged for
 	input ast.Value
 	key   placementKey // to keep the decision by, zero not to
 }
 
-func (q *placementQuestion) detach() { q.pod = Value{} }
+func (q *placementQuestion) detach() { q.pod = document.Value{} }
 
 // charge is to the pod's namespace.
 func (q *placementQuestion) charge() charge {
 	if q.pod.Absent() {
 		return charge{}
 	}
-	out := charge{bytes: q.pod.decodedSize()}
+	out := charge{bytes: q.pod.DecodedSize()}
 	if namespace := q.pod.Get("metadata").Get("namespace"); !namespace.Absent() {
 		out.to = onBehalfOf(namespace.Raw())
 	}
@@ -236,13 +237,13 @@ func (p *Placer) input(node *Node, class Class) ast.Value {
 	if pod := p.taken(); pod != nil {
 		pairs = append(pairs, [2]*ast.Term{podKey, pod})
 	}
-	if reads := p.rule.input.field(victimName); reads != nil {
+	if reads := p.rule.input.Field(victimName); reads != nil {
 		add(victimKey, p.victim.project(reads))
 	}
 	if p.eviction != nil {
 		pairs = append(pairs, p.eviction.members...)
 	}
-	reads, ofState := p.rule.input.field(nodeName), p.rule.input.field(stateName)
+	reads, ofState := p.rule.input.Field(nodeName), p.rule.input.Field(stateName)
 	if class.class != nil {
 		if reads != nil {
 			add(nodeKey, class.class.valueOf(node))
@@ -270,11 +271,11 @@ const (
 )
 
 func (p *Placer) takePod() *ast.Term {
-	reads := p.rule.input.field(podName)
+	reads := p.rule.input.Field(podName)
 	if reads == nil {
 		return nil
 	}
-	value := p.pod.project(reads)
+	value := p.pod.Project(reads)
 	if value == nil {
 		return nil
 	}
@@ -317,17 +318,17 @@ func (p Placed) Annotations() map[string]string {
 func annotationsOf(path string, value ast.Value) (map[string]string, error) {
 	object, ok := value.(ast.Object)
 	if !ok {
-		return nil, shapeError(path, "must be an object of strings, not %s", kindOf(value))
+		return nil, shapeError(path, "must be an object of strings, not %s", document.KindOf(value))
 	}
 	out := make(map[string]string, object.Len())
 	err := object.Iter(func(name, value *ast.Term) error {
 		key, ok := name.Value.(ast.String)
 		if !ok {
-			return shapeError(path, "the name of an annotation is a string, not %s", kindOf(name.Value))
+			return shapeError(path, "the name of an annotation is a string, not %s", document.KindOf(name.Value))
 		}
 		text, ok := value.Value.(ast.String)
 		if !ok {
-			return shapeError(path, "%v must be a string, not %s", name, kindOf(value.Value))
+			return shapeError(path, "%v must be a string, not %s", name, document.KindOf(value.Value))
 		}
 		out[string(key)] = string(text)
 		return nil
@@ -346,13 +347,13 @@ func annotationsOf(path string, value ast.Value) (map[string]string, error) {
 func scoreOf(path string, value ast.Value) (int64, error) {
 	scores, ok := value.(ast.Object)
 	if !ok {
-		return 0, shapeError(path, "must be an object of numbers, not %s", kindOf(value))
+		return 0, shapeError(path, "must be an object of numbers, not %s", document.KindOf(value))
 	}
 	sum := 0.0
 	err := scores.Iter(func(name, score *ast.Term) error {
 		number, ok := score.Value.(ast.Number)
 		if !ok {
-			return shapeError(path, "%v must be a number, not %s", name, kindOf(score.Value))
+			return shapeError(path, "%v must be a number, not %s", name, document.KindOf(score.Value))
 		}
 		f, err := json.Number(number).Float64()
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // Verb is what kube-scheduler asks an extender for.
@@ -181,7 +183,7 @@ func (v *View) explainPlacement(ctx context.Context, verb Verb, asked []placemen
 		if err != nil {
 			return out, err
 		}
-		document, err := ParseObject(text)
+		document, err := document.ParseObject(text)
 		if err != nil {
 			return out, err
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -115,7 +116,7 @@ func runPreemption(t *testing.T, seed uint64, seen map[string]int) {
 			made[i] = newPreemptionCase(t, r)
 			candidates[i] = made[i].candidate
 		}
-		parsed, err := policy.ParseObject([]byte(pod))
+		parsed, err := document.ParseObject([]byte(pod))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/footprint"
 	"github.com/verdict-dev/verdict/policy/identity"
 	"github.com/verdict-dev/verdict/policy/scheduling"
@@ -102,16 +103,16 @@ func (e *engine) setCluster(tb testing.TB, resource string, value any) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	object, err := policy.DecodeObject(text)
+	object, err := document.DecodeObject(string(text))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	e.SetCluster(resource, object)
+	e.SetCluster(resource, document.NewDecoded(object))
 }
 
 // decide answers a SubjectAccessReview.
 func (e *engine) decide(ctx context.Context, body []byte) (outcome string, reasons []string, failed bool) {
-	review, err := policy.ParseObject(body)
+	review, err := document.ParseObject(body)
 	if err != nil {
 		return "", nil, true
 	}
@@ -148,7 +149,7 @@ func (e *engine) score(ctx context.Context, pod, node, state []byte) (score int6
 	return answer[0].Score, false
 }
 
-func (e *engine) placed(pod, node, state []byte) (*policy.JSON, *policy.Node, error) {
+func (e *engine) placed(pod, node, state []byte) (*document.Document, *policy.Node, error) {
 	n, err := e.node(string(node), func() (*policy.Node, error) { return policy.NewNode(node) })
 	if err != nil {
 		return nil, nil, err
@@ -166,7 +167,7 @@ func (e *engine) placed(pod, node, state []byte) (*policy.JSON, *policy.Node, er
 			e.Classify(n) // it changes nothing but when things are found out
 		}
 	}
-	p, err := policy.ParseObject(pod)
+	p, err := document.ParseObject(pod)
 	return p, n, err
 }
 
@@ -185,7 +186,7 @@ func (e *engine) node(key string, made func() (*policy.Node, error)) (*policy.No
 
 // authenticate says who an identity is.
 func (e *engine) authenticate(ctx context.Context, verified identity.Identity, review []byte) (username string, groups []string, denied, failed bool) {
-	r, err := policy.ParseObject(review)
+	r, err := document.ParseObject(review)
 	if err != nil {
 		return "", nil, false, true
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -260,7 +261,7 @@ func (e *engine) ask(tb testing.TB, question string, req request) decision {
 		}
 		var claims identity.Claims
 		if len(fields.Claims) > 0 {
-			if _, err := policy.DecodeObject(fields.Claims); err != nil {
+			if _, err := document.DecodeObject(string(fields.Claims)); err != nil {
 				tb.Fatal(err)
 			}
 			claims = identity.NewClaims(string(fields.Claims))

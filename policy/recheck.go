@@ -8,6 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/evaluator"
 )
 
@@ -139,7 +140,7 @@ func formOf(value ast.Value, err error) string {
 		}
 		return "undefined"
 	}
-	return kindOf(value)
+	return string(document.KindOf(value))
 }
 
 // errorCode is OPA's code of an evaluator's error, "" for none.

@@ -118,7 +118,7 @@ func ask(t *testing.T, view *View, every time.Duration, places ...int) *rechecke
 	go view.engine.Recheck(ctx, time.Second, got.checked, got.disagreed)
 	for _, place := range places {
 		synctest.Wait()
-		if _, _, err := view.reasons(ctx, place, parsed(t, aliceReads)); err != nil {
+		if _, _, err := view.reasons(ctx, place, accessReview{object(t, aliceReads)}); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(every)
@@ -128,18 +128,9 @@ func ask(t *testing.T, view *View, every time.Duration, places ...int) *rechecke
 	return got
 }
 
-func parsed(t *testing.T, text string) Value {
-	t.Helper()
-	document, err := ParseObject([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return document.Root()
-}
-
 // A decision is made whether anybody rechecks or not.
 func TestNobodyRechecks(t *testing.T) {
-	got, err := recheckedEngine(t).View().Authorize(t.Context(), parsed(t, aliceReads))
+	got, err := recheckedEngine(t).View().Authorize(t.Context(), object(t, aliceReads))
 	if err != nil || got.Outcome != Allow {
 		t.Errorf("got %+v and error %v", got, err)
 	}
@@ -154,7 +145,7 @@ func TestNothingIsKeptForWhoRechecksNoLonger(t *testing.T) {
 			t.Fatalf("checked %v", got.rules)
 		}
 		for range 2 {
-			if _, _, err := view.reasons(t.Context(), denyRule, parsed(t, aliceReads)); err != nil {
+			if _, _, err := view.reasons(t.Context(), denyRule, accessReview{object(t, aliceReads)}); err != nil {
 				t.Error(err)
 			}
 		}

@@ -4,17 +4,9 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
-
-func TestDecodeValueRefuses129EmptyLists(t *testing.T) {
-	if _, err := DecodeValue([]byte(nested(129, ""))); err == nil {
-		t.Error("accepted")
-	}
-	if _, err := DecodeValue([]byte(nested(128, ""))); err != nil {
-		t.Error(err)
-	}
-}
 
 func TestYAMLSecondDocument(t *testing.T) {
 	got := refused(t, Options{}, Content{Documents: []Document{{Path: "a.yaml", Content: []byte("a: 1\n---\nb: 2\n")}}})
@@ -56,7 +48,7 @@ func TestPlaceWithoutPod(t *testing.T) {
 		}
 	}()
 	r := compile(t, Options{}, sched+`reject contains "x" if input.pod.a`)
-	_, err := r.Place(t.Context(), Value{}, object(t, `{}`))
+	_, err := r.Place(t.Context(), document.Value{}, object(t, `{}`))
 	t.Log(err)
 }
 

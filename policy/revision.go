@@ -13,6 +13,7 @@ import (
 	"github.com/agnivade/levenshtein"
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/footprint"
 )
 
@@ -48,7 +49,7 @@ type Options struct {
 	// Cluster gives data.cluster.<resource> as it is when a revision that reads it
 	// is loaded; SetCluster tells of later changes. A nil function or the zero
 	// Object is no data.
-	Cluster map[string]func() Object
+	Cluster map[string]func() document.Decoded
 	// PodAnnotations are the annotations of pods on nodes that rules of scheduling
 	// find there: names, and prefixes that end in "/". Rules that read others are
 	// warned of, unless it is nil.

@@ -9,6 +9,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
 
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/evaluator"
 	"github.com/verdict-dev/verdict/policy/footprint"
 )
@@ -33,7 +34,7 @@ type rule struct {
 	contentHash [32]byte
 	// planHash says what a plan of the rule depends on.
 	planHash [32]byte
-	input       *selection
+	input    *document.Selection
 	// nodes are the classes of nodes that the rule tells apart, and states those
 	// of nodes with their states; nil when it reads no state.
 	nodes, states *nodeClasses
@@ -44,7 +45,7 @@ type rule struct {
 }
 
 func newRule(index int, e entry, f *footprint.Footprint) *rule {
-	r := &rule{entry: e, index: index, footprint: f, input: newSelection(&f.Input)}
+	r := &rule{entry: e, index: index, footprint: f, input: document.NewSelection(&f.Input)}
 	r.contentHash, r.planHash = f.Hashes()
 	r.ttl, r.cached = f.Lifetime()
 	return r
@@ -54,7 +55,7 @@ func newRule(index int, e entry, f *footprint.Footprint) *rule {
 // possible, else OPA's interpreter. Rules that ask the clock, the network or
 // chance are the interpreter's too: when a program meets an error the
 // interpreter evaluates again, and asking twice is not the same as once.
-func (r *rule) prepare(ctx context.Context, compiler *ast.Compiler, values cache.InterQueryValueCache, known evaluator.Names, interpreterOnly bool) error {
+func (r *rule) prepare(ctx context.Context, compiler *ast.Compiler, values cache.InterQueryValueCache, known document.Names, interpreterOnly bool) error {
 	ref := entryRef(r.path)
 	switch {
 	case interpreterOnly:
@@ -96,7 +97,7 @@ func (r *rule) compiled() bool { return r.interpreter != nil && r.interpreted ==
 
 // undefinedRule is a rule that nobody wrote.
 func undefinedRule(index int, e entry) *rule {
-	return &rule{entry: e, index: index, footprint: &footprint.Footprint{}, input: &selection{}, cached: true}
+	return &rule{entry: e, index: index, footprint: &footprint.Footprint{}, input: &document.Selection{}, cached: true}
 }
 
 // clusterRoot and revokedRoot are where data that changes while a revision runs
@@ -122,7 +123,7 @@ func (r *rule) sameAs(other *rule, data, otherData ast.Object) bool {
 			return false
 		}
 	}
-	return r.input.equal(other.input) && slices.EqualFunc(r.footprint.Data.All(), other.footprint.Data.All(), slices.Equal)
+	return r.input.Equal(other.input) && slices.EqualFunc(r.footprint.Data.All(), other.footprint.Data.All(), slices.Equal)
 }
 
 // sameAt reports whether both objects hold equal values at path. Unchanged
@@ -138,7 +139,7 @@ func sameAt(a, b ast.Object, path []string) bool {
 		if left == right {
 			return true
 		}
-		left, right = member(leftObject, ast.StringTerm(name)), member(rightObject, ast.StringTerm(name))
+		left, right = document.Member(leftObject, name), document.Member(rightObject, name)
 		if left == nil || right == nil {
 			return left == nil && right == nil
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // shape is the form that an entry rule has to have, and how its value is read.
@@ -53,12 +55,12 @@ func checkReasons(name string, rule *ast.Rule, rest ast.Ref, multi bool) string 
 	case multi:
 		if key := rule.Head.Key; key != nil && constant(key.Value) {
 			if _, ok := key.Value.(ast.String); !ok {
-				return fmt.Sprintf("a reason is a string, not %s: %s", kindOf(key.Value), form)
+				return fmt.Sprintf("a reason is a string, not %s: %s", document.KindOf(key.Value), form)
 			}
 		}
 	case rule.Head.Value != nil && constant(rule.Head.Value.Value):
 		if _, ok := rule.Head.Value.Value.(ast.Boolean); !ok {
-			return fmt.Sprintf("%s is %s, and the engine reads a set of reasons or a boolean: %s", name, kindOf(rule.Head.Value.Value), form)
+			return fmt.Sprintf("%s is %s, and the engine reads a set of reasons or a boolean: %s", name, document.KindOf(rule.Head.Value.Value), form)
 		}
 	}
 	return ""
@@ -69,7 +71,7 @@ func checkScore(name string, rule *ast.Rule, rest ast.Ref, multi bool) string {
 		return fmt.Sprintf("%s has a form the engine does not read: write `%s[\"name\"] := 5 if { … }`", name, name)
 	}
 	if v := rule.Head.Value; v != nil && constant(v.Value) && !isNumber(v.Value) {
-		return fmt.Sprintf("%s gives numbers, not %s: write `%s[\"name\"] := 5 if { … }`", name, kindOf(v.Value), name)
+		return fmt.Sprintf("%s gives numbers, not %s: write `%s[\"name\"] := 5 if { … }`", name, document.KindOf(v.Value), name)
 	}
 	return ""
 }
@@ -80,11 +82,11 @@ func checkAnnotations(name string, rule *ast.Rule, rest ast.Ref, multi bool) str
 		return fmt.Sprintf("%s has a form the engine does not read: %s", name, form)
 	}
 	if constant(rest[0].Value) && !isString(rest[0].Value) {
-		return fmt.Sprintf("%s takes the names of annotations, not %s: %s", name, kindOf(rest[0].Value), form)
+		return fmt.Sprintf("%s takes the names of annotations, not %s: %s", name, document.KindOf(rest[0].Value), form)
 	}
 	// Without a value a rule gives true.
 	if v := rule.Head.Value; v != nil && constant(v.Value) && !isString(v.Value) {
-		return fmt.Sprintf("%s gives strings, as all annotations are, not %s: %s", name, kindOf(v.Value), form)
+		return fmt.Sprintf("%s gives strings, as all annotations are, not %s: %s", name, document.KindOf(v.Value), form)
 	}
 	return ""
 }
@@ -97,7 +99,7 @@ func checkUser(name string, rule *ast.Rule, rest ast.Ref, multi bool) string {
 		}
 		if v := rule.Head.Value; v != nil && constant(v.Value) {
 			if !isObject(v.Value) {
-				return fmt.Sprintf("%s is %s, and the engine reads an object: %s", name, kindOf(v.Value), form)
+				return fmt.Sprintf("%s is %s, and the engine reads an object: %s", name, document.KindOf(v.Value), form)
 			}
 		}
 		return ""

@@ -4,77 +4,17 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/open-policy-agent/opa/v1/ast"
-
 	"github.com/verdict-dev/verdict/policy/cache"
 )
 
-// What values take in memory, in bytes; TestSizes compares it with the heap.
+// What values take in memory, in bytes.
 const (
-	sizeOfTerm    = 48  // a term, the box of its value, and its place in a list
-	sizeOfArray   = 112 // beside its items
-	sizeOfObject  = 152 // beside its members
-	sizeOfMember  = 144 // of an object or a set, beside its terms
 	sizeOfMap     = 400 // a Go map of up to eight strings or lists
 	sizeOfEntry   = 104 // of a Go map beyond that
 	sizeOfHeader  = 24  // of a slice
 	sizeOfString  = 16  // beside its text
 	entriesInside = 8   // of a Go map that sizeOfMap counts
 )
-
-// sizeOf is about how many bytes a value takes in memory.
-func sizeOf(value ast.Value) int {
-	size := sizeOfTerm
-	switch v := value.(type) {
-	case ast.String:
-		size += cache.SizeOf(len(v))
-	case ast.Number:
-		size += cache.SizeOf(len(v))
-	case *ast.Array:
-		size += sizeOfArray
-		v.Foreach(func(t *ast.Term) { size += sizeOf(t.Value) })
-	case ast.Set:
-		size += sizeOfObject
-		v.Foreach(func(t *ast.Term) { size += sizeOfMember + sizeOf(t.Value) })
-	case ast.Object:
-		size += sizeOfObject
-		v.Foreach(func(key, item *ast.Term) { size += sizeOfMember + sizeOf(key.Value) + sizeOf(item.Value) })
-	}
-	return size
-}
-
-// DecodedSize is about how many bytes the value takes that is decoded from text:
-// it depends on how many values are in it rather than on its length.
-func DecodedSize(text string) int {
-	// A string that holds one of these counts for more than it takes.
-	size := sizeOfTerm + cache.SizeOf(len(text))
-	for _, part := range [...]struct {
-		of   string
-		size int
-	}{{",", sizeOfTerm + sizeOfString}, {":", sizeOfTerm + sizeOfMember}, {"{", sizeOfObject}, {"[", sizeOfArray}} {
-		size += part.size * strings.Count(text, part.of)
-	}
-	return size
-}
-
-// decodedSize is about how many bytes v takes once it is decoded.
-func (v Value) decodedSize() int {
-	n := v.node()
-	size := cache.SizeOf(int(n.raw.end - n.raw.start))
-	for _, part := range v.document.nodes[v.index:n.next] {
-		size += sizeOfTerm
-		switch part.kind {
-		case '{':
-			size += sizeOfObject
-		case '[':
-			size += sizeOfArray
-		}
-		if part.name != (span{}) {
-			size += sizeOfMember + sizeOfTerm
-		}
-	}
-	return size
-}
 
 // size is about how many bytes the decision refers to, once it is alone.
 func (d decision) size() int {

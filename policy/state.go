@@ -3,7 +3,6 @@ package policy
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -11,6 +10,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // NodeState is what is known of a node beyond its object: what rules of
@@ -103,7 +104,7 @@ type PodState struct {
 
 // listedPod is what is selected of a pod.
 type listedPod struct {
-	selects *selection
+	selects *document.Selection
 	term    *ast.Term
 }
 
@@ -128,126 +129,80 @@ func (e *Engine) ReadsState() StateReads {
 	}
 	for _, r := range view.rules[firstSchedulingRule:] {
 		for _, name := range []string{stateName, stateWithoutName} {
-			if state := r.input.field(name); state != nil {
+			if state := r.input.Field(name); state != nil {
 				out.state(state)
 			}
 		}
-		if victim := r.input.field(victimName); victim != nil {
+		if victim := r.input.Field(victimName); victim != nil {
 			out.pod(victim)
 		}
-		if victims := r.input.field(victimsName); victims != nil {
-			out.pod(victims.item())
+		if victims := r.input.Field(victimsName); victims != nil {
+			out.pod(victims.Item())
 		}
 	}
 	return out
 }
 
 // state adds what is read of a state.
-func (r *StateReads) state(reads *selection) {
+func (r *StateReads) state(reads *document.Selection) {
 	r.State = true
 	for _, name := range []string{"allocatable", "requested", "free", "quantities"} {
-		r.Requested = r.Requested || reads.field(name) != nil
+		r.Requested = r.Requested || reads.Field(name) != nil
 	}
-	if pods := reads.field("pods"); pods != nil {
-		r.pod(pods.item())
+	if pods := reads.Field("pods"); pods != nil {
+		r.pod(pods.Item())
 	}
 }
 
 // pod adds what is read of a pod.
-func (r *StateReads) pod(reads *selection) {
+func (r *StateReads) pod(reads *document.Selection) {
 	r.State, r.Pods = true, true
-	r.Labels = r.Labels || reads.field("labels") != nil
-	r.Annotations = r.Annotations || reads.field("annotations") != nil
-	r.Owners = r.Owners || reads.field("owner") != nil
-	r.Requests = r.Requests || reads.field("requests") != nil
+	r.Labels = r.Labels || reads.Field("labels") != nil
+	r.Annotations = r.Annotations || reads.Field("annotations") != nil
+	r.Owners = r.Owners || reads.Field("owner") != nil
+	r.Requests = r.Requests || reads.Field("requests") != nil
 }
 
-// members builds an object of what a selection selects.
-type members struct {
-	selects *selection
-	pairs   [][2]*ast.Term
+func numbersOf(selects *document.Selection, amounts map[string]int64) ast.Value {
+	return document.SelectedOf(amounts, selects, func(_ string, n int64) ast.Value { return document.Integer(n) })
 }
 
-// add adds a member, made only where it is selected; none where value gives nil.
-func (m *members) add(name string, value func(*selection) ast.Value) {
-	selects := m.selects.field(name)
-	if selects == nil {
-		return
-	}
-	if made := value(selects); made != nil {
-		m.pairs = append(m.pairs, [2]*ast.Term{ast.StringTerm(name), ast.NewTerm(made)})
-	}
-}
-
-func (m *members) text(name, text string) {
-	m.add(name, func(*selection) ast.Value { return ast.String(text) })
-}
-
-func (m *members) number(name string, n int64) {
-	m.add(name, func(*selection) ast.Value { return integer(n) })
-}
-
-func (m *members) object() ast.Value { return ast.NewObject(m.pairs...) }
-
-func integer(n int64) ast.Value { return ast.Number(strconv.FormatInt(n, 10)) }
-
-// objectOf is the object of what is selected of values, each as value gives it.
-func objectOf[T any](values map[string]T, selects *selection, value func(name string, of T) ast.Value) ast.Value {
-	m := members{selects: selects}
-	if selects.whole {
-		for name, of := range values {
-			m.pairs = append(m.pairs, [2]*ast.Term{ast.StringTerm(name), ast.NewTerm(value(name, of))})
-		}
-		return m.object()
-	}
-	for _, field := range selects.fields {
-		if of, ok := values[field.name]; ok {
-			m.pairs = append(m.pairs, [2]*ast.Term{field.term, ast.NewTerm(value(field.name, of))})
-		}
-	}
-	return m.object()
-}
-
-func numbersOf(selects *selection, amounts map[string]int64) ast.Value {
-	return objectOf(amounts, selects, func(_ string, n int64) ast.Value { return integer(n) })
-}
-
-func textsOf(selects *selection, texts map[string]string) ast.Value {
-	return objectOf(texts, selects, func(_, text string) ast.Value { return ast.String(text) })
+func textsOf(selects *document.Selection, texts map[string]string) ast.Value {
+	return document.SelectedOf(texts, selects, func(_, text string) ast.Value { return ast.String(text) })
 }
 
 // project returns the part of the state that is selected, as rules see it; nil
 // without a state.
-func (s *NodeState) project(selects *selection) ast.Value {
+func (s *NodeState) project(selects *document.Selection) ast.Value {
 	if s == nil {
 		return nil
 	}
-	m := members{selects: selects}
+	m := document.NewSelected(selects)
 	amounts := map[string]func() map[string]int64{
 		"allocatable": func() map[string]int64 { return s.Allocatable },
 		"requested":   func() map[string]int64 { return s.Requested },
 		"free":        s.free,
 	}
 	for name, of := range amounts {
-		m.add(name, func(selects *selection) ast.Value { return numbersOf(selects, of()) })
+		m.Add(name, func(selects *document.Selection) ast.Value { return numbersOf(selects, of()) })
 	}
-	m.add("quantities", func(selects *selection) ast.Value {
-		m := members{selects: selects}
+	m.Add("quantities", func(selects *document.Selection) ast.Value {
+		m := document.NewSelected(selects)
 		for name, of := range amounts {
-			m.add(name, func(selects *selection) ast.Value {
-				return objectOf(of(), selects, quantity)
+			m.Add(name, func(selects *document.Selection) ast.Value {
+				return document.SelectedOf(of(), selects, quantity)
 			})
 		}
-		return m.object()
+		return m.Object()
 	})
-	m.add("pods", func(selects *selection) ast.Value {
+	m.Add("pods", func(selects *document.Selection) ast.Value {
 		pods := make([]*ast.Term, len(s.Pods))
 		for i, pod := range s.Pods {
-			pods[i] = pod.listedAs(selects.item())
+			pods[i] = pod.listedAs(selects.Item())
 		}
 		return ast.NewArray(pods...)
 	})
-	return m.object()
+	return m.Object()
 }
 
 // free is what is left of each allocatable resource; below 0 where pods were put
@@ -283,7 +238,7 @@ func (p *PodState) Assume() *PodState {
 }
 
 // listedAs is what is selected of the pod, as an item of input.state.pods.
-func (p *PodState) listedAs(selects *selection) *ast.Term {
+func (p *PodState) listedAs(selects *document.Selection) *ast.Term {
 	if made := p.listed.Load(); made != nil && made.selects == selects {
 		return made.term
 	}
@@ -294,31 +249,31 @@ func (p *PodState) listedAs(selects *selection) *ast.Term {
 
 // project returns the part of the pod that is selected, as rules see it; nil
 // without a pod.
-func (p *PodState) project(selects *selection) ast.Value {
+func (p *PodState) project(selects *document.Selection) ast.Value {
 	if p == nil {
 		return nil
 	}
-	m := members{selects: selects}
-	m.text("namespace", p.Namespace)
-	m.text("name", p.Name)
-	m.text("uid", p.UID)
-	m.add("labels", func(selects *selection) ast.Value { return textsOf(selects, p.Labels) })
-	m.add("annotations", func(selects *selection) ast.Value { return textsOf(selects, p.Annotations) })
-	m.number("priority", int64(p.Priority))
+	m := document.NewSelected(selects)
+	m.Text("namespace", p.Namespace)
+	m.Text("name", p.Name)
+	m.Text("uid", p.UID)
+	m.Add("labels", func(selects *document.Selection) ast.Value { return textsOf(selects, p.Labels) })
+	m.Add("annotations", func(selects *document.Selection) ast.Value { return textsOf(selects, p.Annotations) })
+	m.Integer("priority", int64(p.Priority))
 	if p.OwnerName != "" {
-		m.add("owner", func(selects *selection) ast.Value {
-			owner := members{selects: selects}
-			owner.text("kind", p.OwnerKind)
-			owner.text("name", p.OwnerName)
-			return owner.object()
+		m.Add("owner", func(selects *document.Selection) ast.Value {
+			owner := document.NewSelected(selects)
+			owner.Text("kind", p.OwnerKind)
+			owner.Text("name", p.OwnerName)
+			return owner.Object()
 		})
 	}
-	m.add("requests", func(selects *selection) ast.Value { return numbersOf(selects, p.Requests) })
+	m.Add("requests", func(selects *document.Selection) ast.Value { return numbersOf(selects, p.Requests) })
 	if !p.Created.IsZero() {
-		m.text("created", p.Created.UTC().Format(time.RFC3339))
+		m.Text("created", p.Created.UTC().Format(time.RFC3339))
 	}
 	if p.Assumed {
-		m.add("assumed", func(*selection) ast.Value { return ast.Boolean(true) })
+		m.Add("assumed", func(*document.Selection) ast.Value { return ast.Boolean(true) })
 	}
-	return m.object()
+	return m.Object()
 }

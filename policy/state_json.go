@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // stateJSON is input.state, of which free and quantities follow from the rest.
@@ -78,10 +80,10 @@ func notA(what string, err error) error {
 }
 
 // JSON is the whole state as policies see it; null without one.
-func (s *NodeState) JSON() ([]byte, error) { return jsonOf(s.project(allOf)) }
+func (s *NodeState) JSON() ([]byte, error) { return jsonOf(s.project(document.All())) }
 
 // JSON is all of the pod as policies see it.
-func (p *PodState) JSON() ([]byte, error) { return jsonOf(p.project(allOf)) }
+func (p *PodState) JSON() ([]byte, error) { return jsonOf(p.project(document.All())) }
 
 func jsonOf(value ast.Value) ([]byte, error) {
 	if value == nil {

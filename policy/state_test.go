@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // busyState is a state with something of everything.
@@ -152,7 +153,7 @@ func TestClassesOfStatesAreBounded(t *testing.T) {
 	var last uint64
 	number := func() uint64 { last++; return last }
 	kept := newClassCache(cache.Budget{Bytes: most * 100 / cache.Weights()[cache.NodeClasses], Entries: 1000})
-	objects, states := newNodeClasses(nil, kept, number), newNodeClasses(allOf, kept, number)
+	objects, states := newNodeClasses(nil, kept, number), newNodeClasses(document.All(), kept, number)
 	n := namedNode(t, "n", `"x":1`)
 	object := objects.of(n, rejectRule)
 	for i := range 1000 {
@@ -292,12 +293,12 @@ func BenchmarkStatePods(b *testing.B) {
 	}
 	for name, changed := range map[string]int{"one": 1, "all": len(state.Pods)} {
 		b.Run(name, func(b *testing.B) {
-			_ = state.project(allOf)
+			_ = state.project(document.All())
 			for b.Loop() {
 				for _, pod := range state.Pods[:changed] {
 					pod.listed.Store(nil)
 				}
-				_ = state.project(allOf)
+				_ = state.project(document.All())
 			}
 		})
 	}

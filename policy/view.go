@@ -44,7 +44,7 @@ func (v *View) Generation(point Point) *Generation { return v.points[point] }
 
 // changing is data that changes while a revision runs. It is immutable.
 type changing struct {
-	cluster map[string]ast.Object // by resource
+	cluster map[string]ast.Value // by resource
 	revoked *revokedList
 }
 

@@ -6,15 +6,11 @@ import (
 	"testing"
 
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
-func decodedObject(tb testing.TB, document string) Object {
-	tb.Helper()
-	o, err := DecodeObject([]byte(document))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return o
+func decodedObject(tb testing.TB, text string) document.Decoded {
+	return document.NewDecoded(object(tb, text).Decode())
 }
 
 // team is content whose allow reads a helper, static data and the cluster, and
@@ -113,7 +109,7 @@ func TestReloadsKeepWhatStaysTrue(t *testing.T) {
 		"the cluster":          {cluster("owners", `{"names": ["alice"]}`), kept{false, true, true}},
 		"the same cluster":     {cluster("owners", `{"names": ["owner"]}`), kept{false, true, true}},
 		"another resource":     {cluster("nodes", `{"names": ["alice"]}`), all},
-		"the cluster goes":     {func(_ testing.TB, e *Engine) { e.SetCluster("owners", Object{}) }, kept{false, true, true}},
+		"the cluster goes":     {func(_ testing.TB, e *Engine) { e.SetCluster("owners", document.Decoded{}) }, kept{false, true, true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := loadedContent(t, Options{Cache: roomy}, team())
@@ -198,7 +194,7 @@ func TestClusterBeforeTheFirstLoad(t *testing.T) {
 	e := NewEngine(Options{Cache: roomy}, &observed{})
 	e.SetCluster("owners", decodedObject(t, `{"names": ["alice"]}`))
 	e.SetCluster("gone", decodedObject(t, `{"names": ["alice"]}`))
-	e.SetCluster("gone", Object{})
+	e.SetCluster("gone", document.Decoded{})
 	if e.View() != nil || e.Revision() != nil || e.ReadsCluster("owners") {
 		t.Fatal("there is a revision before the first Load")
 	}
@@ -212,7 +208,7 @@ deny contains "gone" if data.cluster.gone
 	if got := authorize(t, e, review); got.Outcome != Allow {
 		t.Errorf("got %s, want allow", got.Outcome)
 	}
-	e.SetCluster("owners", Object{})
+	e.SetCluster("owners", document.Decoded{})
 	if got := authorize(t, e, review); got.Outcome != NoOpinion {
 		t.Errorf("after the resource has gone: %s, want no opinion", got.Outcome)
 	}
@@ -296,7 +292,7 @@ func TestOfTheClusterNothingIsLost(t *testing.T) {
 	view := e.View()
 	for r := range resources {
 		got := view.cluster[fmt.Sprintf("r%d", r)]
-		if got == nil || got.Compare(decodedObject(t, fmt.Sprintf(`{"n":%d}`, changes-1)).value) != 0 {
+		if got == nil || got.Compare(decodedObject(t, fmt.Sprintf(`{"n":%d}`, changes-1)).Value()) != 0 {
 			t.Errorf("r%d is %v, want what it was set to last", r, got)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
@@ -99,9 +100,9 @@ func node(t *testing.T, text string) *policy.Node {
 	return n
 }
 
-func object(t *testing.T, text string) policy.Value {
+func object(t *testing.T, text string) document.Value {
 	t.Helper()
-	parsed, err := policy.ParseJSON([]byte(text))
+	parsed, err := document.Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/verdict-dev/verdict/internal/cluster"
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // watchCluster starts to follow the cluster's nodes, and its pods where a policy
@@ -74,16 +74,16 @@ const nodesResource = "nodes"
 
 // clusterNodes is data.cluster.nodes as it is now; the zero Object before the
 // nodes were read.
-func (s *service) clusterNodes() policy.Object {
+func (s *service) clusterNodes() document.Decoded {
 	watched := s.cluster.Load()
 	if watched == nil || watched.NodesReady() != nil {
-		return policy.Object{}
+		return document.Decoded{}
 	}
-	objects := map[string]policy.Object{}
+	objects := map[string]document.Decoded{}
 	for name, node := range watched.Objects() {
-		objects[name] = node.Object()
+		objects[name] = node.Decoded()
 	}
-	return policy.ObjectsByName(objects)
+	return document.DecodedByName(objects)
 }
 
 // betweenNodes is the least time between two changes of data.cluster.nodes: in

@@ -15,6 +15,7 @@ import (
 	"github.com/verdict-dev/verdict/internal/config"
 	"github.com/verdict-dev/verdict/internal/source"
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	builtin "github.com/verdict-dev/verdict/rego"
 )
 
@@ -180,7 +181,7 @@ func TestExamplesDecide(t *testing.T) {
 					t.Fatal("no page has this example")
 				}
 				revision := loadExample(t, writeExample(t, files, beside), request.profile)
-				document, err := policy.ParseObject([]byte(request.input))
+				document, err := document.ParseObject([]byte(request.input))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -233,12 +234,12 @@ func TestDeployedPoliciesDecide(t *testing.T) {
 	}
 	loaded := 0
 	for _, file := range files {
-		for document := range strings.SplitSeq(readString(t, file), "\n---\n") {
+		for text := range strings.SplitSeq(readString(t, file), "\n---\n") {
 			var manifest struct {
 				Kind string            `json:"kind"`
 				Data map[string]string `json:"data"`
 			}
-			if err := yaml.Unmarshal([]byte(document), &manifest); err != nil {
+			if err := yaml.Unmarshal([]byte(text), &manifest); err != nil {
 				continue // not every document is a manifest
 			}
 			isPolicy := slices.ContainsFunc(slices.Collect(maps.Keys(manifest.Data)), func(name string) bool { return strings.HasSuffix(name, ".rego") })
@@ -247,7 +248,7 @@ func TestDeployedPoliciesDecide(t *testing.T) {
 			}
 			loaded++
 			revision := loadExample(t, writeExample(t, manifest.Data, false), "")
-			object, err := policy.ParseObject([]byte(`{"spec": {"user": "alice", "groups": ["nobody"], "resourceAttributes": {"verb": "list", "resource": "pods"}}}`))
+			object, err := document.ParseObject([]byte(`{"spec": {"user": "alice", "groups": ["nobody"], "resourceAttributes": {"verb": "list", "resource": "pods"}}}`))
 			if err != nil {
 				t.Fatal(err)
 			}

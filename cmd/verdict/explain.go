@@ -15,6 +15,7 @@ import (
 	"github.com/verdict-dev/verdict/internal/cluster"
 	"github.com/verdict-dev/verdict/internal/config"
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // explanation is what the flags of explain say.
@@ -106,7 +107,7 @@ func (x *explanation) run(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	document, err := policy.ParseObject(text)
+	document, err := document.ParseObject(text)
 	if err != nil {
 		return usageError{fmt.Errorf("%s: %w", name, err)}
 	}

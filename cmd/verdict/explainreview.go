@@ -15,6 +15,7 @@ import (
 	"github.com/verdict-dev/verdict/internal/config"
 	"github.com/verdict-dev/verdict/internal/identity"
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	policyidentity "github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -103,7 +104,7 @@ func proveIdentity(ctx context.Context, c *config.Configuration, token string, a
 }
 
 // readTokenReview brings a review into the form in which policies see it.
-func readTokenReview(members map[string]json.RawMessage) (review *policy.JSON, token string, audiences []string, err error) {
+func readTokenReview(members map[string]json.RawMessage) (review *document.Document, token string, audiences []string, err error) {
 	if review, err = parseReview(members, "authentication.k8s.io/v1", "TokenReview"); err != nil {
 		return nil, "", nil, err
 	}
@@ -113,7 +114,7 @@ func readTokenReview(members map[string]json.RawMessage) (review *policy.JSON, t
 
 // parseReview is the review with these members, of that version and kind where it
 // does not say.
-func parseReview(members map[string]json.RawMessage, version, kind string) (*policy.JSON, error) {
+func parseReview(members map[string]json.RawMessage, version, kind string) (*document.Document, error) {
 	for name, value := range map[string]string{"apiVersion": version, "kind": kind} {
 		if members[name] == nil {
 			members[name] = json.RawMessage(`"` + value + `"`)
@@ -123,7 +124,7 @@ func parseReview(members map[string]json.RawMessage, version, kind string) (*pol
 	if err != nil {
 		return nil, err
 	}
-	return policy.ParseObject(text)
+	return document.ParseObject(text)
 }
 
 // sourcesTimeout is how long the sources of identities may take to be ready.
@@ -164,7 +165,7 @@ func readIdentity(file string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--identity: %w", err)
 	}
-	document, err := policy.ParseObject(text)
+	document, err := document.ParseObject(text)
 	if err != nil {
 		return nil, fmt.Errorf("--identity: %s: %w", file, err)
 	}

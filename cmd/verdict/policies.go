@@ -9,6 +9,7 @@ import (
 	"github.com/verdict-dev/verdict/internal/config"
 	"github.com/verdict-dev/verdict/internal/source"
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	builtin "github.com/verdict-dev/verdict/rego"
 )
 
@@ -16,7 +17,7 @@ import (
 func (s *service) loadPolicies(ctx context.Context) error {
 	c := s.config
 	options := policyOptions(c)
-	options.Cluster = map[string]func() policy.Object{nodesResource: s.clusterNodes}
+	options.Cluster = map[string]func() document.Decoded{nodesResource: s.clusterNodes}
 	s.observer.loaded = s.revisionLoaded
 	s.engine = policy.NewEngine(options, s.observer)
 	s.observer.watchLoading(s.registry, s.engine.Loading)

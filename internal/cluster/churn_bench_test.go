@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -56,7 +57,7 @@ type churned struct {
 	state  *State
 	feed   *podFeed
 	names  [][]byte
-	pods   []policy.Value // to be placed
+	pods   []document.Value // to be placed
 
 	coming             []*corev1.Pod
 	created            int
@@ -81,7 +82,7 @@ reject contains "kept off" if input.pod.metadata.annotations.keep == "off"
 		c.names = append(c.names, fmt.Append(nil, "node-", i))
 	}
 	for i := range 20 {
-		parsed, err := policy.ParseObject(fmt.Appendf(nil, `{"metadata":{"name":"p","annotations":{"keep":"%d"}}}`, i))
+		parsed, err := document.ParseObject(fmt.Appendf(nil, `{"metadata":{"name":"p","annotations":{"keep":"%d"}}}`, i))
 		if err != nil {
 			b.Fatal(err)
 		}

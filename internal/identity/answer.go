@@ -14,7 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -203,19 +203,12 @@ func wholeNumber(raw []byte) (string, bool) {
 }
 
 // kindAt names the kind of a JSON value, for errors.
-func kindAt(value policy.Value) string {
+func kindAt(value document.Value) string {
 	if value.IsNull() {
 		return "nothing"
 	}
-	switch value.Raw()[0] {
-	case '{':
-		return "an object"
-	case '[':
-		return "a list"
-	case '"':
-		return "a string"
-	case 't', 'f':
-		return "a boolean"
+	if kind := value.Kind(); kind != document.KindNumber {
+		return string(kind)
 	}
 	if _, ok := wholeNumber(value.Raw()); ok {
 		return "a whole number"

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/cache"
 	"github.com/verdict-dev/verdict/policy/cache/cachetest"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -42,8 +42,8 @@ func TestFloodsStayWithinTheBudget(t *testing.T) {
 		// A policy looks at it.
 		var err error
 		made.Decoded(func(text string) any {
-			var decoded policy.Object
-			decoded, err = policy.DecodeObject([]byte(text))
+			var decoded any
+			decoded, err = document.DecodeObject(text)
 			return decoded
 		})
 		return identity.Identity{Source: "told", Subject: token, Claims: made}, err

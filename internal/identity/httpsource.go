@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -298,7 +298,7 @@ func (h *HTTPSource) verify(ctx context.Context, token *Token) (identity.Identit
 }
 
 func (h *HTTPSource) identityOf(text []byte) (identity.Identity, error) {
-	parsed, err := policy.ParseObject(text)
+	parsed, err := document.ParseObject(text)
 	if err != nil {
 		return identity.Identity{}, fmt.Errorf("put together: %w", invalidJSON(err))
 	}
@@ -319,7 +319,7 @@ func (h *HTTPSource) identityOf(text []byte) (identity.Identity, error) {
 }
 
 // lookUp follows the names of path but the last, and returns what holds that.
-func lookUp(root policy.Value, path string) (holder policy.Value, last string) {
+func lookUp(root document.Value, path string) (holder document.Value, last string) {
 	for {
 		name, rest, more := strings.Cut(path, ".")
 		if !more {
@@ -329,7 +329,7 @@ func lookUp(root policy.Value, path string) (holder policy.Value, last string) {
 	}
 }
 
-func subjectAt(root policy.Value, path string) (string, error) {
+func subjectAt(root document.Value, path string) (string, error) {
 	holder, last := lookUp(root, path)
 	value := holder.Get(last)
 	if value.IsNull() {
@@ -353,7 +353,7 @@ func subjectAt(root policy.Value, path string) (string, error) {
 }
 
 // expiryAt returns the zero time where the answers say nothing.
-func expiryAt(root policy.Value, path string) (time.Time, error) {
+func expiryAt(root document.Value, path string) (time.Time, error) {
 	holder, last := lookUp(root, path)
 	value := holder.Get(last)
 	if value.IsNull() {
@@ -434,7 +434,7 @@ func contentOf(said *answer, request *preparedRequest) ([]byte, error) {
 	if err := said.checkLength(); err != nil {
 		return nil, err
 	}
-	parsed, err := policy.ParseJSON(said.body)
+	parsed, err := document.Parse(said.body)
 	if err != nil {
 		return nil, said.unreadable(err)
 	}

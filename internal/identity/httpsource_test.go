@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -303,7 +303,7 @@ func FuzzHTTPSourceAnswer(f *testing.F) {
 	source := &HTTPSource{options: HTTPSourceOptions{Name: "a", Subject: "user.id", Expires: "exp", Now: func() time.Time { return noon }}}
 	token := ParseToken(secretToken)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if _, err := policy.ParseObject(text); err != nil {
+		if _, err := document.ParseObject(text); err != nil {
 			hidesSecrets(t, invalidJSON(err))
 			return
 		}

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/internal/filewatch"
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -248,7 +248,7 @@ func isActive(said *answer) (bool, error) {
 	if err := said.checkLength(); err != nil {
 		return false, err
 	}
-	parsed, err := policy.ParseObject(said.body)
+	parsed, err := document.ParseObject(said.body)
 	if err != nil {
 		return false, said.unreadable(err)
 	}
@@ -278,13 +278,13 @@ func (i *Introspection) identityOf(said *answer, token *Token) (identity.Identit
 	if err != nil {
 		return identity.Identity{}, err
 	}
-	parsed, err := policy.ParseObject(text)
+	parsed, err := document.ParseObject(text)
 	if err != nil {
 		return identity.Identity{}, invalidJSON(err)
 	}
 	defer parsed.Release()
 	verified := identity.Identity{Source: i.Name(), Type: IntrospectionType, Claims: identity.NewClaims(string(text))}
-	for _, check := range []func(*identity.Identity, policy.Value) error{i.checkKind, i.checkTimes, i.checkIssuer, i.checkAudiences, i.setSubject} {
+	for _, check := range []func(*identity.Identity, document.Value) error{i.checkKind, i.checkTimes, i.checkIssuer, i.checkAudiences, i.setSubject} {
 		if err := check(&verified, parsed.Root()); err != nil {
 			return identity.Identity{}, err
 		}
@@ -292,7 +292,7 @@ func (i *Introspection) identityOf(said *answer, token *Token) (identity.Identit
 	return verified, nil
 }
 
-func (i *Introspection) checkKind(_ *identity.Identity, claims policy.Value) error {
+func (i *Introspection) checkKind(_ *identity.Identity, claims document.Value) error {
 	kind, err := claims.String("token_type")
 	switch {
 	case err != nil:
@@ -308,7 +308,7 @@ func (i *Introspection) checkKind(_ *identity.Identity, claims policy.Value) err
 	return nil
 }
 
-func (i *Introspection) checkTimes(verified *identity.Identity, claims policy.Value) error {
+func (i *Introspection) checkTimes(verified *identity.Identity, claims document.Value) error {
 	now := i.options.Now()
 	expires, err := instantAt(claims, "exp")
 	if err != nil {
@@ -336,7 +336,7 @@ func (i *Introspection) checkTimes(verified *identity.Identity, claims policy.Va
 }
 
 // instantAt returns the zero time where there is none.
-func instantAt(claims policy.Value, key string) (time.Time, error) {
+func instantAt(claims document.Value, key string) (time.Time, error) {
 	seconds, has, err := claims.Number(key)
 	if err != nil || !has {
 		return time.Time{}, err
@@ -348,7 +348,7 @@ func instantAt(claims policy.Value, key string) (time.Time, error) {
 	return instant, nil
 }
 
-func (i *Introspection) checkIssuer(_ *identity.Identity, claims policy.Value) error {
+func (i *Introspection) checkIssuer(_ *identity.Identity, claims document.Value) error {
 	issuer, err := claims.String("iss")
 	switch {
 	case i.options.Issuer == "":
@@ -360,7 +360,7 @@ func (i *Introspection) checkIssuer(_ *identity.Identity, claims policy.Value) e
 	return nil
 }
 
-func (i *Introspection) checkAudiences(verified *identity.Identity, claims policy.Value) error {
+func (i *Introspection) checkAudiences(verified *identity.Identity, claims document.Value) error {
 	audiences, err := claims.StringOrStrings("aud")
 	switch {
 	case err != nil:
@@ -378,7 +378,7 @@ func (i *Introspection) checkAudiences(verified *identity.Identity, claims polic
 	return nil
 }
 
-func (i *Introspection) setSubject(verified *identity.Identity, claims policy.Value) error {
+func (i *Introspection) setSubject(verified *identity.Identity, claims document.Value) error {
 	for _, key := range []string{"sub", "username"} {
 		subject, err := claims.String(key)
 		switch {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -109,7 +109,7 @@ func (t *unverifiedJWT) text(claim string) (value string, found bool, err error)
 		return t.subject, t.hasSubject, t.subjectFault
 	}
 	// One name for a string and a list of one would be a guess.
-	err = t.readClaims(func(claims policy.Value) error {
+	err = t.readClaims(func(claims document.Value) error {
 		if found = !claims.Get(claim).IsNull(); found {
 			value, err = claims.String(claim)
 		}
@@ -119,8 +119,8 @@ func (t *unverifiedJWT) text(claim string) (value string, found bool, err error)
 }
 
 // readClaims reads claims that are not among the registered ones.
-func (t *unverifiedJWT) readClaims(read func(claims policy.Value) error) error {
-	document, err := policy.ParseObject([]byte(t.claims.Text()))
+func (t *unverifiedJWT) readClaims(read func(claims document.Value) error) error {
+	document, err := document.ParseObject([]byte(t.claims.Text()))
 	if err != nil {
 		return oddJSON(err) // it was parsed before
 	}
@@ -147,7 +147,7 @@ func (d numericDate) instant(name string) (at time.Time, found bool, err error) 
 func (r *claimRules) acceptAudiences(t *unverifiedJWT) ([]string, error) {
 	audiences, err := t.audiences, t.audiencesFault
 	if r.audience != defaultAudienceClaim {
-		err = t.readClaims(func(claims policy.Value) error {
+		err = t.readClaims(func(claims document.Value) error {
 			audiences, err = claims.StringOrStrings(r.audience)
 			return err
 		})

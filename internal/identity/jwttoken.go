@@ -10,7 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -90,7 +90,7 @@ func (t *unverifiedJWT) isOdd() bool { return t.odd != nil }
 // parseClaims returns false when text is no set of claims with an issuer, or
 // none, in it.
 func (t *unverifiedJWT) parseClaims(text []byte) bool {
-	document, err := policy.ParseObject(text)
+	document, err := document.ParseObject(text)
 	if err != nil {
 		// Where JSON is odd, others may read it as another issuer than this.
 		var claims struct {
@@ -116,7 +116,7 @@ func (t *unverifiedJWT) parseClaims(text []byte) bool {
 	return true
 }
 
-func dateAt(claims policy.Value, name string) (d numericDate) {
+func dateAt(claims document.Value, name string) (d numericDate) {
 	d.seconds, d.found, d.fault = claims.Number(name)
 	return d
 }
@@ -124,7 +124,7 @@ func dateAt(claims policy.Value, name string) (d numericDate) {
 // parseHeader returns false when text is no header at all. "jwk", "jku", "x5c"
 // and "x5u" are not looked at: who signs does not say with what to verify.
 func (t *unverifiedJWT) parseHeader(text []byte) bool {
-	document, err := policy.ParseObject(text)
+	document, err := document.ParseObject(text)
 	if err != nil {
 		if !isJSONObject(text) {
 			return false

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // How long fetched keys are used before they are fetched again, whatever HTTP
@@ -77,7 +77,7 @@ func (f *keyFetcher) discover(ctx context.Context) (keysURL string, err error) {
 	if err != nil {
 		return "", err
 	}
-	document, err := policy.ParseObject(content)
+	document, err := document.ParseObject(content)
 	if err != nil {
 		return "", errors.New("the answer is not a JSON object")
 	}

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 const (
@@ -57,7 +57,7 @@ type verificationKey struct {
 // parseKeySet reads a JWK set. Keys that cannot be used are left out, since
 // issuers publish keys for other purposes beside them. No error quotes content.
 func parseKeySet(content []byte) (*keySet, error) {
-	document, err := policy.ParseObject(content)
+	document, err := document.ParseObject(content)
 	if err != nil {
 		return nil, errors.New("is not a JWK set: want a JSON object with a list \"keys\"")
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // TokenFormat is the shape of a token.
@@ -115,7 +115,7 @@ func withoutToken(text []byte, token *Token) ([]byte, error) {
 			return out.Bytes(), nil
 		}
 		if err != nil {
-			return nil, invalidJSON(policy.NewSyntaxError(err, in.InputOffset()))
+			return nil, invalidJSON(document.NewSyntaxError(err, in.InputOffset()))
 		}
 		if read.Kind() == '"' && repeats(read.String(), forms) {
 			read = jsontext.String(hidden)
@@ -145,7 +145,7 @@ func oddJSON(err error) error { return fmt.Errorf("the text %w", notAccepted(err
 // notAccepted says what is wrong with JSON without the names on the way, or any
 // character of it.
 func notAccepted(err error) error {
-	syntax, ok := errors.AsType[*policy.SyntaxError](err)
+	syntax, ok := errors.AsType[*document.SyntaxError](err)
 	if !ok {
 		return errors.New("is not JSON that is accepted")
 	}

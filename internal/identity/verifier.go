@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
-	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 	"github.com/verdict-dev/verdict/policy/sealer"
 )
@@ -91,7 +91,7 @@ func sizeOf(i *identity.Identity) int {
 	const itself, header = 288, 16
 	claimsSize := 0
 	if !i.Claims.IsZero() {
-		claimsSize = policy.DecodedSize(i.Claims.Text())
+		claimsSize = document.DecodedSizeOf(i.Claims.Text())
 	}
 	size := itself + cache.SizeOf(len(i.Subject)) + claimsSize
 	for _, audience := range i.Audiences {

@@ -19,6 +19,7 @@ import (
 	"github.com/verdict-dev/verdict/internal/identity"
 	"github.com/verdict-dev/verdict/loadtest/generate"
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	builtin "github.com/verdict-dev/verdict/rego"
 )
 
@@ -80,15 +81,15 @@ func contentOf(files []generate.File) policy.Content {
 }
 
 // Review is a SubjectAccessReview that was read already.
-type Review struct{ decoded policy.Value }
+type Review struct{ decoded document.Value }
 
-// DecodeReview reads a review from the JSON of document.
-func DecodeReview(document any) (Review, error) {
-	text, err := json.Marshal(document)
+// DecodeReview reads a review from the JSON of a document.
+func DecodeReview(of any) (Review, error) {
+	text, err := json.Marshal(of)
 	if err != nil {
 		return Review{}, fmt.Errorf("marshalling a review: %w", err)
 	}
-	parsed, err := policy.ParseObject(text)
+	parsed, err := document.ParseObject(text)
 	if err != nil {
 		return Review{}, err
 	}
@@ -103,7 +104,7 @@ func (r Revision) Authorize(ctx context.Context, v Review) (policy.Outcome, erro
 
 // AuthorizeText decides without a cache, from the bytes of a review.
 func (r Revision) AuthorizeText(ctx context.Context, text []byte) (policy.Outcome, error) {
-	document, err := policy.ParseObject(text)
+	document, err := document.ParseObject(text)
 	if err != nil {
 		return "", err
 	}

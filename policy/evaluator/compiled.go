@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
 
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/evaluator/plan"
 )
 
@@ -40,7 +41,7 @@ type Compiled struct {
 //
 // names are the terms for the strings of the program that data is likely to have
 // as names of members; nil for none.
-func NewCompiled(ctx context.Context, compiler *ast.Compiler, ref ast.Ref, values cache.InterQueryValueCache, names Names) (*Compiled, error) {
+func NewCompiled(ctx context.Context, compiler *ast.Compiler, ref ast.Ref, values cache.InterQueryValueCache, names document.Names) (*Compiled, error) {
 	interpreter, err := NewInterpreter(compiler, ref, values, false)
 	if err != nil {
 		return nil, err
@@ -49,7 +50,7 @@ func NewCompiled(ctx context.Context, compiler *ast.Compiler, ref ast.Ref, value
 }
 
 // compile is NewCompiled with other optimisations than all.
-func compile(ctx context.Context, interpreter *Interpreter, compiler *ast.Compiler, ref ast.Ref, values cache.InterQueryValueCache, names Names, passes []pass) (*Compiled, error) {
+func compile(ctx context.Context, interpreter *Interpreter, compiler *ast.Compiler, ref ast.Ref, values cache.InterQueryValueCache, names document.Names, passes []pass) (*Compiled, error) {
 	policy, err := plan.Of(ctx, compiler, ref, resultVar)
 	if err != nil {
 		return nil, err

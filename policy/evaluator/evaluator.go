@@ -61,6 +61,3 @@ type Result struct {
 	// was made would return something else; zero when there is none.
 	Until time.Time
 }
-
-// Names are terms by the strings that they hold.
-type Names map[string]*ast.Term

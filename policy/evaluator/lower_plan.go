@@ -7,12 +7,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/ir"
 
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/evaluator/plan"
 )
 
 // lower makes the program for a plan. grouped are the comprehensions that OPA's interpreter
 // groups, names terms for the strings of the plan.
-func lower(policy *ir.Policy, compiler *ast.Compiler, grouped map[plan.Place]bool, names Names, passes []pass) (*program, error) {
+func lower(policy *ir.Policy, compiler *ast.Compiler, grouped map[plan.Place]bool, names document.Names, passes []pass) (*program, error) {
 	if n := len(policy.Plans.Plans); n != 1 {
 		return nil, fmt.Errorf("%d plans, want one", n)
 	}
@@ -48,7 +49,7 @@ func lower(policy *ir.Policy, compiler *ast.Compiler, grouped map[plan.Place]boo
 
 // newPlanner works out what is known of the plan, and declares its functions in b: they
 // call each other by name, so all are there before one is filled in.
-func newPlanner(b *builder, policy *ir.Policy, compiler *ast.Compiler, grouped map[plan.Place]bool, names Names, passes []pass) (*planner, error) {
+func newPlanner(b *builder, policy *ir.Policy, compiler *ast.Compiler, grouped map[plan.Place]bool, names document.Names, passes []pass) (*planner, error) {
 	p := &planner{
 		policy:   policy,
 		compiler: compiler,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // Binding is a pod that is to run on a node: k8s.io/kube-scheduler/extender/v1
@@ -146,7 +147,7 @@ func find(cluster Cluster, b Binding) (*policy.Node, error) {
 // decideBinding asks the policy whether the pod may be bound, and what
 // annotations it gets.
 func decideBinding(ctx context.Context, profile policy.Profile, text []byte, node *policy.Node, b Binding, work *Sharing) (denied []string, annotations map[string]string, err error) {
-	document, err := policy.ParseObject(text)
+	document, err := document.ParseObject(text)
 	if err != nil {
 		return nil, nil, fmt.Errorf("pod %s/%s: %w", b.Namespace, b.Name, err)
 	}

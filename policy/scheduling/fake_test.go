@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // fakeCluster is a Cluster in memory. Its pods request what their annotation
@@ -137,7 +138,7 @@ func (f *fakeCluster) LockNode(ctx context.Context, node string) (func(), error)
 }
 
 func (f *fakeCluster) Assume(text []byte, node string, annotations map[string]string) (func(), error) {
-	parsed, err := policy.ParseObject(text)
+	parsed, err := document.ParseObject(text)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // Candidate is a node that a pod would fit on, as the scheduler sees it, once
@@ -62,7 +63,7 @@ var ErrUnknownVictim = errors.New("victim not yet known to verdict")
 //
 // The Sharing counts victims in place of nodes where protect is asked. The
 // error is policy.ErrTimeout: the call as a whole ran out of time.
-func Preempt(ctx context.Context, profile policy.Profile, pod policy.Value, candidates []Candidate) ([]Preempted, Sharing, error) {
+func Preempt(ctx context.Context, profile policy.Profile, pod document.Value, candidates []Candidate) ([]Preempted, Sharing, error) {
 	p := preemption{profile: profile, pod: pod, candidates: candidates, out: make([]Preempted, len(candidates))}
 	p.checkKnown()
 	if err := p.refuse(ctx, policy.Unresolvable, func(of *Preempted, reasons []string) { of.Unresolvable = reasons }); err != nil {
@@ -81,7 +82,7 @@ func Preempt(ctx context.Context, profile policy.Profile, pod policy.Value, cand
 // preemption is one call of Preempt.
 type preemption struct {
 	profile    policy.Profile
-	pod        policy.Value
+	pod        document.Value
 	candidates []Candidate
 	// without are the nodes in the states that they would be in without the
 	// victims, where a rule reads these; else nil.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // Nodes is what the service knows of the cluster's nodes.
@@ -46,7 +47,7 @@ var ErrUnknownNode = errors.New("node not yet known to verdict")
 // Filter decides whether pod may run on each node, in the order of nodes, of
 // which those that are not known are nil. Its error is policy.ErrTimeout: the
 // call as a whole ran out of time.
-func Filter(ctx context.Context, profile policy.Profile, pod policy.Value, nodes []*policy.Node) ([]*Filtered, Sharing, error) {
+func Filter(ctx context.Context, profile policy.Profile, pod document.Value, nodes []*policy.Node) ([]*Filtered, Sharing, error) {
 	unresolvable, err := decide(ctx, profile.Placer(policy.Unresolvable, pod), nodes, false)
 	if err != nil {
 		return nil, unresolvable.sharing, err
@@ -98,7 +99,7 @@ type Scored struct {
 // Prioritize scores pod on each node, in the order of nodes, of which those
 // that are not known are nil. Its error is policy.ErrTimeout: the call as a
 // whole ran out of time.
-func Prioritize(ctx context.Context, profile policy.Profile, pod policy.Value, nodes []*policy.Node) ([]Scored, Sharing, error) {
+func Prioritize(ctx context.Context, profile policy.Profile, pod document.Value, nodes []*policy.Node) ([]Scored, Sharing, error) {
 	decided, err := decide(ctx, profile.Placer(policy.Score, pod), nodes, false)
 	if err != nil {
 		return nil, decided.sharing, err

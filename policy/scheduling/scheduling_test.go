@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 const placement = `package kubernetes.scheduling
@@ -46,9 +47,9 @@ func (quiet) RevisionRefused(error)                          {}
 
 var roomy = policy.CacheOptions{Bytes: 1 << 24, Entries: 1 << 16}
 
-func object(tb testing.TB, document string) policy.Value {
+func object(tb testing.TB, text string) document.Value {
 	tb.Helper()
-	parsed, err := policy.ParseJSON([]byte(document))
+	parsed, err := document.Parse([]byte(text))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -113,7 +114,7 @@ func TestManyNodesAgreeWithEachAlone(t *testing.T) {
 	}
 }
 
-func checkNode(t *testing.T, alone *policy.View, p policy.Value, node *policy.Node, filtered *Filtered, scored Scored, odd bool) {
+func checkNode(t *testing.T, alone *policy.View, p document.Value, node *policy.Node, filtered *Filtered, scored Scored, odd bool) {
 	t.Helper()
 	if node == nil {
 		if !errors.Is(filtered.Err, ErrUnknownNode) || !errors.Is(scored.Err, ErrUnknownNode) ||

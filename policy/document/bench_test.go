@@ -1,4 +1,4 @@
-package policy
+package document
 
 import "testing"
 
@@ -9,7 +9,7 @@ func BenchmarkParseJSON(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		d, err := ParseJSON(text)
+		d, err := Parse(text)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package policy
+package document
 
 import (
 	"bytes"
@@ -6,15 +6,14 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // Root is the whole document.
-func (d *JSON) Root() Value { return Value{document: d, index: 0} }
+func (d *Document) Root() Value { return Value{document: d, index: 0} }
 
 // Value is one value of a JSON document. The zero Value is an absent one.
 type Value struct {
-	document *JSON
+	document *Document
 	index    uint32
 }
 
@@ -87,7 +86,7 @@ func (v Value) Object(name string) (Value, error) {
 	case member.IsObject():
 		return member, nil
 	}
-	return Value{}, fmt.Errorf("%s: must be an object, not %s", name, member.kind())
+	return Value{}, fmt.Errorf("%s: must be an object, not %s", name, member.Kind())
 }
 
 // String returns the string at name, "" when it is absent or null.
@@ -114,7 +113,7 @@ func (v Value) text(name string) ([]byte, error) {
 	case member.node().kind == '"':
 		return member.Raw(), nil
 	}
-	return nil, fmt.Errorf("%s: must be a string, not %s", name, member.kind())
+	return nil, fmt.Errorf("%s: must be a string, not %s", name, member.Kind())
 }
 
 // Is reports whether the member called name is the string want.
@@ -137,7 +136,9 @@ func (v Value) Strings(name string) ([]string, error) {
 	return out, err
 }
 
-// StringOrStrings is Object.StringOrStrings.
+// StringOrStrings returns the strings at name, where one may stand without a
+// list around it, as the "aud" claim of a JWT (RFC 7519 §4.1.3) does; nil when
+// it is absent or null.
 func (v Value) StringOrStrings(name string) ([]string, error) {
 	found := v.Get(name)
 	switch {
@@ -153,18 +154,19 @@ func (v Value) StringOrStrings(name string) ([]string, error) {
 		}
 		return list, err
 	default:
-		return nil, fmt.Errorf("%s: must be a string or a list of strings, not %s", name, found.kind())
+		return nil, fmt.Errorf("%s: must be a string or a list of strings, not %s", name, found.Kind())
 	}
 }
 
-// Number is Object.Number.
+// Number returns the number at name, and false when it is absent or null. One
+// that a float64 cannot hold exactly is rounded.
 func (v Value) Number(name string) (float64, bool, error) {
 	found := v.Get(name)
 	switch {
 	case found.IsNull():
 		return 0, false, nil
 	case found.node().kind != '0':
-		return 0, false, fmt.Errorf("%s: must be a number, not %s", name, found.kind())
+		return 0, false, fmt.Errorf("%s: must be a number, not %s", name, found.Kind())
 	}
 	number, err := strconv.ParseFloat(string(found.Raw()), 64)
 	if err != nil {
@@ -192,11 +194,11 @@ func (v Value) listOfStrings(visit func(raw []byte)) (count int, err error) {
 		return 0, nil
 	}
 	if v.node().kind != '[' {
-		return 0, fmt.Errorf(": must be a list of strings, not %s", v.kind())
+		return 0, fmt.Errorf(": must be a list of strings, not %s", v.Kind())
 	}
 	v.each(func(_ []byte, item Value) bool {
 		if item.node().kind != '"' {
-			err = fmt.Errorf("[%d]: must be a string, not %s", count, item.kind())
+			err = fmt.Errorf("[%d]: must be a string, not %s", count, item.Kind())
 			return false
 		}
 		visit(item.Raw())
@@ -229,13 +231,13 @@ func (v Value) Objects(name string) ([]Value, error) {
 		return nil, nil
 	}
 	if member.node().kind != '[' {
-		return nil, fmt.Errorf("%s: must be a list of objects, not %s", name, member.kind())
+		return nil, fmt.Errorf("%s: must be a list of objects, not %s", name, member.Kind())
 	}
 	var out []Value
 	var err error
 	member.each(func(_ []byte, item Value) bool {
 		if !item.IsObject() {
-			err = fmt.Errorf("%s[%d]: must be an object, not %s", name, len(out), item.kind())
+			err = fmt.Errorf("%s[%d]: must be an object, not %s", name, len(out), item.Kind())
 			return false
 		}
 		out = append(out, item)
@@ -247,7 +249,7 @@ func (v Value) Objects(name string) ([]Value, error) {
 // Items are those of a list. An error says that the value is none.
 func (v Value) Items() ([]Value, error) {
 	if v.Absent() || v.node().kind != '[' {
-		return nil, fmt.Errorf("must be a list, not %s", v.kind())
+		return nil, fmt.Errorf("must be a list, not %s", v.Kind())
 	}
 	var out []Value
 	v.each(func(_ []byte, item Value) bool {
@@ -263,139 +265,6 @@ func (v Value) Text() (string, bool) {
 		return "", false
 	}
 	return unquote(v.Raw()), true
-}
-
-// Hide takes the member called name away: nobody who reads the document finds
-// it, and no text or key made of it holds it.
-func (v Value) Hide(name string) {
-	if member := v.Get(name); !member.Absent() {
-		member.node().hidden = true
-		v.markEdited()
-	}
-}
-
-// Rename calls the member from by another name, to. Nothing changes where it is absent.
-func (v Value) Rename(from, to string) {
-	if member := v.Get(from); !member.Absent() {
-		start := len(v.document.extra)
-		v.document.extra = append(v.document.extra, to...)
-		member.node().name = v.document.extraSpan(start)
-		v.markEdited()
-	}
-}
-
-// Replace gives the member called name, which has to be there, a string as its value.
-func (v Value) Replace(name, value string) {
-	if v.Is(name, value) {
-		return
-	}
-	member := v.Get(name)
-	start := len(v.document.extra)
-	v.document.extra, _ = jsontext.AppendQuote(v.document.extra, value) // fails on invalid UTF-8 alone
-	n := member.node()
-	n.kind, n.raw = '"', v.document.extraSpan(start)
-	v.markEdited()
-}
-
-// markEdited marks v and everything it is in.
-func (v Value) markEdited() {
-	nodes := v.document.nodes
-	for i := range nodes[:v.index+1] {
-		if nodes[i].next > v.index {
-			nodes[i].edited = true
-		}
-	}
-}
-
-// kind names the JSON type for messages.
-func (v Value) kind() string {
-	if v.document == nil {
-		return "undefined"
-	}
-	switch v.node().kind {
-	case 'n':
-		return "null"
-	case 't', 'f':
-		return "a boolean"
-	case '0':
-		return "a number"
-	case '"':
-		return "a string"
-	case '[':
-		return "a list"
-	}
-	return "an object"
-}
-
-// appendText appends the value's JSON text with all edits.
-func (v Value) appendText(b []byte) []byte {
-	n := v.node()
-	if !n.edited {
-		return append(b, v.Raw()...)
-	}
-	closing := byte('}')
-	if n.kind == '[' {
-		closing = ']'
-	}
-	b = append(b, byte(n.kind))
-	first := true
-	v.each(func(name []byte, value Value) bool {
-		if !first {
-			b = append(b, ',')
-		}
-		first = false
-		if n.kind == '{' {
-			b, _ = jsontext.AppendQuote(b, name) // names are valid UTF-8
-			b = append(b, ':')
-		}
-		b = value.appendText(b)
-		return true
-	})
-	return append(b, closing)
-}
-
-// decode builds the form OPA evaluates. It does not alias the document.
-func (v Value) decode() ast.Value {
-	n := v.node()
-	_ = pause(int(v.index), nil)
-	switch n.kind {
-	case 'n':
-		return ast.Null{}
-	case 't':
-		return ast.Boolean(true)
-	case 'f':
-		return ast.Boolean(false)
-	case '"':
-		if raw := n.raw; bytes.IndexByte(v.document.bytes(raw), '\\') < 0 {
-			return ast.String(v.document.string(span{start: raw.start + 1, end: raw.end - 1}))
-		}
-		return ast.String(unquote(v.Raw()))
-	case '0':
-		return ast.Number(v.document.string(n.raw))
-	case '[':
-		items := make([]*ast.Term, 0, 8)
-		v.each(func(_ []byte, item Value) bool {
-			items = append(items, ast.NewTerm(item.decode()))
-			return true
-		})
-		return ast.NewArray(items...)
-	}
-	// All the terms of one object in one piece: they live as long as it does.
-	members := v.count()
-	terms := make([]ast.Term, 2*members)
-	pairs := make([][2]*ast.Term, 0, members)
-	v.each(func(text []byte, value Value) bool {
-		here := terms[2*len(pairs):]
-		name := v.document.names[string(text)]
-		if name == nil {
-			name = &here[0]
-			name.Value = ast.String(v.document.string(value.node().name))
-		}
-		here[1].Value = value.decode()
-		pairs = append(pairs, [2]*ast.Term{name, &here[1]})
-		return true
-	})
-	return ast.NewObject(pairs...)
 }
 
 // count is how many members or items each visits.
@@ -416,4 +285,11 @@ func unquote(raw []byte) string {
 	}
 	text, _ := jsontext.AppendUnquote(nil, raw)
 	return string(text)
+}
+
+// Position is where the text of a value that was not edited lies in that of its
+// document: from start up to end, in bytes.
+func (v Value) Position() (start, end int) {
+	raw := v.node().raw
+	return int(raw.start), int(raw.end)
 }

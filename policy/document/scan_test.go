@@ -1,4 +1,4 @@
-package policy
+package document
 
 import (
 	"context"
@@ -37,7 +37,7 @@ func TestCountValues(t *testing.T) {
 			if got, err := MostValues(nil, []byte(test.text)); got != test.most || err != nil {
 				t.Errorf("at most %d values, error %v, want %d", got, err, test.most)
 			}
-			parsed, err := ParseJSON([]byte(test.text))
+			parsed, err := Parse([]byte(test.text))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,10 +85,10 @@ func TestReadingEnds(t *testing.T) {
 		"a long text":  `["` + strings.Repeat(`a`, 1<<20) + `"]`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if d, err := ParseJSONUntil(over, []byte(text)); !errors.Is(err, ErrTimeout) || d != nil {
+			if d, err := ParseUntil(over, []byte(text)); !errors.Is(err, ErrTimeout) || d != nil {
 				t.Errorf("got %v, want ErrTimeout", err)
 			}
-			if _, err := ParseJSONUntil(t.Context(), []byte(text)); err != nil {
+			if _, err := ParseUntil(t.Context(), []byte(text)); err != nil {
 				t.Errorf("for a caller that waits: %v", err)
 			}
 		})

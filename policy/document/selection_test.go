@@ -1,4 +1,4 @@
-package policy
+package document
 
 import (
 	"encoding/json"
@@ -15,7 +15,7 @@ import (
 )
 
 // newSelectionOf selects the dotted paths; "" is the whole document.
-func newSelectionOf(tb testing.TB, paths ...string) *selection {
+func newSelectionOf(tb testing.TB, paths ...string) *Selection {
 	tb.Helper()
 	var p footprint.Paths
 	for _, path := range paths {
@@ -25,10 +25,10 @@ func newSelectionOf(tb testing.TB, paths ...string) *selection {
 		}
 		p.Add(strings.Split(path, ".")...)
 	}
-	return newSelection(&p)
+	return NewSelection(&p)
 }
 
-func keyOf(s source, selected *selection) string { return string(s.appendKey(nil, selected)) }
+func keyOf(s Source, selected *Selection) string { return string(s.AppendKey(nil, selected)) }
 
 // TestKeysTellApart: each document differs from all others in what is selected
 // of it.
@@ -72,7 +72,7 @@ func TestKeysTellApart(t *testing.T) {
 				} else {
 					seen[key] = document
 				}
-				if key := keyOf(decoded{v.decode()}, selected); seenDecoded[key] != "" {
+				if key := keyOf(Decoded{v.Decode()}, selected); seenDecoded[key] != "" {
 					t.Errorf("decoded, %s and %s have one key, %q", document, seenDecoded[key], key)
 				} else {
 					seenDecoded[key] = document
@@ -102,7 +102,7 @@ func TestKeysLeaveOut(t *testing.T) {
 				if got, want := keyOf(v, selected), keyOf(first, selected); got != want {
 					t.Errorf("%s has key %q, and %s has %q", document, got, test.documents[0], want)
 				}
-				if got, want := v.project(selected), first.project(selected); got.Compare(want) != 0 {
+				if got, want := v.Project(selected), first.Project(selected); got.Compare(want) != 0 {
 					t.Errorf("%s is projected to %v, want %v", document, got, want)
 				}
 			}
@@ -135,13 +135,13 @@ func TestHiddenMembersAreInNoKey(t *testing.T) {
 				if key := keyOf(v, selected); strings.Contains(key, secret) {
 					t.Errorf("the key of %v holds what is hidden: %q", paths, key)
 				}
-				got, ok := v.project(selected), want.project(selected)
+				got, ok := v.Project(selected), want.Project(selected)
 				if fmt.Sprint(got) != fmt.Sprint(ok) {
 					t.Errorf("%v is projected to %v, want %v", paths, got, ok)
 				}
 			}
-			if got := v.decode(); got.Compare(want.decode()) != 0 {
-				t.Errorf("got %v, want %v", got, want.decode())
+			if got := v.Decode(); got.Compare(want.Decode()) != 0 {
+				t.Errorf("got %v, want %v", got, want.Decode())
 			}
 		})
 	}
@@ -274,14 +274,14 @@ func found(projected ast.Value, names []string) ast.Value {
 }
 
 // checkPlaces compares what s gives at a few places with its projection.
-func (r smallDocuments) checkPlaces(t *testing.T, s source, selected *selection, projected ast.Value) {
+func (r smallDocuments) checkPlaces(t *testing.T, s Source, selected *Selection, projected ast.Value) {
 	t.Helper()
 	for range 3 {
 		var names []string
 		for range r.IntN(4) {
 			names = append(names, fewNames[r.IntN(len(fewNames))])
 		}
-		got, want := s.at(names, selected), found(projected, names)
+		got, want := s.At(names, selected), found(projected, names)
 		if (got == nil) != (want == nil) || got != nil && got.Compare(want) != 0 {
 			t.Fatalf("at %v is %v, want %v, as in %v", names, got, want, projected)
 		}
@@ -312,7 +312,7 @@ func FuzzKeys(f *testing.F) {
 			for _, path := range paths {
 				p.Add(path...)
 			}
-			selected := newSelection(&p)
+			selected := NewSelection(&p)
 			values := [2]map[string]any{r.object(3), r.object(3)}
 			if r.IntN(2) == 0 {
 				// Like the other but for one member.
@@ -328,20 +328,20 @@ func FuzzKeys(f *testing.F) {
 					v.Hide(name)
 					delete(value, name)
 				}
-				keys[i], decodedKeys[i] = keyOf(v, selected), keyOf(decoded{v.decode()}, selected)
+				keys[i], decodedKeys[i] = keyOf(v, selected), keyOf(Decoded{v.Decode()}, selected)
 				expected, err := ast.InterfaceToValue(taken(value, paths))
 				if err != nil {
 					t.Fatal(err)
 				}
 				want[i] = expected.String()
-				if got := v.project(selected); got.Compare(expected) != 0 {
+				if got := v.Project(selected); got.Compare(expected) != 0 {
 					t.Fatalf("%v of %s is %v, want %v", paths, text(t, value), got, expected)
 				}
-				if got := (decoded{v.decode()}).project(selected); got.Compare(expected) != 0 {
+				if got := (Decoded{v.Decode()}).Project(selected); got.Compare(expected) != 0 {
 					t.Fatalf("decoded, %v of %s is %v, want %v", paths, text(t, value), got, expected)
 				}
 				r.checkPlaces(t, v, selected, expected)
-				r.checkPlaces(t, decoded{v.decode()}, selected, expected)
+				r.checkPlaces(t, Decoded{v.Decode()}, selected, expected)
 			}
 			for _, k := range [][2]string{keys, decodedKeys} {
 				if same := want[0] == want[1]; (k[0] == k[1]) != same {
@@ -366,7 +366,7 @@ func FuzzJoinedKeys(f *testing.F) {
 			for _, path := range paths {
 				p.Add(path...)
 			}
-			selected := newSelection(&p)
+			selected := NewSelection(&p)
 			var keys, want [2]string
 			for i := range keys {
 				rest, more := r.object(2), r.value(2)
@@ -376,13 +376,13 @@ func FuzzJoinedKeys(f *testing.F) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				j := joined{rest: v, name: name, value: decoded{value}}
+				j := WithMember{Object: v, Name: name, Value: Decoded{value}}
 				rest["b"] = more
 				expected, err := ast.InterfaceToValue(taken(rest, paths))
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got := j.project(selected); got.Compare(expected) != 0 {
+				if got := j.Project(selected); got.Compare(expected) != 0 {
 					t.Fatalf("%v of %s is %v, want %v", paths, text(t, rest), got, expected)
 				}
 				r.checkPlaces(t, j, selected, expected)

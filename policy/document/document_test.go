@@ -1,4 +1,4 @@
-package policy
+package document
 
 import (
 	"strings"
@@ -107,15 +107,15 @@ func TestEdits(t *testing.T) {
 			if got := string(root.appendText(nil)); got != c.want {
 				t.Errorf("the text is %s, want %s", got, c.want)
 			}
-			want, err := DecodeValue([]byte(c.want))
+			want, err := Decode([]byte(c.want), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for what, s := range map[string]*selection{"whole": allOf} {
-				if got := root.project(s); got.Compare(want) != 0 {
+			for what, s := range map[string]*Selection{"whole": all} {
+				if got := root.Project(s); got.Compare(want) != 0 {
 					t.Errorf("%s: the value is %v, want %v", what, got, want)
 				}
-				if key := string(root.appendKey(nil, s)); strings.Contains(key, "secret") != strings.Contains(c.want, "secret") {
+				if key := string(root.AppendKey(nil, s)); strings.Contains(key, "secret") != strings.Contains(c.want, "secret") {
 					t.Errorf("%s: the key is %q", what, key)
 				}
 			}

@@ -1,4 +1,4 @@
-package policy
+package document
 
 import (
 	"fmt"
@@ -41,24 +41,24 @@ func TestSizes(t *testing.T) {
 			values := make([]ast.Value, copies)
 			before := cachetest.Heap()
 			for i := range values {
-				value, err := DecodeValue([]byte(text))
+				value, err := Decode([]byte(text), nil)
 				if err != nil {
 					t.Fatal(err)
 				}
 				values[i] = value
 			}
 			held := float64(cachetest.Heap()-before) / copies
-			counted := map[string]int{"sizeOf": sizeOf(values[0]), "DecodedSize": DecodedSize(text)}
-			document, err := ParseJSON([]byte(text))
+			counted := map[string]int{"SizeOf": SizeOf(values[0]), "DecodedSizeOf": DecodedSizeOf(text)}
+			document, err := Parse([]byte(text))
 			if err != nil {
 				t.Fatal(err)
 			}
-			counted["decodedSize"] = document.Root().decodedSize()
+			counted["DecodedSize"] = document.Root().DecodedSize()
 			document.Release()
 			runtime.KeepAlive(values)
 			for how, size := range counted {
 				t.Logf("%s: %d of %.0f, %.2f", how, size, held, float64(size)/held)
-				if ratio := float64(size) / held; ratio < 0.85 || ratio > 4 || how == "sizeOf" && ratio > 1.8 {
+				if ratio := float64(size) / held; ratio < 0.85 || ratio > 4 || how == "SizeOf" && ratio > 1.8 {
 					t.Errorf("%s says %d bytes, and the heap grew by %.0f", how, size, held)
 				}
 			}

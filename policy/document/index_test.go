@@ -1,4 +1,4 @@
-package policy
+package document
 
 import (
 	"runtime"
@@ -16,7 +16,7 @@ func TestIndexIsSmall(t *testing.T) {
 	text := []byte(`[` + strings.Repeat(`0,`, values-2) + `0]`)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	parsed, err := ParseJSON(text)
+	parsed, err := Parse(text)
 	runtime.ReadMemStats(&after)
 	if err != nil {
 		t.Fatal(err)

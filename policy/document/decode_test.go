@@ -1,4 +1,4 @@
-package policy
+package document
 
 import (
 	"bytes"
@@ -61,10 +61,10 @@ var accepted = map[string]string{
 		`"spec":{"resourceAttributes":{"namespace":"a","verb":"list"},"user":"x","groups":["y"],"extra":{"k":["v"]}},"status":{"allowed":false}}`,
 }
 
-func TestDecodeValueAcceptsWhatTheStandardLibraryReads(t *testing.T) {
+func TestDecodeAcceptsWhatTheStandardLibraryReads(t *testing.T) {
 	for name, document := range accepted {
 		t.Run(name, func(t *testing.T) {
-			got, err := DecodeValue([]byte(document))
+			got, err := Decode([]byte(document), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,10 +117,10 @@ var unacceptable = []struct {
 	{"control character in a string", "\"\x01\"", "", 1, "invalid character"},
 }
 
-func TestDecodeValueRefuses(t *testing.T) {
+func TestDecodeRefuses(t *testing.T) {
 	for _, c := range unacceptable {
 		t.Run(c.name, func(t *testing.T) {
-			v, err := DecodeValue([]byte(c.document))
+			v, err := Decode([]byte(c.document), nil)
 			var syntax *SyntaxError
 			if !errors.As(err, &syntax) {
 				t.Fatalf("got value %v and error %v, want a *SyntaxError", v, err)
@@ -137,7 +137,7 @@ func TestDecodeValueRefuses(t *testing.T) {
 	}
 }
 
-func TestDecodeValueRefusesDeepNesting(t *testing.T) {
+func TestDecodeRefusesDeepNesting(t *testing.T) {
 	for name, document := range map[string]string{
 		"lists":           nested(130, ""),
 		"around a value":  nested(129, "1"),
@@ -146,7 +146,7 @@ func TestDecodeValueRefusesDeepNesting(t *testing.T) {
 		"lists in object": `{"a":` + nested(129, "1") + `}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := DecodeValue([]byte(document))
+			_, err := Decode([]byte(document), nil)
 			var syntax *SyntaxError
 			if !errors.As(err, &syntax) {
 				t.Fatalf("got error %v, want a *SyntaxError", err)
@@ -159,9 +159,18 @@ func TestDecodeValueRefusesDeepNesting(t *testing.T) {
 	}
 }
 
-func TestDecodeValueRefusesMegabytesOfBrackets(t *testing.T) {
+func TestDecodeRefuses129EmptyLists(t *testing.T) {
+	if _, err := Decode([]byte(nested(129, "")), nil); err == nil {
+		t.Error("accepted")
+	}
+	if _, err := Decode([]byte(nested(128, "")), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDecodeRefusesMegabytesOfBrackets(t *testing.T) {
 	for _, open := range []string{"[", `{"a":`} {
-		_, err := DecodeValue(bytes.Repeat([]byte(open), 2<<20))
+		_, err := Decode(bytes.Repeat([]byte(open), 2<<20), nil)
 		if err == nil {
 			t.Fatalf("a document of %q was accepted", open)
 		}
@@ -172,9 +181,9 @@ func TestDecodeValueRefusesMegabytesOfBrackets(t *testing.T) {
 	}
 }
 
-func TestDecodeValueDoesNotAliasItsContent(t *testing.T) {
+func TestDecodeDoesNotAliasItsContent(t *testing.T) {
 	content := []byte(`{"user":"alice","groups":["a","b"],"n":123}`)
-	v, err := DecodeValue(content)
+	v, err := Decode(content, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +196,7 @@ func TestDecodeValueDoesNotAliasItsContent(t *testing.T) {
 	}
 }
 
-func FuzzDecodeValue(f *testing.F) {
+func FuzzDecode(f *testing.F) {
 	for _, document := range accepted {
 		f.Add([]byte(document))
 	}
@@ -195,7 +204,7 @@ func FuzzDecodeValue(f *testing.F) {
 		f.Add([]byte(c.document))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		got, err := DecodeValue(content)
+		got, err := Decode(content, nil)
 		if err != nil {
 			var syntax *SyntaxError
 			if !errors.As(err, &syntax) {

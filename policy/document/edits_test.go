@@ -1,4 +1,4 @@
-package policy
+package document
 
 import (
 	"encoding/json"
@@ -58,11 +58,11 @@ func FuzzEdits(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := v.decode(); got.Compare(expected) != 0 {
+		if got := v.Decode(); got.Compare(expected) != 0 {
 			t.Errorf("%s is decoded to %v, want %v", document, got, expected)
 		}
 		written := v.appendText(nil)
-		again, err := DecodeValue(written)
+		again, err := Decode(written, nil)
 		if err != nil {
 			t.Fatalf("%s is written as %s: %v", document, written, err)
 		}
@@ -104,7 +104,7 @@ func TestNamesWithEscapes(t *testing.T) {
 func TestReleasedDocumentsLeaveNothing(t *testing.T) {
 	const secret = "hunter2"
 	for range 100 {
-		first, err := ParseJSON([]byte(`{"\u0068unter2":"hunter2","spec":{"a":[1,2,3]}}`))
+		first, err := Parse([]byte(`{"\u0068unter2":"hunter2","spec":{"a":[1,2,3]}}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +114,7 @@ func TestReleasedDocumentsLeaveNothing(t *testing.T) {
 		if got := string(extra[:cap(extra)]); strings.Contains(got, secret) {
 			t.Fatalf("the memory of a released document holds %q", got)
 		}
-		second, err := ParseJSON([]byte(`{"a":1}`))
+		second, err := Parse([]byte(`{"a":1}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func TestExtraWithManyNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := ParseJSON(document)
+	parsed, err := Parse(document)
 	if err != nil {
 		t.Fatal(err)
 	}
