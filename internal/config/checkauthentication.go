@@ -29,11 +29,11 @@ func (c *checker) systemNames(names []string) {
 		case !found || rest == "" && !isPrefix:
 			c.add(path, "%s has no effect: only names of the form system:NAME need to be allowed", quote(name))
 		case rest == "":
-			c.add(path, "%s would let a policy give out every name of Kubernetes' own, system:masters among them: list names, or a longer prefix such as system:serviceaccounts:*", quote(name))
+			c.add(path, "%s would let a policy give users every name of Kubernetes, also system:masters: list names, or a longer prefix such as system:serviceaccounts:*", quote(name))
 		case strings.Contains(rest, "*"):
-			c.add(path, "%s has a * that is not at the end, where alone it stands for any text", quote(name))
+			c.add(path, "%s has a * that is not at the end: only a * at the end stands for any text", quote(name))
 		case isPrefix && rest == masters[:min(len(rest), len(masters))]:
-			c.add(path, "%s would let a policy give out system:masters, whom no authorizer is asked about: list names, or a longer prefix", quote(name))
+			c.add(path, "%s would let a policy give users system:masters, for which the API server asks no authorizer: list names, or a longer prefix", quote(name))
 		}
 	}
 }
@@ -49,7 +49,7 @@ func (c *checker) extraKeys(keys []string) {
 		prefix, isPrefix := strings.CutSuffix(key, "*")
 		switch {
 		case strings.Contains(prefix, "*"):
-			c.add(path, "%s has a * that is not at the end, where alone it stands for any text", quote(key))
+			c.add(path, "%s has a * that is not at the end: only a * at the end stands for any text", quote(key))
 		case !policy.IsKubernetesKey(prefix) || isPrefix && !strings.Contains(prefix, "/"):
 			c.add(path, "%s is not below kubernetes.io or k8s.io: only such keys need to be allowed; write a key like authentication.kubernetes.io/credential-id, or a prefix like authentication.kubernetes.io/*", quote(key))
 		}

@@ -12,7 +12,7 @@ func (c *checker) cluster() {
 	}
 	c.notNegative("cluster.maxStaleness", cluster.MaxStaleness)
 	if cluster.MaxStaleness > 0 && cluster.MaxStaleness < minStaleness && !c.undecoded["cluster.maxStaleness"] {
-		c.add("cluster.maxStaleness", "must be at least %s, not %s: where nothing changes the API server is heard about once a minute. 0s turns it off", minStaleness, cluster.MaxStaleness)
+		c.add("cluster.maxStaleness", "must be at least %s, not %s: even a quiet watch brings a message of the API server only about once a minute. 0s turns the limit off", minStaleness, cluster.MaxStaleness)
 	}
 }
 

@@ -26,7 +26,7 @@ func (c *checker) entry(entry Entry) {
 		}
 		same := slices.IndexFunc(entry[:i], func(earlier EntryPath) bool { return earlier.Path == this.Path })
 		if same >= 0 {
-			c.add(path, "%s is the rule of %s too: they need different rules", quote(this.Path), pathOf(entry[same].Rule))
+			c.add(path, "%s is also the rule of %s: they need different rules", quote(this.Path), pathOf(entry[same].Rule))
 		}
 	}
 }

@@ -23,7 +23,7 @@ func (c *checker) policy() {
 			continue
 		}
 		if err := checkHost(host); err != nil {
-			c.add(path, "%s: write the host alone, without scheme, port or wildcard, such as registry.example.com", err)
+			c.add(path, "%s: write only the host, without scheme, port or wildcard, such as registry.example.com", err)
 		} else if strings.Contains(host, ":") {
 			c.add(path, "%s: IPv6 addresses cannot be allowed; give the host a name", quote(host))
 		}

@@ -26,7 +26,7 @@ func (c *checker) profiles(profiles []string) {
 		case !identifier.MatchString(name) || len(name) > longest:
 			c.add(path, "%s is not a name: up to %d letters, digits and \"_\", not beginning with a digit, as in package kubernetes.scheduler.gpu", quote(name), longest)
 		case ast.IsKeywordInRegoVersion(name, ast.RegoV1):
-			c.add(path, "%q is a keyword of Rego, which no package is called: choose another name", name)
+			c.add(path, "%q is a keyword of Rego, so no package can have this name: choose another name", name)
 		}
 	}
 }
@@ -88,7 +88,7 @@ func (c *checker) readinessAddress(address string, elected bool) {
 		{"operations.address", c.config.Operations.Address},
 	} {
 		if other.address == address && !c.undecoded[other.path] {
-			c.add(path, "%s is %s too: choose another port", quote(address), other.path)
+			c.add(path, "%s is also %s: choose another port", quote(address), other.path)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func (c *checker) timeouts(timeouts *Timeouts) {
 	write := c.positive("server.timeouts.write", timeouts.Write)
 	decision := c.positive("server.timeouts.decision", timeouts.Decision)
 	if write && decision && timeouts.Write <= timeouts.Decision {
-		c.add("server.timeouts.write", "must be longer than server.timeouts.decision (%s), not %s: a connection closed before its answer makes an API server retry", timeouts.Decision, timeouts.Write)
+		c.add("server.timeouts.write", "must be longer than server.timeouts.decision (%s), not %s: when a connection is closed before its answer, the API server retries the request", timeouts.Decision, timeouts.Write)
 	}
 }
 
@@ -55,7 +55,7 @@ func (c *checker) bytesInFlight(server *Server) {
 		{"server.limits.reviewBytes", server.Limits.ReviewBytes, 32},
 	} {
 		if !c.undecoded[limit.path] && server.MaxBytesInFlight/limit.times < limit.bytes {
-			c.add(path, "must be at least %d times %s (%d bytes), not %d: the largest body would find no room", limit.times, limit.path, limit.bytes, server.MaxBytesInFlight)
+			c.add(path, "must be at least %d times %s (%d bytes), not %d: otherwise there is no room for the largest body", limit.times, limit.path, limit.bytes, server.MaxBytesInFlight)
 		}
 	}
 }
@@ -68,7 +68,7 @@ func (c *checker) tls(server *Server) {
 
 	if server.PlainHTTP {
 		if address, ok := parseAddress(server.Address); ok == nil && !address.loopback() && !c.undecoded["server.address"] {
-			c.add("server.plainHTTP", "tokens would cross the network readable by anyone: only on a loopback address such as 127.0.0.1:8080, not %s", quote(server.Address))
+			c.add("server.plainHTTP", "tokens would cross the network without encryption: use it only on a loopback address such as 127.0.0.1:8080, not %s", quote(server.Address))
 		}
 		for _, field := range []struct{ path, value string }{
 			{"server.tls.certFile", files.CertFile},
@@ -94,7 +94,7 @@ func (c *checker) callers(server *Server) {
 		path := "server.callers." + list.Point.String()
 		c.names(path, list.Names)
 		if len(list.Names) > 0 && server.TLS.ClientCAFile == "" && !c.undecoded["server.tls.clientCAFile"] {
-			c.add(path, "needs server.tls.clientCAFile: without it callers show no certificate, so this list would admit everybody")
+			c.add(path, "needs server.tls.clientCAFile: without it callers have no certificate, so this list would allow every caller")
 		}
 	}
 }
@@ -109,6 +109,6 @@ func (c *checker) operations() {
 		return
 	}
 	if operations.port != 0 && c.config.Operations.Address == c.config.Server.Address {
-		c.add("operations.address", "%s is server.address too: choose another port", quote(c.config.Operations.Address))
+		c.add("operations.address", "%s is also server.address: choose another port", quote(c.config.Operations.Address))
 	}
 }

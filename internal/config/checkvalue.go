@@ -43,7 +43,7 @@ func (c *checker) positive(path string, duration time.Duration) bool {
 
 func (c *checker) notNegative(path string, duration time.Duration) {
 	if !c.undecoded[path] && duration < 0 {
-		c.add(path, "must not be negative, as %s is: 0s turns it off", duration)
+		c.add(path, "must not be negative, not %s: 0s turns it off", duration)
 	}
 }
 
@@ -62,7 +62,7 @@ func (c *checker) names(path string, names []string) {
 		case strings.TrimSpace(name) != name:
 			c.add(at, "%s begins or ends with a space: remove it", quote(name))
 		case twice:
-			c.add(at, "%s is given by %s already: remove one of them", quote(name), item(path, earlier))
+			c.add(at, "%s is already given by %s: remove one of them", quote(name), item(path, earlier))
 		default:
 			first[name] = i
 		}
@@ -99,7 +99,7 @@ func (c *checker) url(path, value string) bool {
 	case parsed.Fragment != "":
 		c.add(path, "%s has a fragment (#…), which is never sent: remove it", quote(value))
 	case parsed.Scheme == "http" && !(address{host: parsed.Hostname()}).loopback():
-		c.add(path, "%s would be asked without encryption: use https, plain http is for loopback addresses", quote(value))
+		c.add(path, "%s would be called without encryption: use https; plain http is only for loopback addresses", quote(value))
 	default:
 		return true
 	}

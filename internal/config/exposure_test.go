@@ -79,7 +79,7 @@ func TestCheckExposureSaysWhy(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, part := range []string{"server.address", "guessing tokens", "maps the cluster", "server.tls.clientCAFile"} {
+	for _, part := range []string{"server.address", "guess tokens", "shows what the cluster contains", "server.tls.clientCAFile"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q is not in: %v", part, err)
 		}

@@ -35,7 +35,7 @@ func (c *checker) stat(path string, name *string) fs.FileInfo {
 	case err == nil:
 		return information
 	case errors.Is(err, fs.ErrNotExist):
-		c.add(path, "%s does not exist: relative paths begin at the directory of the configuration file", quote(*name))
+		c.add(path, "%s does not exist: relative paths begin at the folder of the configuration file", quote(*name))
 	default:
 		// Only the cause: the path, which may be long, is said already.
 		if pathError, ok := errors.AsType[*fs.PathError](err); ok {

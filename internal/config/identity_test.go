@@ -127,7 +127,7 @@ func TestIdentitySourceMistakes(t *testing.T) {
 			kinds + ".jwt.issuers[0]: without jwksURL or jwksFile its keys are looked for below it",
 		}},
 		"plain http": {"jwt: {issuers: [a], jwksURL: \"http://keys.example.com\"}", []string{
-			kinds + `.jwt.jwksURL: "http://keys.example.com" would be asked without encryption: use https, plain http is for loopback addresses`,
+			kinds + `.jwt.jwksURL: "http://keys.example.com" would be called without encryption: use https; plain http is only for loopback addresses`,
 		}},
 		"password in a URL": {"jwt: {issuers: [a], jwksURL: \"https://a:hunter2@keys.example.com\"}", []string{kinds + ".jwt.jwksURL: must not hold a user or password"}},
 		"fragment":          {"jwt: {issuers: [a], jwksURL: \"https://k/#x\"}", []string{kinds + `.jwt.jwksURL: "https://k/#x" has a fragment (#…), which is never sent: remove it`}},
@@ -137,11 +137,11 @@ func TestIdentitySourceMistakes(t *testing.T) {
 		"no algorithm": {"jwt: {issuers: [a], jwksFile: file, algorithms: []}", []string{
 			kinds + ".jwt.algorithms: is empty, so that no token would be accepted: leave it out for all of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
 		}},
-		"negative leeway": {"jwt: {issuers: [a], jwksFile: file, leeway: -1s}", []string{kinds + ".jwt.leeway: must not be negative, as -1s is: 0s turns it off"}},
+		"negative leeway": {"jwt: {issuers: [a], jwksFile: file, leeway: -1s}", []string{kinds + ".jwt.leeway: must not be negative, not -1s: 0s turns it off"}},
 		"long leeway":     {"jwt: {issuers: [a], jwksFile: file, leeway: 1h}", []string{kinds + ".jwt.leeway: 1h0m0s is longer than 10m0s, by which no clocks should differ"}},
 		"a leeway that is odd": {"jwt: {issuers: [a], jwksFile: file, leeway: {exp: 1h, nbf: 1s, iat: -1s}}", []string{
 			kinds + ".jwt.leeway.exp: 1h0m0s is longer than 10m0s, by which no clocks should differ",
-			kinds + ".jwt.leeway.iat: must not be negative, as -1s is: 0s turns it off",
+			kinds + ".jwt.leeway.iat: must not be negative, not -1s: 0s turns it off",
 		}},
 		"a leeway that is no duration": {"jwt: {issuers: [a], jwksFile: file, leeway: soon}", []string{kinds + `.jwt.leeway: "soon" is not a duration: write a number and a unit, such as 500ms, 30s or 2m`}},
 		"a leeway of another claim":    {"jwt: {issuers: [a], jwksFile: file, leeway: {auth_time: 1s}}", []string{kinds + ".jwt.leeway.auth_time: unknown field: the fields here are exp, nbf, iat"}},

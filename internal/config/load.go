@@ -44,7 +44,7 @@ func Load(path string) (*Configuration, error) {
 func Parse(name string, content []byte) (*Configuration, error) {
 	found := &problems{lines: map[string]int{}, undecoded: map[string]bool{}}
 	if len(content) > maxFileBytes {
-		found.add("", "the file is larger than %d bytes, which no configuration needs: is it the right file?", maxFileBytes)
+		found.add("", "the file is larger than %d bytes, and no configuration is that large: is it the right file?", maxFileBytes)
 		return nil, found.err(name)
 	}
 

@@ -257,9 +257,9 @@ func TestParseRefuses(t *testing.T) {
 		{"duration as a list", header + "server: {timeouts: {read: [5s]}}\n", []string{`:3: server.timeouts.read: expected a duration such as 500ms, 30s or 2m, found a list`}},
 		{"zero timeout", header + "server: {timeouts: {read: 0s}}\n", []string{`:3: server.timeouts.read: must be above 0s, not 0s`}},
 		{"negative timeout", header + "scheduling: {timeout: -1s}\n", []string{`:3: scheduling.timeout: must be above 0s, not -1s`}},
-		{"negative drain", header + "shutdown: {drain: -1s}\n", []string{`:3: shutdown.drain: must not be negative, as -1s is: 0s turns it off`}},
+		{"negative drain", header + "shutdown: {drain: -1s}\n", []string{`:3: shutdown.drain: must not be negative, not -1s: 0s turns it off`}},
 		{"overflowing duration", header + "shutdown: {drain: 99999999999h}\n", []string{`:3: shutdown.drain: "99999999999h" is not a duration: write a number and a unit, such as 500ms, 30s or 2m`}},
-		{"write no longer than decision", header + "server: {timeouts: {write: 30s}}\n", []string{`:3: server.timeouts.write: must be longer than server.timeouts.decision (30s), not 30s: a connection closed before its answer makes an API server retry`}},
+		{"write no longer than decision", header + "server: {timeouts: {write: 30s}}\n", []string{`:3: server.timeouts.write: must be longer than server.timeouts.decision (30s), not 30s: when a connection is closed before its answer, the API server retries the request`}},
 
 		// Sizes.
 		{"size in words", header + "server: {limits: {reviewBytes: 1 MB}}\n", []string{`:3: server.limits.reviewBytes: "1 MB" is not a size: write bytes, or a number and a unit, such as 64Ki or 1Mi`}},
@@ -268,8 +268,8 @@ func TestParseRefuses(t *testing.T) {
 		{"size as a boolean", header + "server: {limits: {reviewBytes: true}}\n", []string{`:3: server.limits.reviewBytes: expected a size such as 64Ki, 1Mi or 1048576, found true`}},
 		{"zero size", header + "server: {limits: {headerBytes: 0}}\n", []string{`:3: server.limits.headerBytes: must be above 0 bytes, not 0`}},
 		{"profile that is no name", header + "scheduling: {profiles: [gpu-nodes]}\n", []string{`:3: scheduling.profiles[0]: "gpu-nodes" is not a name: up to 63 letters, digits and "_", not beginning with a digit, as in package kubernetes.scheduler.gpu`}},
-		{"profile that is a keyword", header + "scheduling: {profiles: [default]}\n", []string{`:3: scheduling.profiles[0]: "default" is a keyword of Rego, which no package is called: choose another name`}},
-		{"profile twice", header + "scheduling: {profiles: [gpu, gpu]}\n", []string{`:3: scheduling.profiles[1]: "gpu" is given by scheduling.profiles[0] already: remove one of them`}},
+		{"profile that is a keyword", header + "scheduling: {profiles: [default]}\n", []string{`:3: scheduling.profiles[0]: "default" is a keyword of Rego, so no package can have this name: choose another name`}},
+		{"profile twice", header + "scheduling: {profiles: [gpu, gpu]}\n", []string{`:3: scheduling.profiles[1]: "gpu" is already given by scheduling.profiles[0]: remove one of them`}},
 		{"pod annotation that is no name", header + "scheduling: {podAnnotations: [\"*\", a/b/c]}\n", []string{
 			`:3: scheduling.podAnnotations[0]: "*" is neither the name of an annotation nor a prefix such as example.com/`,
 			`:3: scheduling.podAnnotations[1]: "a/b/c" is neither the name of an annotation nor a prefix such as example.com/`,
@@ -281,15 +281,15 @@ func TestParseRefuses(t *testing.T) {
 			`:4: scheduling.bind.lease.name: "B_" is not the name of a Lease: lower case letters, digits, "-" and "."`,
 		}},
 		{"readiness without an election", header + "cluster: {inCluster: true}\nscheduling: {bind: {enabled: true, readinessAddress: \":80\"}}\n", []string{`:4: scheduling.bind.readinessAddress: needs scheduling.bind.lease.namespace: without an election every replica binds`}},
-		{"readiness on another's port", header + "cluster: {inCluster: true}\noperations: {address: \":80\"}\nscheduling: {bind: {enabled: true, lease: {namespace: a}, readinessAddress: \":80\"}}\n", []string{`:5: scheduling.bind.readinessAddress: ":80" is operations.address too: choose another port`}},
-		{"negative staleness", header + "cluster: {maxStaleness: -1s}\n", []string{`:3: cluster.maxStaleness: must not be negative, as -1s is: 0s turns it off`}},
-		{"staleness of a quiet watch", header + "cluster: {maxStaleness: 1m}\n", []string{`:3: cluster.maxStaleness: must be at least 1m30s, not 1m0s: where nothing changes the API server is heard about once a minute. 0s turns it off`}},
+		{"readiness on another's port", header + "cluster: {inCluster: true}\noperations: {address: \":80\"}\nscheduling: {bind: {enabled: true, lease: {namespace: a}, readinessAddress: \":80\"}}\n", []string{`:5: scheduling.bind.readinessAddress: ":80" is also operations.address: choose another port`}},
+		{"negative staleness", header + "cluster: {maxStaleness: -1s}\n", []string{`:3: cluster.maxStaleness: must not be negative, not -1s: 0s turns it off`}},
+		{"staleness of a quiet watch", header + "cluster: {maxStaleness: 1m}\n", []string{`:3: cluster.maxStaleness: must be at least 1m30s, not 1m0s: even a quiet watch brings a message of the API server only about once a minute. 0s turns the limit off`}},
 		{"negative size", header + "server: {limits: {schedulingBytes: -1Mi}}\n", []string{`:3: server.limits.schedulingBytes: must be above 0 bytes, not -1048576`}},
 		{"size too large", header + "server: {limits: {schedulingBytes: 9E}}\n", []string{`:3: server.limits.schedulingBytes: "9E" is too large: the most is 16Gi`}},
 		{"size beyond 64 bits", header + "server: {limits: {schedulingBytes: 9999999999999999999Ei}}\n", []string{`:3: server.limits.schedulingBytes: "9999999999999999999Ei" is too large: the most is 16Gi`}},
 		{"no values", header + "server: {limits: {reviewValues: 0, objectValues: -1}}\n", []string{`:3: server.limits.reviewValues: must be above 0, not 0`, `:3: server.limits.objectValues: must be above 0, not -1`}},
 		{"no bytes in flight", header + "server: {maxBytesInFlight: 0}\n", []string{`:3: server.maxBytesInFlight: must be above 0 bytes, not 0`}},
-		{"fewer bytes in flight than a body may have", header + "server: {maxBytesInFlight: 200Mi}\n", []string{`:3: server.maxBytesInFlight: must be at least 4 times server.limits.schedulingBytes (67108864 bytes), not 209715200: the largest body would find no room`}},
+		{"fewer bytes in flight than a body may have", header + "server: {maxBytesInFlight: 200Mi}\n", []string{`:3: server.maxBytesInFlight: must be at least 4 times server.limits.schedulingBytes (67108864 bytes), not 209715200: otherwise there is no room for the largest body`}},
 		{"zero in flight", header + "server: {maxInFlight: 0}\n", []string{`:3: server.maxInFlight: must be above 0, not 0`}},
 
 		// Addresses.
@@ -299,12 +299,12 @@ func TestParseRefuses(t *testing.T) {
 		{"named port", header + "server: {address: \"localhost:https\"}\n", []string{`:3: server.address: "localhost:https" has no usable port: write host:port with a port from 0 to 65535`}},
 		{"port too large", header + "server: {address: \"localhost:65536\"}\n", []string{`:3: server.address: "localhost:65536" has no usable port: write host:port with a port from 0 to 65535`}},
 		{"not a host", header + "server: {address: \"127.0.0.256:80\"}\n", []string{`:3: server.address: "127.0.0.256" is neither an IP address nor a DNS name`}},
-		{"same address twice", header + "server: {address: \"127.0.0.1:8081\"}\n", []string{`operations.address: "127.0.0.1:8081" is server.address too: choose another port`}},
+		{"same address twice", header + "server: {address: \"127.0.0.1:8081\"}\n", []string{`operations.address: "127.0.0.1:8081" is also server.address: choose another port`}},
 
 		// TLS and callers.
 		{"certificate without key", header + "server: {tls: {certFile: file}}\n", []string{`:3: server.tls.certFile: needs server.tls.keyFile, the private key that belongs to it`}},
 		{"key without certificate", header + "server: {tls: {keyFile: file}}\n", []string{`:3: server.tls.keyFile: needs server.tls.certFile, the certificate that belongs to it`}},
-		{"missing client CA", header + "server: {tls: {clientCAFile: absent}}\n", []string{`:3: server.tls.clientCAFile: "` + at("absent") + `" does not exist: relative paths begin at the directory of the configuration file`}},
+		{"missing client CA", header + "server: {tls: {clientCAFile: absent}}\n", []string{`:3: server.tls.clientCAFile: "` + at("absent") + `" does not exist: relative paths begin at the folder of the configuration file`}},
 		{"directory for a file", header + "server: {tls: {clientCAFile: dir}}\n", []string{`:3: server.tls.clientCAFile: "` + at("dir") + `" is not a file: it is a directory`}},
 		{"device for a file", header + "server: {tls: {clientCAFile: /dev/null}}\n", []string{`:3: server.tls.clientCAFile: "/dev/null" is not a file: it is a device, pipe or socket`}},
 		{"file below a file", header + "server: {tls: {clientCAFile: file/x}}\n", []string{`:3: server.tls.clientCAFile: "` + at("file/x") + `" cannot be used: not a directory`}},
@@ -313,19 +313,19 @@ func TestParseRefuses(t *testing.T) {
 			`:3: server.tls.keyFile: excludes server.plainHTTP: remove one of them`,
 			`:3: server.tls.clientCAFile: excludes server.plainHTTP: remove one of them`,
 		}},
-		{"plain HTTP for all", header + "server: {plainHTTP: true, address: \":80\"}\n", []string{`:3: server.plainHTTP: tokens would cross the network readable by anyone: only on a loopback address such as 127.0.0.1:8080, not ":80"`}},
-		{"callers without client CA", header + "server: {callers: {scheduling: [a]}}\n", []string{`:3: server.callers.scheduling: needs server.tls.clientCAFile: without it callers show no certificate, so this list would admit everybody`}},
+		{"plain HTTP for all", header + "server: {plainHTTP: true, address: \":80\"}\n", []string{`:3: server.plainHTTP: tokens would cross the network without encryption: use it only on a loopback address such as 127.0.0.1:8080, not ":80"`}},
+		{"callers without client CA", header + "server: {callers: {scheduling: [a]}}\n", []string{`:3: server.callers.scheduling: needs server.tls.clientCAFile: without it callers have no certificate, so this list would allow every caller`}},
 		{"callers of a point that is not served", header + "server: {tls: {clientCAFile: file}, callers: {admission: [\"*\"]}}\n", []string{`:3: server.callers.admission: no such point is served: the points are authentication, authorization, scheduling`}},
 		{"callers of a misspelt point", header + "server: {tls: {clientCAFile: file}, callers: {authorisation: [a]}}\n", []string{`:3: server.callers.authorisation: unknown field: did you mean "authorization"?`}},
 		{"empty caller", header + "server: {tls: {clientCAFile: file}, callers: {scheduling: [\"\"]}}\n", []string{`:3: server.callers.scheduling[0]: is empty: write a value, or remove the item`}},
-		{"caller twice", header + "server: {tls: {clientCAFile: file}, callers: {scheduling: [a, a]}}\n", []string{`:3: server.callers.scheduling[1]: "a" is given by server.callers.scheduling[0] already: remove one of them`}},
+		{"caller twice", header + "server: {tls: {clientCAFile: file}, callers: {scheduling: [a, a]}}\n", []string{`:3: server.callers.scheduling[1]: "a" is already given by server.callers.scheduling[0]: remove one of them`}},
 		{"caller with space", header + "server: {tls: {clientCAFile: file}, callers: {scheduling: [\"a \"]}}\n", []string{`:3: server.callers.scheduling[0]: "a " begins or ends with a space: remove it`}},
 
 		// Policy.
-		{"missing directory", header + "policy:\n  directories:\n  - dir\n  - absent\n", []string{`:6: policy.directories[1]: "` + at("absent") + `" does not exist: relative paths begin at the directory of the configuration file`}},
+		{"missing directory", header + "policy:\n  directories:\n  - dir\n  - absent\n", []string{`:6: policy.directories[1]: "` + at("absent") + `" does not exist: relative paths begin at the folder of the configuration file`}},
 		{"file for a directory", header + "policy: {directories: [file]}\n", []string{`:3: policy.directories[0]: "` + at("file") + `" is not a directory: it is a file`}},
 		{"no time to load", header + "policy: {loadTimeout: 0s}\n", []string{`:3: policy.loadTimeout: must be above 0s, not 0s`}},
-		{"host with a scheme", header + "policy: {allowedHosts: [\"https://example.com\"]}\n", []string{`:3: policy.allowedHosts[0]: "https://example.com" is neither an IP address nor a DNS name: write the host alone, without scheme, port or wildcard, such as registry.example.com`}},
+		{"host with a scheme", header + "policy: {allowedHosts: [\"https://example.com\"]}\n", []string{`:3: policy.allowedHosts[0]: "https://example.com" is neither an IP address nor a DNS name: write only the host, without scheme, port or wildcard, such as registry.example.com`}},
 		{"IPv6 host", header + "policy: {allowedHosts: [\"fd00::1\"]}\n", []string{`:3: policy.allowedHosts[0]: "fd00::1": IPv6 addresses cannot be allowed; give the host a name`}},
 
 		// Authentication.
@@ -338,18 +338,18 @@ func TestParseRefuses(t *testing.T) {
 		{"source of a misspelt kind", header + "authentication: {sources: [{name: a, tokenfile: {path: file}}]}\n", []string{`:3: authentication.sources[0].tokenfile: unknown field: did you mean "tokenFile"?`}},
 		{"token file without path", header + "authentication: {sources: [{name: a, tokenFile: {}}]}\n", []string{`:3: authentication.sources[0].tokenFile.path: required: the file that lists users and the hashes of their tokens`}},
 		{"token file as text", header + "authentication: {sources: [{name: a, tokenFile: file}]}\n", []string{`:3: authentication.sources[0].tokenFile: expected fields (name: value), found the text "file"`}},
-		{"missing token file", header + "authentication: {sources: [{name: a, tokenFile: {path: absent}}]}\n", []string{`:3: authentication.sources[0].tokenFile.path: "` + at("absent") + `" does not exist: relative paths begin at the directory of the configuration file`}},
+		{"missing token file", header + "authentication: {sources: [{name: a, tokenFile: {path: absent}}]}\n", []string{`:3: authentication.sources[0].tokenFile.path: "` + at("absent") + `" does not exist: relative paths begin at the folder of the configuration file`}},
 		{"name that is no system name", header + "authentication: {allowedSystemNames: [admin]}\n", []string{`:3: authentication.allowedSystemNames[0]: "admin" has no effect: only names of the form system:NAME need to be allowed`}},
-		{"pattern of all system names", header + "authentication: {allowedSystemNames: [\"system:*\"]}\n", []string{`:3: authentication.allowedSystemNames[0]: "system:*" would let a policy give out every name of Kubernetes' own, system:masters among them: list names, or a longer prefix such as system:serviceaccounts:*`}},
-		{"pattern of system:masters", header + "authentication: {allowedSystemNames: [\"system:ma*\"]}\n", []string{`:3: authentication.allowedSystemNames[0]: "system:ma*" would let a policy give out system:masters, whom no authorizer is asked about: list names, or a longer prefix`}},
+		{"pattern of all system names", header + "authentication: {allowedSystemNames: [\"system:*\"]}\n", []string{`:3: authentication.allowedSystemNames[0]: "system:*" would let a policy give users every name of Kubernetes, also system:masters: list names, or a longer prefix such as system:serviceaccounts:*`}},
+		{"pattern of system:masters", header + "authentication: {allowedSystemNames: [\"system:ma*\"]}\n", []string{`:3: authentication.allowedSystemNames[0]: "system:ma*" would let a policy give users system:masters, for which the API server asks no authorizer: list names, or a longer prefix`}},
 		{"pattern in the middle", header + "authentication: {allowedSystemNames: [\"system:*:a\", \"*\"]}\n", []string{
-			`:3: authentication.allowedSystemNames[0]: "system:*:a" has a * that is not at the end, where alone it stands for any text`,
+			`:3: authentication.allowedSystemNames[0]: "system:*:a" has a * that is not at the end: only a * at the end stands for any text`,
 			`:3: authentication.allowedSystemNames[1]: "*" has no effect: only names of the form system:NAME need to be allowed`,
 		}},
 		{"extra keys that need no leave", header + "authentication: {allowedExtraKeys: [example.com/a, \"kubernetes.io*\", \"k8s.io/*/a\"]}\n", []string{
 			`:3: authentication.allowedExtraKeys[0]: "example.com/a" is not below kubernetes.io or k8s.io: only such keys need to be allowed; write a key like authentication.kubernetes.io/credential-id, or a prefix like authentication.kubernetes.io/*`,
 			`:3: authentication.allowedExtraKeys[1]: "kubernetes.io*" is not below kubernetes.io or k8s.io: only such keys need to be allowed; write a key like authentication.kubernetes.io/credential-id, or a prefix like authentication.kubernetes.io/*`,
-			`:3: authentication.allowedExtraKeys[2]: "k8s.io/*/a" has a * that is not at the end, where alone it stands for any text`,
+			`:3: authentication.allowedExtraKeys[2]: "k8s.io/*/a" has a * that is not at the end: only a * at the end stands for any text`,
 		}},
 
 		// Entry rules.
@@ -361,7 +361,7 @@ func TestParseRefuses(t *testing.T) {
 		{"entry with brackets", header + "authorization: {entry: {allow: 'a[\"b\"]'}}\n", []string{`:3: authorization.entry.allow: "a[\"b\"]" is not a rule: write package.rule, names of letters, digits and "_" joined by dots`}},
 		{"entry with a gap", header + "authorization: {entry: {allow: a..b}}\n", []string{`:3: authorization.entry.allow: "a..b" is not a rule: write package.rule, names of letters, digits and "_" joined by dots`}},
 		{"entry with a keyword", header + "authorization: {entry: {allow: a.default}}\n", []string{`:3: authorization.entry.allow: "a.default" is not a rule: "default" is a keyword of Rego`}},
-		{"one rule for allow and deny", header + "authorization: {entry: {allow: a.b, deny: a.b}}\n", []string{`:3: authorization.entry.deny: "a.b" is the rule of authorization.entry.allow too: they need different rules`}},
+		{"one rule for allow and deny", header + "authorization: {entry: {allow: a.b, deny: a.b}}\n", []string{`:3: authorization.entry.deny: "a.b" is also the rule of authorization.entry.allow: they need different rules`}},
 
 		// The rest.
 		{"unknown onError", header + "authorization: {onError: allow}\n", []string{`:3: authorization.onError: "allow" is not one of deny, noOpinion`}},
@@ -369,7 +369,7 @@ func TestParseRefuses(t *testing.T) {
 		{"unknown level", header + "log: {level: Info}\n", []string{`:3: log.level: "Info" is not one of debug, info, warn, error`}},
 		{"unknown format", header + "log: {format: text}\n", []string{`:3: log.format: "text" is not one of auto, json, console`}},
 		{"kubeconfig in the cluster", header + "cluster: {kubeconfig: file, inCluster: true}\n", []string{`:3: cluster.kubeconfig: excludes cluster.inCluster: remove one of them`}},
-		{"missing kubeconfig", header + "cluster: {kubeconfig: absent}\n", []string{`:3: cluster.kubeconfig: "` + at("absent") + `" does not exist: relative paths begin at the directory of the configuration file`}},
+		{"missing kubeconfig", header + "cluster: {kubeconfig: absent}\n", []string{`:3: cluster.kubeconfig: "` + at("absent") + `" does not exist: relative paths begin at the folder of the configuration file`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			file := at("verdict.yaml")
@@ -435,7 +435,7 @@ log: {level: loud, format: pretty}
 more: true
 `))
 	absent := func(name string) string {
-		return `"` + filepath.Join(filepath.Dir(file), name) + `" does not exist: relative paths begin at the directory of the configuration file`
+		return `"` + filepath.Join(filepath.Dir(file), name) + `" does not exist: relative paths begin at the folder of the configuration file`
 	}
 	checkMistakes(t, file, err, []string{
 		`:1: apiVersion: "verdict.dev/v1" is not supported: write "apiVersion: verdict.dev/v1alpha1"`,
