@@ -78,15 +78,7 @@ func (s *scanner) run(m *machine, f frame) code {
 			}
 		}
 	case *layer:
-		for _, key := range v.members() {
-			value := v.Get(key)
-			if !s.open {
-				value = complete(value)
-			}
-			if c, done := s.one(m, f, key, value); done {
-				return c
-			}
-		}
+		return s.runLayer(m, f, v)
 	case ast.Object:
 		var c code
 		v.Until(func(key, value *ast.Term) (done bool) {
@@ -94,6 +86,19 @@ func (s *scanner) run(m *machine, f frame) code {
 			return done
 		})
 		return c
+	}
+	return next
+}
+
+func (s *scanner) runLayer(m *machine, f frame, l *layer) code {
+	for _, key := range l.members() {
+		value := l.Get(key)
+		if !s.open {
+			value = complete(value)
+		}
+		if c, done := s.one(m, f, key, value); done {
+			return c
+		}
 	}
 	return next
 }

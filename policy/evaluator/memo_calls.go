@@ -81,35 +81,30 @@ func sameArguments(a, b []*ast.Term) bool {
 		return false
 	}
 	for i := range a {
-		if a[i] == b[i] {
-			continue
-		}
-		if a[i] == nil || b[i] == nil {
-			return false
-		}
-		switch x := a[i].Value.(type) {
-		case ast.String:
-			if y, ok := b[i].Value.(ast.String); !ok || x != y {
-				return false
-			}
-		case ast.Number:
-			// Numbers that are written differently may be told apart by a builtin.
-			if y, ok := b[i].Value.(ast.Number); !ok || x != y {
-				return false
-			}
-		case ast.Boolean:
-			if y, ok := b[i].Value.(ast.Boolean); !ok || x != y {
-				return false
-			}
-		case ast.Null:
-			if _, ok := b[i].Value.(ast.Null); !ok {
-				return false
-			}
-		default:
+		if a[i] != b[i] && (a[i] == nil || b[i] == nil || !sameScalar(a[i].Value, b[i].Value)) {
 			return false
 		}
 	}
 	return true
+}
+
+func sameScalar(a, b ast.Value) bool {
+	switch x := a.(type) {
+	case ast.String:
+		y, ok := b.(ast.String)
+		return ok && x == y
+	case ast.Number:
+		// Numbers that are written differently may be told apart by a builtin.
+		y, ok := b.(ast.Number)
+		return ok && x == y
+	case ast.Boolean:
+		y, ok := b.(ast.Boolean)
+		return ok && x == y
+	case ast.Null:
+		_, ok := b.(ast.Null)
+		return ok
+	}
+	return false
 }
 
 func equalArguments(a, b []*ast.Term) bool {

@@ -196,28 +196,32 @@ func (sc *scope) follow(b *ir.Block, g *grouping, free map[ir.Local]bool) bool {
 		last := i == len(b.Stmts)-1
 		switch s := s.(type) {
 		case *ir.EqualStmt:
-			if bound, ok := sc.bindKey(s, g, free); !ok {
-				return false
-			} else if bound {
+			bound, ok := sc.bindKey(s, g, free)
+			if bound {
 				continue
+			}
+			if !ok {
+				return false
 			}
 		case *ir.ScanStmt:
 			if last && !free[sc.source(s.Source)] {
 				return sc.follow(s.Block, g, free)
 			}
-		default:
-			if addsTo(s, g.target) {
-				g.add = s
-			}
 		}
-		if g.add != nil && !last {
-			return false
+		if addsTo(s, g.target) {
+			g.add = s
 		}
-		if sc.touches(s, free) || g.add == nil && sc.touches(s, map[ir.Local]bool{g.target: true}) {
+		if g.add != nil && !last || !sc.apartFrom(s, g, free) {
 			return false
 		}
 	}
 	return true
+}
+
+// apartFrom reports whether s reads neither a key that has no value yet, nor the result
+// before the element is added.
+func (sc *scope) apartFrom(s ir.Stmt, g *grouping, free map[ir.Local]bool) bool {
+	return !sc.touches(s, free) && (g.add != nil || !sc.touches(s, map[ir.Local]bool{g.target: true}))
 }
 
 // bindKey binds the key that s compares with. ok is false where it compares two of them.

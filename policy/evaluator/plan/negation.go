@@ -14,22 +14,12 @@ func Decided(b *ir.Block) bool {
 	for i, s := range b.Stmts {
 		switch s := s.(type) {
 		case *ir.BlockStmt:
-			var before, after ir.Stmt
-			if i > 0 {
-				before = b.Stmts[i-1]
-			}
-			if i+1 < len(b.Stmts) {
-				after = b.Stmts[i+1]
-			}
-			if !IsComprehension(before, s) && !extent(s) && !followedByCondition(after) {
+			if !decidedBlock(b.Stmts, i, s) {
 				return false
 			}
 		case *ir.ScanStmt:
-			// The loop of an every ends with a look at its condition.
-			if i+1 == len(b.Stmts) {
-				return false
-			}
-			if _, ok := b.Stmts[i+1].(*ir.IsUndefinedStmt); !ok {
+			// The loop of an every ends with a check of its condition.
+			if _, ok := at(b.Stmts, i+1).(*ir.IsUndefinedStmt); !ok {
 				return false
 			}
 		case *ir.WithStmt:
@@ -41,6 +31,19 @@ func Decided(b *ir.Block) bool {
 		}
 	}
 	return true
+}
+
+// decidedBlock is Decided for the block that is the ith of stmts.
+func decidedBlock(stmts []ir.Stmt, i int, s *ir.BlockStmt) bool {
+	return IsComprehension(at(stmts, i-1), s) || extent(s) || followedByCondition(at(stmts, i+1))
+}
+
+// at is the ith of stmts, nil where there is none.
+func at(stmts []ir.Stmt, i int) ir.Stmt {
+	if i < 0 || i >= len(stmts) {
+		return nil
+	}
+	return stmts[i]
 }
 
 // IsComprehension recognises the block that fills what was made just before.

@@ -107,6 +107,15 @@ func rename(s ir.Stmt, number map[ir.Local]ir.Local) {
 		locals(&s.Target)
 	case *ir.AssignIntStmt:
 		locals(&s.Target)
+	default:
+		renameMade(s, locals, operands)
+		renameChecked(s, locals, operands)
+	}
+}
+
+// renameChecked is rename for the statements that set no variable of their own.
+func renameChecked(s ir.Stmt, locals func(...*ir.Local), operands func(...*ir.Operand)) {
+	switch s := s.(type) {
 	case *ir.EqualStmt:
 		operands(&s.A, &s.B)
 	case *ir.NotEqualStmt:
@@ -126,8 +135,6 @@ func rename(s ir.Stmt, number map[ir.Local]ir.Local) {
 		operands(&s.Value)
 	case *ir.ResultSetAddStmt:
 		locals(&s.Value)
-	default:
-		renameMade(s, locals, operands)
 	}
 }
 

@@ -106,9 +106,8 @@ func (c *literalCheck) call(e *ast.Expr, terms []*ast.Term, known ast.VarSet) {
 		name, ok := t.Value.(ast.Var)
 		return ok && !known.Contains(name)
 	}
-	objects := func(s incomplete) bool { return s&(runtimeObject|holding) != 0 }
 	if e.IsEquality() && len(terms) == 3 {
-		if objects(c.incompleteness(c.rule, terms[1])|c.incompleteness(c.rule, terms[2])) && !isNew(terms[1]) && !isNew(terms[2]) {
+		if (c.incompleteness(c.rule, terms[1]) | c.incompleteness(c.rule, terms[2])).objects() && !isNew(terms[1]) && !isNew(terms[2]) {
 			c.refuse(e.Location, "an object whose keys are known at run time is unified")
 		}
 		return
@@ -118,19 +117,27 @@ func (c *literalCheck) call(e *ast.Expr, terms []*ast.Term, known ast.VarSet) {
 		return
 	}
 	for _, called := range append([]ast.Ref{operator}, c.replacements[operator.String()]...) {
-		for _, other := range c.compiler.GetRulesExact(called) {
-			for branch := other; branch != nil; branch = branch.Else {
-				for i, arg := range branch.Head.Args {
-					if _, isVar := arg.Value.(ast.Var); !isVar && 1+i < len(terms) && objects(c.incompleteness(c.rule, terms[1+i])) {
-						c.refuse(e.Location, "an object whose keys are known at run time is unified with a parameter")
-					}
-				}
-			}
+		if slices.ContainsFunc(c.compiler.GetRulesExact(called), func(rule *ast.Rule) bool { return c.unifiesParameter(rule, terms[1:]) }) {
+			c.refuse(e.Location, "an object whose keys are known at run time is unified with a parameter")
 		}
-		if last := terms[len(terms)-1]; objects(c.results[called.String()]) && !isNew(last) {
+		if last := terms[len(terms)-1]; c.results[called.String()].objects() && !isNew(last) {
 			c.refuse(e.Location, "an object whose keys are known at run time is unified with a result")
 		}
 	}
+}
+
+// unifiesParameter reports whether a branch of a function has a pattern for one of the
+// arguments that is such an object.
+func (c *literalCheck) unifiesParameter(rule *ast.Rule, arguments []*ast.Term) bool {
+	for branch := rule; branch != nil; branch = branch.Else {
+		for i, parameter := range branch.Head.Args {
+			_, isVar := parameter.Value.(ast.Var)
+			if !isVar && i < len(arguments) && c.incompleteness(c.rule, arguments[i]).objects() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (c *literalCheck) every(every *ast.Every, known ast.VarSet) {

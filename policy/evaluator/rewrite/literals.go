@@ -37,6 +37,9 @@ func (s incomplete) below() incomplete {
 	return 0
 }
 
+// objects reports whether a value is, or holds, an object that is not complete.
+func (s incomplete) objects() bool { return s&(runtimeObject|holding) != 0 }
+
 // lists are the sets of one branch of a rule whose elements have to be iterated as a
 // list, by the variable that each is bound to.
 type lists struct {
@@ -120,15 +123,26 @@ func (l *literals) incompleteness(rule *ast.Rule, t *ast.Term) incomplete {
 // after each further one.
 func (l *literals) steps(rule *ast.Rule, ref ast.Ref) []incomplete {
 	out := make([]incomplete, len(ref))
-	if name, ok := ref[0].Value.(ast.Var); !ok || name.Equal(ast.InputRootDocument.Value) {
-		return out
-	} else if !name.Equal(ast.DefaultRootDocument.Value) {
+	switch name, ok := ref[0].Value.(ast.Var); {
+	case !ok || name.Equal(ast.InputRootDocument.Value):
+	case name.Equal(ast.DefaultRootDocument.Value):
+		l.dataSteps(ref, out)
+	default:
 		out[0] = l.variables[rule][name]
-		for i := 1; i < len(ref); i++ {
-			out[i] = out[i-1].below()
-		}
-		return out
+		belowEach(out)
 	}
+	return out
+}
+
+// belowEach fills in what lies below the first of steps, one below the other.
+func belowEach(steps []incomplete) {
+	for i := 1; i < len(steps); i++ {
+		steps[i] = steps[i-1].below()
+	}
+}
+
+// dataSteps fills in the steps of a reference to data: from a rule on.
+func (l *literals) dataSteps(ref ast.Ref, out []incomplete) {
 	node := l.compiler.RuleTree.Child(ref[0].Value)
 	for i := 1; i < len(ref) && node != nil; i++ {
 		if _, named := ref[i].Value.(ast.String); !named {
@@ -138,18 +152,15 @@ func (l *literals) steps(rule *ast.Rule, ref ast.Ref) []incomplete {
 					out[j] = runtimeSet | runtimeObject | holding
 				}
 			}
-			return out
+			return
 		}
 		node = node.Child(ref[i].Value)
 		if node != nil && len(node.Values) > 0 {
 			out[i] = l.results[ref[:i+1].String()]
-			for j := i + 1; j < len(ref); j++ {
-				out[j] = out[j-1].below()
-			}
-			return out
+			belowEach(out[i:])
+			return
 		}
 	}
-	return out
 }
 
 // anyResult reports whether some rule below node has an incomplete result.

@@ -61,29 +61,36 @@ func unsuitableReplacements(compiler *ast.Compiler, rules []*ast.Rule) error {
 
 // unsuitableValues looks at what takes the place of functions.
 func unsuitableValues(compiler *ast.Compiler, rules []*ast.Rule, replaced map[string]*ast.Term) error {
-	by := replacements(compiler, rules)
-	for name, values := range by {
+	for name, values := range replacements(compiler, rules) {
 		for _, value := range values {
-			if !value.HasPrefix(ast.DefaultRootRef) {
-				continue // a builtin function
+			if err := unsuitableValue(compiler, rules, replaced, name, value); err != nil {
+				return err
 			}
-			if !isFunction(compiler, ast.NewTerm(value)) {
-				if at := unused(compiler, rules, name); at != nil {
-					return fmt.Errorf("%v: %s is called without a use of its result, and %v takes its place", at, name, value)
-				}
-				continue
+		}
+	}
+	return nil
+}
+
+// unsuitableValue looks at value, which takes the place of the function called name.
+func unsuitableValue(compiler *ast.Compiler, rules []*ast.Rule, replaced map[string]*ast.Term, name string, value ast.Ref) error {
+	if !value.HasPrefix(ast.DefaultRootRef) {
+		return nil // a builtin function
+	}
+	if !isFunction(compiler, ast.NewTerm(value)) {
+		if at := unused(compiler, rules, name); at != nil {
+			return fmt.Errorf("%v: %s is called without a use of its result, and %v takes its place", at, name, value)
+		}
+		return nil
+	}
+	for _, rule := range reachable(compiler, value) {
+		var err error
+		walkExprs(rule, func(e *ast.Expr) {
+			if e.IsCall() && replaced[e.Operator().String()] != nil {
+				err = fmt.Errorf("%v: %v is called from %v, which takes the place of a function, and is replaced itself", e.Location, e.Operator(), value)
 			}
-			for _, rule := range reachable(compiler, value) {
-				var err error
-				walkExprs(rule, func(e *ast.Expr) {
-					if e.IsCall() && replaced[e.Operator().String()] != nil {
-						err = fmt.Errorf("%v: %v is called from %v, which takes the place of a function, and is replaced itself", e.Location, e.Operator(), value)
-					}
-				})
-				if err != nil {
-					return err
-				}
-			}
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -33,44 +33,19 @@ func guardedSend(o *outside, original topdown.BuiltinFunc, operands []*ast.Term,
 	if !ok {
 		return original(o.context, operands, iter)
 	}
-	// As OPA reads them.
-	text := func(name string) string {
-		if term := request.Get(ast.StringTerm(name)); term != nil {
-			if s, ok := term.Value.(ast.String); ok {
-				return strings.Trim(string(s), `"`)
-			}
-		}
-		return ""
-	}
-	if address, err := url.Parse(text("url")); err == nil && text("url") != "" {
-		if address.Scheme != "http" && address.Scheme != "https" {
-			return o.refuse("reach %s: only http and https", shown(address.Scheme+":"))
-		}
-		if err := o.host(strings.TrimSuffix(address.Host, ":"+address.Port())); err != nil {
-			return err
-		}
+	if err := o.address(request); err != nil {
+		return err
 	}
 	for _, name := range sendVariables {
-		if text(name) != "" {
+		if parameter(request, name) != "" {
 			return o.refuse("read environment variables (%s)", name)
 		}
 	}
-	for _, names := range sendFiles {
-		path := text(names[0])
-		if path == "" {
-			continue
-		}
-		content, err := o.file(path)
-		if err != nil {
-			return err
-		}
-		if inline := text(names[1]); inline != "" {
-			content = append(append(content, '\n'), inline...)
-		}
-		request = without(request, names[0])
-		request.Insert(ast.StringTerm(names[1]), ast.StringTerm(string(content)))
+	request, err := o.withFiles(request)
+	if err != nil {
+		return err
 	}
-	err := original(o.context, []*ast.Term{ast.NewTerm(request)}, func(response *ast.Term) error {
+	err = original(o.context, []*ast.Term{ast.NewTerm(request)}, func(response *ast.Term) error {
 		if err := o.redirected(response); err != nil {
 			return err
 		}
@@ -82,6 +57,49 @@ func guardedSend(o *outside, original topdown.BuiltinFunc, operands []*ast.Term,
 		}
 	}
 	return err
+}
+
+// parameter is a text of a request, as OPA reads it.
+func parameter(request ast.Object, name string) string {
+	if term := request.Get(ast.StringTerm(name)); term != nil {
+		if s, ok := term.Value.(ast.String); ok {
+			return strings.Trim(string(s), `"`)
+		}
+	}
+	return ""
+}
+
+// address returns nil where policies may reach the one of a request, or OPA refuses it.
+func (o *outside) address(request ast.Object) error {
+	written := parameter(request, "url")
+	address, err := url.Parse(written)
+	if err != nil || written == "" {
+		return nil //nolint:nilerr // OPA says what is wrong with it
+	}
+	if address.Scheme != "http" && address.Scheme != "https" {
+		return o.refuse("reach %s: only http and https", shown(address.Scheme+":"))
+	}
+	return o.host(strings.TrimSuffix(address.Host, ":"+address.Port()))
+}
+
+// withFiles is request with what is in the files that it names.
+func (o *outside) withFiles(request ast.Object) (ast.Object, error) {
+	for _, names := range sendFiles {
+		path := parameter(request, names[0])
+		if path == "" {
+			continue
+		}
+		content, err := o.file(path)
+		if err != nil {
+			return nil, err
+		}
+		if inline := parameter(request, names[1]); inline != "" {
+			content = append(append(content, '\n'), inline...)
+		}
+		request = without(request, names[0])
+		request.Insert(ast.StringTerm(names[1]), ast.StringTerm(string(content)))
+	}
+	return request, nil
 }
 
 // redirected returns an error where a response is OPA's own, about a host that
