@@ -53,12 +53,8 @@ func newAnswers(budget cache.Budget, name cache.Name, m *Metrics) *answers {
 	return &answers{kept: kept, seed: maphash.MakeSeed()}
 }
 
-// get returns the answer that was given to this very request.
-func (a *answers) get(generation *policy.Generation, request []byte, now time.Time) (keptAnswer, bool) {
-	return a.find(keptAnswer{generation: generation}, request, now)
-}
-
-// find is get for answers that depend on the identity sources too.
+// find returns the answer that was given to this very request, where it was decided
+// under the generations of current.
 func (a *answers) find(current keptAnswer, request []byte, now time.Time) (keptAnswer, bool) {
 	if a.kept == nil || len(request) > maxKeptRequest {
 		return keptAnswer{}, false

@@ -2,62 +2,59 @@ package handlers
 
 import (
 	"errors"
-	"fmt"
 
+	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
-// CapturedAccessReview brings a SubjectAccessReview that somebody kept into the
-// form in which policies see it, as a request would be.
-func CapturedAccessReview(review document.Value) error {
-	r, err := accessReviewVersions.captured(review)
-	if err != nil {
+// CapturedReview brings a review of the point that was kept somewhere into the form
+// in which policies see it, as a request would be.
+func CapturedReview(point policy.Point, root document.Value) error {
+	r := review{kind: kindOf(point), root: root}
+	if err := r.check(); err != nil {
 		return err
 	}
-	return canonicalAccessReview(r)
+	return r.kind.read(r)
 }
 
 // CapturedTokenReview does the same with a TokenReview, out of which it takes the
 // token; "" where that was taken out before. audiences are those that the review
 // asks for.
-func CapturedTokenReview(review document.Value) (token string, audiences []string, err error) {
-	r, err := tokenReviewVersions.captured(review)
-	if err != nil {
+func CapturedTokenReview(root document.Value) (token string, audiences []string, err error) {
+	r := review{kind: kindOf(policy.AuthenticationPoint), root: root}
+	if err := r.checkHeader(); err != nil {
 		return "", nil, err
 	}
-	if r.spec.Absent() {
+	if r.payload.Absent() {
 		r.root.Hide("status")
 		return "", nil, nil
 	}
-	token, audiences, err = splitTokenReview(r)
+	q, err := readTokenReview(r)
 	if errors.Is(err, errNoToken) {
-		if audiences, err = r.spec.Strings("audiences"); err != nil {
-			return "", nil, fmt.Errorf("spec.%w", err)
-		}
-		r.spec.Hide("token")
-		r.root.Hide("status")
+		q.audiences, err = hideToken(r)
 	}
-	return token, audiences, err
+	return q.token, q.audiences, err
 }
 
-// captured is check for a TokenReview that may lack its spec, or another review.
-func (v *versions) captured(root document.Value) (review, error) {
-	r := review{root: root}
-	err := v.checkKind(&r)
-	if err == nil {
-		err = v.checkVersion(&r)
+// ReviewKind is the apiVersion, as policies see it, and the kind of the reviews of
+// a point; "" where the point is not asked by reviews.
+func ReviewKind(point policy.Point) (apiVersion, kind string) {
+	k := kindOf(point)
+	if k == nil {
+		return "", ""
 	}
-	if err != nil {
-		return r, err
+	return k.known[0], k.kind
+}
+
+// kindOf is the kind of the reviews of a point, nil where it is not asked by reviews.
+func kindOf(point policy.Point) *reviewKind {
+	for i := range reviewKinds {
+		if reviewKinds[i].point == point {
+			return &reviewKinds[i]
+		}
 	}
-	if r.spec, err = root.Object("spec"); err != nil {
-		return r, err
-	}
-	if r.spec.Absent() && v.kind != tokenReviewVersions.kind {
-		return r, errors.New("spec: is missing")
-	}
-	return r, nil
+	return nil
 }
 
 // AcceptsAudiences reports whether the audiences of an identity are among those

@@ -41,18 +41,6 @@ const (
 	unknownProfile = "(unknown)"
 )
 
-// fault is why a call can't be decided that is no fault of the policy.
-type fault struct {
-	kind string // for the metrics
-	err  error
-}
-
-// Error implements error.
-func (f *fault) Error() string { return f.err.Error() }
-
-// Unwrap is for errors.Is.
-func (f *fault) Unwrap() error { return f.err }
-
 // errNoCluster answers the names form when there is nothing to look names up in.
 var errNoCluster = &fault{"cluster", errors.New("the call names nodes, and verdict is not connected to a cluster: set cluster.kubeconfig or cluster.inCluster, or set nodeCacheCapable: false on the extender")}
 

@@ -23,10 +23,10 @@ func TestFloodsOfSmallEntriesStayWithinTheBudget(t *testing.T) {
 		a := newAnswers(budget, cache.Answers, m)
 		return map[cache.Name]func() cache.Stats{cache.Answers: a.kept.Stats}, func() any {
 			for i := range requests {
-				body := appendAccessReview(make([]byte, 0, 256), "authorization.k8s.io/v1", &authorizationv1.SubjectAccessReviewStatus{Allowed: true, Reason: "alice may"})
+				body := appendAccessReview(make([]byte, 0, 256), "authorization.k8s.io/v1", authorizationv1.SubjectAccessReviewStatus{Allowed: true, Reason: "alice may"})
 				request := fmt.Appendf(nil, `{"apiVersion":"authorization.k8s.io/v1","kind":"SubjectAccessReview","spec":{"user":"%d%s","resourceAttributes":{"verb":"get","resource":"pods"}}}`, i, filler)
 				for range 2 {
-					if _, ok := a.get(generation, request, time.Now()); !ok {
+					if _, ok := a.find(keptAnswer{generation: generation}, request, time.Now()); !ok {
 						a.keep(request, keptAnswer{generation: generation, expires: policy.Never, body: body, outcome: "allow"})
 					}
 				}

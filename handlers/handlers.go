@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/x509"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -128,15 +129,11 @@ func New(o Options) http.Handler {
 	o.ObjectValues = cmp.Or(o.ObjectValues, DefaultObjectValues)
 	o.BytesInFlight = cmp.Or(o.BytesInFlight, DefaultBytesInFlight)
 	h := &handler{
-		Options:         o,
-		accessReviews:   newAnswers(o.Cache, cache.Answers, o.Metrics),
-		accessDecisions: o.Metrics.decisionsOf(policy.AuthorizationPoint, "review"),
-		tokenReviews:    newAnswers(o.Cache, cache.TokenAnswers, o.Metrics),
-		tokenDecisions:  o.Metrics.decisionsOf(policy.AuthenticationPoint, "review"),
-		sealer:          sealer.New(),
-		faults:          o.Log.WithOptions(zap.WrapCore(fewASecond)),
-		refusals:        newRefusalLog(o.Log),
-		knownNodes:      newKnownNodes(o.Cache, len(o.Profiles), o.Metrics),
+		Options:    o,
+		sealer:     sealer.New(),
+		faults:     o.Log.WithOptions(zap.WrapCore(fewASecond)),
+		refusals:   newRefusalLog(o.Log),
+		knownNodes: newKnownNodes(o.Cache, len(o.Profiles), o.Metrics),
 	}
 	if o.Cluster != nil {
 		h.Nodes = o.Cluster
@@ -154,8 +151,9 @@ func New(o Options) http.Handler {
 	r.MethodNotAllowed(h.methodNotAllowed)
 	r.Use(h.recoverer)
 
-	review := func(path string, point policy.Point, serve func(*call)) {
-		r.Method(http.MethodPost, path, h.newEndpoint(point, "review", reviewLimit, o.DecisionTimeout, serve, reviews))
+	for i := range reviewKinds {
+		kind := h.newServedReview(&reviewKinds[i])
+		r.Method(http.MethodPost, kind.path, h.newEndpoint(kind.point, reviewVerb, reviewLimit, o.DecisionTimeout, kind.serve, reviews))
 	}
 	verbs := func(path, profile string) {
 		for _, v := range []struct {
@@ -174,8 +172,6 @@ func New(o Options) http.Handler {
 			r.Method(http.MethodPost, path+v.name, h.named(e))
 		}
 	}
-	review("/authenticate", policy.AuthenticationPoint, h.tokenReview)
-	review("/authorize", policy.AuthorizationPoint, h.subjectAccessReview)
 	verbs("/scheduler/", defaultProfile)
 	verbs("/scheduler/{profile}/", unknownProfile)
 	for _, name := range o.Profiles {
@@ -205,13 +201,8 @@ func (h *handler) named(e *endpoint) http.Handler {
 
 type handler struct {
 	Options
-	accessReviews   *answers
-	accessDecisions *outcomes
-	// tokenReviews are kept by a keyed hash: a token never becomes a key.
-	tokenReviews   *answers
-	tokenDecisions *outcomes
-	sealer         *sealer.Sealer
-	knownNodes     *knownNodes
+	sealer     *sealer.Sealer
+	knownNodes *knownNodes
 	// faults logs what anybody with a made-up token can bring about: the first
 	// few of a kind in a second.
 	faults   *zap.Logger
@@ -219,7 +210,11 @@ type handler struct {
 }
 
 func (h *handler) notFound(w http.ResponseWriter, _ *http.Request) {
-	writeStatus(w, http.StatusNotFound, "nothing is served at this path; webhooks are /authenticate, /authorize, and /scheduler/VERB or /scheduler/PROFILE/VERB, where VERB is filter, prioritize, preempt or bind")
+	var paths strings.Builder
+	for i := range reviewKinds {
+		paths.WriteString(reviewKinds[i].path + ", ")
+	}
+	writeStatus(w, http.StatusNotFound, "nothing is served at this path; webhooks are "+paths.String()+"and /scheduler/VERB or /scheduler/PROFILE/VERB, where VERB is filter, prioritize, preempt or bind")
 }
 
 func (h *handler) methodNotAllowed(w http.ResponseWriter, r *http.Request) {

@@ -159,7 +159,7 @@ func TestPanicIsAnswered503AndCounted(t *testing.T) {
 	s.wantMetric(t, 0, "verdict_requests_in_flight")
 	s.wantMetric(t, 0, "verdict_requests_shed_total")
 	logged := s.log.String()
-	if !strings.Contains(logged, `"stack"`) || !strings.Contains(logged, "tokenReview") {
+	if !strings.Contains(logged, `"stack"`) || !strings.Contains(logged, "(*handler).authenticate") {
 		t.Errorf("the log does not show where the panic happened: %s", logged)
 	}
 	if strings.Contains(logged, secretBody) {

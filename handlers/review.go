@@ -10,24 +10,22 @@ import (
 
 // review is a review of one of the kinds that Kubernetes sends.
 type review struct {
-	json       *document.Document
-	root, spec document.Value
-	apiVersion string
+	kind          *reviewKind
+	json          *document.Document
+	root, payload document.Value
+	apiVersion    string // one of kind.known
 }
 
-// versions are those of a group that are answered.
-type versions struct {
-	group, kind string
-	known       [2]string // "…/v1" and "…/v1beta1"
-}
+// versions are the apiVersions of a kind that are answered: that which policies
+// see, and the one before it.
+type versions [2]string
 
-func versionsOf(group, kind string) versions {
-	return versions{group: group, kind: kind, known: [2]string{group + "/v1", group + "/v1beta1"}}
-}
+// versionsOf are v1 and v1beta1 of an API group.
+func versionsOf(group string) versions { return versions{group + "/v1", group + "/v1beta1"} }
 
 // parse reads a review and checks that it is of the kind, in a known version,
-// and has a spec. The caller releases its JSON. The error is for refuse.
-func (v *versions) parse(c *call) (review, error) {
+// and has its payload. The caller releases its JSON. The error is for refuse.
+func (k *reviewKind) parse(c *call) (review, error) {
 	if err := c.index(indexedValue + decodedValue); err != nil {
 		return review{}, err
 	}
@@ -35,45 +33,45 @@ func (v *versions) parse(c *call) (review, error) {
 	if err != nil {
 		return review{}, err
 	}
-	r := review{json: parsed, root: parsed.Root()}
-	if err := v.check(&r); err != nil {
+	r := review{kind: k, json: parsed, root: parsed.Root()}
+	if err := r.check(); err != nil {
 		parsed.Release()
 		return review{}, err
 	}
 	return r, nil
 }
 
-func (v *versions) check(r *review) error {
-	if err := v.checkKind(r); err != nil {
+func (r *review) check() error {
+	if err := r.checkHeader(); err != nil {
 		return err
 	}
-	if err := v.checkVersion(r); err != nil {
-		return err
-	}
-	var err error
-	if r.spec, err = r.root.Object("spec"); err != nil {
-		return err
-	}
-	if r.spec.Absent() {
-		return errors.New("spec: is missing")
+	if r.payload.Absent() {
+		return errors.New(r.kind.payload + ": is missing")
 	}
 	return nil
 }
 
-func (v *versions) checkKind(r *review) error {
-	if r.root.Is("kind", v.kind) {
-		return nil
+// checkHeader checks the kind and the version, and finds the payload, which may be
+// absent.
+func (r *review) checkHeader() error {
+	if !r.root.Is("kind", r.kind.kind) {
+		kind, err := r.root.String("kind")
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("kind: must be %s, not %s", r.kind.kind, printable(kind))
 	}
-	kind, err := r.root.String("kind")
-	if err != nil {
+	if err := r.checkVersion(); err != nil {
 		return err
 	}
-	return fmt.Errorf("kind: must be %s, not %s", v.kind, printable(kind))
+	var err error
+	r.payload, err = r.root.Object(r.kind.payload)
+	return err
 }
 
 // checkVersion sets the version of r.
-func (v *versions) checkVersion(r *review) error {
-	for _, known := range v.known {
+func (r *review) checkVersion() error {
+	for _, known := range r.kind.known {
 		if r.root.Is("apiVersion", known) {
 			r.apiVersion = known
 		}
@@ -83,7 +81,7 @@ func (v *versions) checkVersion(r *review) error {
 		if err != nil {
 			return err
 		}
-		return fmt.Errorf("apiVersion: must be %s, not %s", strings.Join(v.known[:], " or "), printable(got))
+		return fmt.Errorf("apiVersion: must be %s, not %s", strings.Join(r.kind.known[:], " or "), printable(got))
 	}
 	return nil
 }

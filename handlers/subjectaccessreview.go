@@ -4,140 +4,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
 	authorizationv1 "k8s.io/api/authorization/v1"
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
 )
 
-var accessReviewVersions = versionsOf(authorizationv1.GroupName, "SubjectAccessReview")
+// nothing is what a review asks that is all in the document.
+type nothing struct{}
 
-// subjectAccessReview answers POST /authorize.
-func (h *handler) subjectAccessReview(c *call) {
-	view := h.Revisions.View()
-	var generation *policy.Generation
-	if view != nil {
-		generation = view.Generation(policy.AuthorizationPoint)
-		if kept, ok := h.accessReviews.get(generation, c.body, c.began); ok {
-			h.accessDecisions.of(kept.outcome).Inc()
-			writeJSON(c, http.StatusOK, kept.body)
-			return
-		}
-	}
-	review, err := accessReviewVersions.parse(c)
-	if err != nil {
-		c.refuse(err)
-		return
-	}
-	defer review.json.Release()
-	if err := canonicalAccessReview(review); err != nil {
-		writeStatus(c, http.StatusBadRequest, err.Error())
-		return
-	}
-	if view == nil {
-		writeStatus(c, http.StatusServiceUnavailable, policy.ErrNoRevision.Error())
-		return
-	}
-	ctx := c.context()
-	status, outcome, expires, err := h.authorize(ctx, view, review.root)
-	h.accessDecisions.of(outcome).Inc()
-	if err != nil {
-		writeStatus(c, http.StatusServiceUnavailable, err.Error())
-		return
-	}
-	body := appendAccessReview(make([]byte, 0, 256), review.apiVersion, &status)
-	h.accessReviews.keep(c.body, keptAnswer{generation: generation, expires: expires, body: body, outcome: outcome})
-	writeJSON(c, http.StatusOK, body)
-}
-
-// appendAccessReview appends the wire form of authorization.k8s.io
-// SubjectAccessReview, whose status is the same in v1 and v1beta1.
-func appendAccessReview(b []byte, apiVersion string, status *authorizationv1.SubjectAccessReviewStatus) []byte {
-	b = append(b, `{"apiVersion":"`...)
-	b = append(b, apiVersion...)
-	b = append(b, `","kind":"SubjectAccessReview","status":{"allowed":`...)
-	if status.Allowed {
-		b = append(b, "true"...)
-	} else {
-		b = append(b, "false"...)
-	}
-	if status.Denied {
-		b = append(b, `,"denied":true`...)
-	}
-	b = appendText(b, `,"reason":`, status.Reason)
-	b = appendText(b, `,"evaluationError":`, status.EvaluationError)
-	return append(b, "}}"...)
-}
-
-// appendText appends a member whose value is a string, unless that is empty.
-func appendText(b []byte, member, value string) []byte {
-	if value == "" {
-		return b
-	}
-	return appendQuoted(append(b, member...), value)
-}
-
-// appendQuoted appends a JSON string. Invalid UTF-8 comes out as U+FFFD.
-func appendQuoted(b []byte, value string) []byte {
-	b, _ = jsontext.AppendQuote(b, value)
-	return b
-}
-
-// What the metrics call an authorization that gave no decision.
-const (
-	outcomeError       = "error"
-	outcomeUnavailable = "unavailable"
-)
-
-// authorize returns the status to answer with, its name in the metrics, and
-// until when the answer may be given again; an error means that there is no
-// decision to answer with.
-func (h *handler) authorize(ctx context.Context, view *policy.View, review document.Value) (authorizationv1.SubjectAccessReviewStatus, string, policy.Expiry, error) {
-	decision, err := view.Authorize(ctx, review)
-	switch {
-	case errors.Is(err, policy.ErrTimeout):
-		h.failed(policy.AuthorizationPoint, "review", err)
-		if h.OnUnavailable == OnUnavailableDeny {
-			message := "no time left to decide"
-			return authorizationv1.SubjectAccessReviewStatus{Denied: true, Reason: message, EvaluationError: message}, outcomeUnavailable, policy.AtOnce, nil
-		}
-		return authorizationv1.SubjectAccessReviewStatus{}, outcomeUnavailable, policy.AtOnce, errors.New("no time left to decide")
-	case err != nil:
-		h.failed(policy.AuthorizationPoint, "review", err)
-		status := authorizationv1.SubjectAccessReviewStatus{EvaluationError: err.Error()}
-		if h.OnError != OnErrorNoOpinion {
-			// apiserver ignores evaluationError, so the cause is in the reason too.
-			status.Denied, status.Reason = true, "policy error: "+err.Error()
-		}
-		return status, outcomeError, policy.AtOnce, nil
-	}
-	return authorizationv1.SubjectAccessReviewStatus{
-		Allowed: decision.Outcome == policy.Allow,
-		Denied:  decision.Outcome == policy.Deny,
-		Reason:  strings.Join(decision.Reasons, "; "),
-	}, string(decision.Outcome), decision.Expires, nil
-}
-
-// canonicalAccessReview checks the review and brings it into its v1 form:
-// v1beta1 calls the groups `group`. What the caller sent as status says
-// nothing, and rawSelector is meant for the one who made the review, not for a
-// decision, so neither reaches a policy.
-func canonicalAccessReview(r review) error {
-	if r.apiVersion == accessReviewVersions.known[1] {
+// readAccessReview checks the review and brings it into its v1 form: v1beta1 calls
+// the groups `group`. What the caller sent as status says nothing, and rawSelector
+// is meant for the server that made the review, not for a decision, so neither reaches a
+// policy.
+func readAccessReview(r review) (nothing, error) {
+	if r.apiVersion == r.kind.known[1] {
 		// v1 readers would look at groups, v1beta1 ones at group.
-		r.spec.Hide("groups")
-		r.spec.Rename("group", "groups")
+		r.payload.Hide("groups")
+		r.payload.Rename("group", "groups")
 	}
-	if err := checkAccessSpec(r.spec); err != nil {
-		return fmt.Errorf("spec.%w", err)
+	if err := checkAccessSpec(r.payload); err != nil {
+		return nothing{}, fmt.Errorf("spec.%w", err)
 	}
 	r.root.Hide("status")
-	r.root.Replace("apiVersion", accessReviewVersions.known[0])
-	return nil
+	r.root.Replace("apiVersion", r.kind.known[0])
+	return nothing{}, nil
 }
 
 func checkAccessSpec(spec document.Value) error {
@@ -210,4 +103,63 @@ func checkSelector(resource document.Value, name string) error {
 	}
 	selector.Hide("rawSelector")
 	return nil
+}
+
+// accessOutcome is what a SubjectAccessReview comes to.
+type accessOutcome = outcome[authorizationv1.SubjectAccessReviewStatus]
+
+// reviewed answers with what the policy says.
+func reviewed(decision policy.Decision) accessOutcome {
+	return decided(authorizationv1.SubjectAccessReviewStatus{
+		Allowed: decision.Outcome == policy.Allow,
+		Denied:  decision.Outcome == policy.Deny,
+		Reason:  strings.Join(decision.Reasons, "; "),
+	}, string(decision.Outcome), decision.Expires)
+}
+
+// accessFault answers with an error, and denies with it as the reason where denies
+// is set: apiserver ignores evaluationError.
+func accessFault(denies bool, reason, message, name string) accessOutcome {
+	status := authorizationv1.SubjectAccessReviewStatus{EvaluationError: message}
+	if denies {
+		status.Denied, status.Reason = true, reason
+	}
+	return passing(status, name)
+}
+
+var errNoTimeToDecide = errors.New("no time left to decide")
+
+// authorize decides a SubjectAccessReview.
+func (h *handler) authorize(ctx context.Context, view *policy.View, root document.Value, _ nothing) accessOutcome {
+	decision, err := view.Authorize(ctx, root)
+	if err == nil {
+		return reviewed(decision)
+	}
+	h.failed(policy.AuthorizationPoint, reviewVerb, err)
+	switch {
+	case !errors.Is(err, policy.ErrTimeout):
+		return accessFault(h.OnError != OnErrorNoOpinion, "policy error: "+err.Error(), err.Error(), outcomeError)
+	case h.OnUnavailable == OnUnavailableDeny:
+		return accessFault(true, errNoTimeToDecide.Error(), errNoTimeToDecide.Error(), outcomeUnavailable)
+	}
+	return undecided[authorizationv1.SubjectAccessReviewStatus](errNoTimeToDecide, outcomeUnavailable)
+}
+
+// appendAccessReview appends the wire form of authorization.k8s.io
+// SubjectAccessReview, whose status is the same in v1 and v1beta1.
+func appendAccessReview(b []byte, apiVersion string, status authorizationv1.SubjectAccessReviewStatus) []byte {
+	b = append(b, `{"apiVersion":"`...)
+	b = append(b, apiVersion...)
+	b = append(b, `","kind":"SubjectAccessReview","status":{"allowed":`...)
+	if status.Allowed {
+		b = append(b, "true"...)
+	} else {
+		b = append(b, "false"...)
+	}
+	if status.Denied {
+		b = append(b, `,"denied":true`...)
+	}
+	b = appendText(b, `,"reason":`, status.Reason)
+	b = appendText(b, `,"evaluationError":`, status.EvaluationError)
+	return append(b, "}}"...)
 }

@@ -31,7 +31,7 @@ func TestAnswersReadAsKubernetesWritesThem(t *testing.T) {
 		t.Run("token, "+name, func(t *testing.T) {
 			var got, want authenticationv1.TokenReview
 			want.APIVersion, want.Kind, want.Status = "authentication.k8s.io/v1", "TokenReview", status
-			reads(t, appendTokenReview(nil, want.APIVersion, &status), &got)
+			reads(t, appendTokenReview(nil, want.APIVersion, status), &got)
 			rewritten(t, &want)
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got  %+v\nwant %+v", got, want)
@@ -46,7 +46,7 @@ func TestAnswersReadAsKubernetesWritesThem(t *testing.T) {
 		t.Run("access, "+name, func(t *testing.T) {
 			var got, want authorizationv1.SubjectAccessReview
 			want.APIVersion, want.Kind, want.Status = "authorization.k8s.io/v1beta1", "SubjectAccessReview", status
-			reads(t, appendAccessReview(nil, want.APIVersion, &status), &got)
+			reads(t, appendAccessReview(nil, want.APIVersion, status), &got)
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got  %+v\nwant %+v", got, want)
 			}

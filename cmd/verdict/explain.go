@@ -140,7 +140,7 @@ func (x *explanation) explain(ctx context.Context, w io.Writer, view *policy.Vie
 		}
 		explained, err = explainToken(ctx, view, text, identityText, c)
 	default:
-		explained, err = explainReview(ctx, view, text)
+		explained, err = explainReview(ctx, view, x.point, text)
 	}
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,20 +20,20 @@ import (
 	policyidentity "github.com/verdict-dev/verdict/policy/identity"
 )
 
-// explainReview explains a SubjectAccessReview of either version.
-func explainReview(ctx context.Context, view *policy.View, text []byte) (policy.Explained, error) {
+// explainReview explains a review of the point, of any version that is served.
+func explainReview(ctx context.Context, view *policy.View, point policy.Point, text []byte) (policy.Explained, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil {
 		return policy.Explained{}, usageError{err}
 	}
-	document, err := parseReview(members, "authorization.k8s.io/v1", "SubjectAccessReview")
+	document, err := parseReview(members, point)
 	if err != nil {
 		return policy.Explained{}, usageError{err}
 	}
-	if err := handlers.CapturedAccessReview(document.Root()); err != nil {
-		return policy.Explained{}, usageError{fmt.Errorf("%w; --point authorization takes a SubjectAccessReview", err)}
+	if err := handlers.CapturedReview(point, document.Root()); err != nil {
+		return policy.Explained{}, usageError{fmt.Errorf("%w; --point %v takes %s", err, point, oneReview(point))}
 	}
-	return view.Explain(ctx, policy.AuthorizationPoint, document.Root())
+	return view.Explain(ctx, point, document.Root())
 }
 
 // errNoIdentity says how to tell what a token proves.
@@ -105,16 +106,26 @@ func proveIdentity(ctx context.Context, c *config.Configuration, token string, a
 
 // readTokenReview brings a review into the form in which policies see it.
 func readTokenReview(members map[string]json.RawMessage) (review *document.Document, token string, audiences []string, err error) {
-	if review, err = parseReview(members, "authentication.k8s.io/v1", "TokenReview"); err != nil {
+	if review, err = parseReview(members, policy.AuthenticationPoint); err != nil {
 		return nil, "", nil, err
 	}
 	token, audiences, err = handlers.CapturedTokenReview(review.Root())
 	return review, token, audiences, err
 }
 
-// parseReview is the review with these members, of that version and kind where it
-// does not say.
-func parseReview(members map[string]json.RawMessage, version, kind string) (*document.Document, error) {
+// oneReview is a review of the point, with its article.
+func oneReview(point policy.Point) string {
+	_, kind := handlers.ReviewKind(point)
+	if strings.ContainsAny(kind[:1], "AEIO") {
+		return "an " + kind
+	}
+	return "a " + kind
+}
+
+// parseReview is the review with these members, of the kind of the point and the
+// version that policies see where it does not say.
+func parseReview(members map[string]json.RawMessage, point policy.Point) (*document.Document, error) {
+	version, kind := handlers.ReviewKind(point)
 	for name, value := range map[string]string{"apiVersion": version, "kind": kind} {
 		if members[name] == nil {
 			members[name] = json.RawMessage(`"` + value + `"`)
