@@ -129,11 +129,12 @@ func New(o Options) http.Handler {
 	o.ObjectValues = cmp.Or(o.ObjectValues, DefaultObjectValues)
 	o.BytesInFlight = cmp.Or(o.BytesInFlight, DefaultBytesInFlight)
 	h := &handler{
-		Options:    o,
-		sealer:     sealer.New(),
-		faults:     o.Log.WithOptions(zap.WrapCore(fewASecond)),
-		refusals:   newRefusalLog(o.Log),
-		knownNodes: newKnownNodes(o.Cache, len(o.Profiles), o.Metrics),
+		Options:       o,
+		sealer:        sealer.New(),
+		faults:        o.Log.WithOptions(zap.WrapCore(fewASecond)),
+		refusals:      newRefusalLog(o.Log),
+		nothingServed: nothingServed(),
+		knownNodes:    newKnownNodes(o.Cache, len(o.Profiles), o.Metrics),
 	}
 	if o.Cluster != nil {
 		h.Nodes = o.Cluster
@@ -205,16 +206,22 @@ type handler struct {
 	knownNodes *knownNodes
 	// faults logs what anybody with a made-up token can bring about: the first
 	// few of a kind in a second.
-	faults   *zap.Logger
-	refusals *refusalLog
+	faults        *zap.Logger
+	refusals      *refusalLog
+	nothingServed string
 }
 
 func (h *handler) notFound(w http.ResponseWriter, _ *http.Request) {
+	writeStatus(w, http.StatusNotFound, h.nothingServed)
+}
+
+// nothingServed is the answer to a path that there is not.
+func nothingServed() string {
 	var paths strings.Builder
 	for i := range reviewKinds {
 		paths.WriteString(reviewKinds[i].path + ", ")
 	}
-	writeStatus(w, http.StatusNotFound, "nothing is served at this path; webhooks are "+paths.String()+"and /scheduler/VERB or /scheduler/PROFILE/VERB, where VERB is filter, prioritize, preempt or bind")
+	return "nothing is served at this path; webhooks are " + paths.String() + "and /scheduler/VERB or /scheduler/PROFILE/VERB, where VERB is filter, prioritize, preempt or bind"
 }
 
 func (h *handler) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
