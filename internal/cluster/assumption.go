@@ -43,12 +43,12 @@ func (a *assumption) askNow() { a.ask = time.Time{} }
 // stays, with the annotations that an earlier Binding may have brought already.
 func (l *ledger) assume(state *policy.PodState, node string, annotations map[string]string, until time.Time) (*assumption, error) {
 	if known := l.bound(state.UID); known != "" {
-		return nil, fmt.Errorf("it is bound to node %s already", known)
+		return nil, fmt.Errorf("it is already bound to node %s", known)
 	}
 	var again *assumption
 	for _, known := range l.assumed[state.UID] {
 		if known.sending != nil || !known.tried {
-			return nil, fmt.Errorf("it is being bound to node %s already: %w", known.node, scheduling.ErrUnderWay)
+			return nil, fmt.Errorf("it is already being bound to node %s: %w", known.node, scheduling.ErrUnderWay)
 		}
 		if known.node == node {
 			again = known

@@ -100,9 +100,9 @@ func (s *State) Active() error {
 	return nil
 }
 
-var errBindOff = errors.New("this verdict binds no pods: set scheduling.bind.enabled, or remove bindVerb from the extender")
+var errBindOff = errors.New("Verdict does not bind pods here: set scheduling.bind.enabled, or remove bindVerb from the extender")
 
-var errTakingOver = errors.New("this replica has just become the one that binds: waiting to know what the one before it bound")
+var errTakingOver = errors.New("this replica was just elected to bind pods: it is still listing the pods that the last one bound")
 
 // Resign makes way for another replica: it is no longer active at once, waits
 // until no node is locked and no Binding is under way, or ctx is done, and gives the Lease back. Without an

@@ -67,7 +67,7 @@ func TestBindFromAssumptionToConfirmation(t *testing.T) {
 	if _, bound, err := w.PendingPod(t.Context(), "default", "p", "uid-p"); err != nil || bound != "a" {
 		t.Errorf("bound to %q, %v", bound, err)
 	}
-	if _, err := w.Assume(text, "a", nil); err == nil || !strings.Contains(err.Error(), "bound to node a already") {
+	if _, err := w.Assume(text, "a", nil); err == nil || !strings.Contains(err.Error(), "already bound to node a") {
 		t.Errorf("assuming what is bound returns %v", err)
 	}
 	s.removePod("default", "p")

@@ -66,7 +66,7 @@ func (s *State) Bind(ctx context.Context, namespace, name, uid, node string, ann
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("binding pod %s/%s to node %s: %w: the call ended before the API server answered the Binding, which goes on", namespace, name, node, scheduling.ErrBindUnknown)
+		return fmt.Errorf("binding pod %s/%s to node %s: %w: the call ended before the API server answered; Verdict still waits for the answer to the Binding", namespace, name, node, scheduling.ErrBindUnknown)
 	}
 }
 

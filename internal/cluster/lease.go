@@ -133,7 +133,7 @@ func (l *lease) leave() {
 	l.leaving = true
 }
 
-var errLeaving = errors.New("this replica is shutting down and binds no more")
+var errLeaving = errors.New("this replica is shutting down and does not bind pods any more")
 
 // held returns nil while the Lease is surely held, and says who binds otherwise.
 func (l *lease) held() error {
@@ -145,9 +145,9 @@ func (l *lease) held() error {
 	case l.leftLocked() > 0:
 		return nil
 	case l.holder == "" || l.holder == l.options.Identity:
-		return fmt.Errorf("no replica is known to bind: Lease %s/%s is not held", l.options.Namespace, l.options.Name)
+		return fmt.Errorf("no replica binds pods now: Lease %s/%s is not held", l.options.Namespace, l.options.Name)
 	}
-	return fmt.Errorf("another replica binds: Lease %s/%s is held by %s", l.options.Namespace, l.options.Name, l.holder)
+	return fmt.Errorf("another replica binds pods: Lease %s/%s is held by %s", l.options.Namespace, l.options.Name, l.holder)
 }
 
 // left is how long the Lease is surely held without another renewal.
@@ -244,4 +244,4 @@ func (k *leaseLock) release(ctx context.Context, record resourcelock.LeaderElect
 	return k.LeaseLock.Update(ctx, record)
 }
 
-var errNotReleased = errors.New("the Lease was lost: it runs out by itself")
+var errNotReleased = errors.New("the Lease was lost, so it is not released: it expires")

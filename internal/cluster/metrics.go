@@ -34,7 +34,7 @@ func (s *State) register() error {
 type contacts struct{ state *State }
 
 var lastContact = prometheus.NewDesc("verdict_cluster_last_contact_timestamp_seconds",
-	"When the API server last sent something on a list or watch, in seconds since 1970. A quiet watch gets a bookmark about every minute.",
+	"Time of the API server's last message on a list or watch, in seconds since 1970. A quiet watch gets a bookmark about every minute.",
 	[]string{"resource"}, nil)
 
 // Describe implements prometheus.Collector.

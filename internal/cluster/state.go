@@ -164,7 +164,7 @@ func (s *State) prepare() error {
 		if s.options.Lease.Identity == "" {
 			host, err := os.Hostname()
 			if err != nil {
-				return fmt.Errorf("who holds the Lease: %w", err)
+				return fmt.Errorf("reading which replica holds the Lease: %w", err)
 			}
 			s.options.Lease.Identity = newIdentity(host)
 		}
@@ -276,7 +276,7 @@ func (s *State) PodsStatus() string {
 	status := fmt.Sprintf("%d pods and %d assumed, last contact with the API server at %s %s ago",
 		pods, assumed, s.nodes.host, s.options.Now().Sub(heardAt).Round(time.Second))
 	if notReady := s.podsReady(); notReady != nil {
-		status += ", listing them again: the policy reads more of them"
+		status += ", listing them again: the new policy reads more fields of them"
 	}
 	if err != nil {
 		status += ", then: " + err.Error()
@@ -304,7 +304,7 @@ func (s *State) stale(resource string, of *contact) error {
 	if age <= s.options.MaxStaleness {
 		return nil
 	}
-	stale := fmt.Errorf("what is known of the %s is stale: the API server was last heard %s ago, and cluster.maxStaleness is %s",
+	stale := fmt.Errorf("the known %s are stale: the API server sent its last message %s ago, and cluster.maxStaleness is %s",
 		resource, age.Round(time.Second), s.options.MaxStaleness)
 	if err != nil {
 		stale = fmt.Errorf("%w; %w", stale, err)

@@ -276,7 +276,7 @@ func TestStateStale(t *testing.T) {
 		t.Errorf("%d times of contact, %v", n, err)
 	}
 	w.offset.Store(int64(121 * time.Second))
-	if err := w.Stale(); err == nil || !strings.Contains(err.Error(), "nodes is stale: the API server was last heard 2m") {
+	if err := w.Stale(); err == nil || !strings.Contains(err.Error(), "nodes are stale: the API server sent its last message 2m") {
 		t.Errorf("after two minutes Stale returns %v", err)
 	}
 	for _, status := range []string{w.NodesStatus(), w.PodsStatus()} {
@@ -286,7 +286,7 @@ func TestStateStale(t *testing.T) {
 	}
 	// Each resource counts for itself.
 	s.put("a", "2")
-	eventually(t, "the nodes' contact", func() bool { err := w.Stale(); return err != nil && strings.Contains(err.Error(), "pods is stale") })
+	eventually(t, "the nodes' contact", func() bool { err := w.Stale(); return err != nil && strings.Contains(err.Error(), "pods are stale") })
 	s.putPod(pod("p", "a", "1"))
 	eventually(t, "contact", func() bool { return w.Stale() == nil })
 	if w.Ready() != nil {

@@ -78,7 +78,7 @@ func (s *State) resolve(ctx context.Context, made *assumption) {
 		s.postpone(made, now.Add(assumedFor))
 	case err == nil && found.Spec.NodeName == "" && !hasEnded(found) && s.mayArrive(made, now):
 	case s.forget(made, &s.ledger.ended.Expired):
-		s.options.OnError(fmt.Errorf("pod %s/%s was assumed on node %s and is not bound to it", pod.Namespace, pod.Name, made.node))
+		s.options.OnError(fmt.Errorf("pod %s/%s was assumed on node %s, but it is not bound to this node", pod.Namespace, pod.Name, made.node))
 	}
 }
 

@@ -20,9 +20,9 @@ func (w *writer) configuration() string {
 		out.WriteString("  sources: []\n")
 		return out.String()
 	}
-	fmt.Fprintf(&out, "  # The identifier of a token, which kube-apiserver adds to its user by itself.\n  allowedExtraKeys: %s\n", list([]string{credentialKey}))
+	fmt.Fprintf(&out, "  # The identifier of a token, which kube-apiserver adds to the user by itself.\n  allowedExtraKeys: %s\n", list([]string{credentialKey}))
 	if len(w.systemNames) > 0 {
-		fmt.Fprintf(&out, "  # Names of Kubernetes' own that the mappings write out.\n  allowedSystemNames: %s\n", list(w.systemNames))
+		fmt.Fprintf(&out, "  # Names of Kubernetes that the mappings contain.\n  allowedSystemNames: %s\n", list(w.systemNames))
 	}
 	out.WriteString("  sources:\n")
 	for _, s := range w.sources {

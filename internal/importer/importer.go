@@ -53,7 +53,7 @@ func AuthenticationConfiguration(from string, text []byte, disallowed ...string)
 		return nil, errors.Join(all...)
 	}
 	if len(configuration.JWT) == 0 {
-		w.warn(field.NewPath("jwt"), "is empty: there is nobody to let in")
+		w.warn(field.NewPath("jwt"), "is empty: it has no issuer of tokens")
 	}
 	w.anonymous(configuration.Anonymous)
 	result := &Result{Files: []File{{"verdict.yaml", w.configuration()}, {"policies/authentication.rego", w.entry()}}, Warnings: w.warnings}
@@ -72,7 +72,7 @@ func AuthenticationConfiguration(from string, text []byte, disallowed ...string)
 		}
 	}
 	if err := compiled(result.Files); err != nil {
-		return nil, fmt.Errorf("the policies do not compile, which is a fault of verdict import: %w", err)
+		return nil, fmt.Errorf("the written policies do not compile, which is a defect of verdict import: please report it: %w", err)
 	}
 	return result, nil
 }
@@ -114,7 +114,7 @@ func (w *writer) source(i int, of *authconfig.Authenticator, name string) {
 		w.spaces(s.path.Child("issuer", "audiences").Index(i), audience)
 	}
 	if egress := of.Issuer.EgressSelectorType; egress != "" {
-		w.warn(s.path.Child("issuer", "egressSelectorType"), "%s is the API server's own way to the issuer: Verdict connects by itself, through connection.proxyURL where that is set", egress)
+		w.warn(s.path.Child("issuer", "egressSelectorType"), "%s is the API server's connection to the issuer: Verdict connects directly, or through connection.proxyURL if it is set", egress)
 	}
 	w.nameSystemNames(s)
 	s.rego = w.policy(s)
@@ -124,7 +124,7 @@ func (w *writer) source(i int, of *authconfig.Authenticator, name string) {
 // spaces refuses what Verdict's configuration takes for a slip of the pen.
 func (w *writer) spaces(at *field.Path, text string) {
 	if strings.TrimSpace(text) != text {
-		w.problems = append(w.problems, field.Invalid(at, text, "begins or ends with a space, which Verdict takes for a mistake"))
+		w.problems = append(w.problems, field.Invalid(at, text, "begins or ends with a space, which Verdict does not allow"))
 	}
 }
 
@@ -132,5 +132,5 @@ func (w *writer) anonymous(anonymous *authconfig.Anonymous) {
 	if anonymous == nil {
 		return
 	}
-	w.warn(field.NewPath("anonymous"), "stays the API server's, which asks nobody about requests without a token: leave it in a file of its own for --authentication-config")
+	w.warn(field.NewPath("anonymous"), "is not imported, since requests without a token never reach a webhook: keep it in a file of its own for --authentication-config")
 }

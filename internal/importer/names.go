@@ -122,5 +122,5 @@ func (w *writer) listSystemName(at *field.Path, name string) {
 
 func (w *writer) warnOfSystemNames(at *field.Path, what string) {
 	kind := map[string]string{"username": "a username", "groups": "a group"}[what]
-	w.warn(at, "%s that begins with system: is refused unless authentication.allowedSystemNames lists it; kube-apiserver takes any", kind)
+	w.warn(at, "%s that begins with system: is refused unless authentication.allowedSystemNames lists it; kube-apiserver accepts all of them", kind)
 }

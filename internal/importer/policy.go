@@ -33,10 +33,10 @@ func (w *writer) policy(s *source) string {
 		out.WriteString("import data.lib.cel\n")
 	}
 	out.WriteString("import data.lib.oidc\n\n")
-	out.WriteString(metadata("User", "What the claims are mapped to; undefined when one of them cannot be."))
+	out.WriteString(metadata("User", "The user that the claims are mapped to; undefined when a claim cannot be mapped."))
 	out.WriteString("user := {\"username\": username, \"groups\": groups, \"uid\": uid, \"extra\": extra}\n\n")
 	out.WriteString(strings.Join(p.rules, "\n"))
-	out.WriteString("\n" + metadata("Claims", "Those of a token of this source alone."))
+	out.WriteString("\n" + metadata("Claims", "The claims of a token of this source, and of no other."))
 	fmt.Fprintf(&out, "claims := input.identity.claims if input.identity.source == %s\n", celrego.Quote(s.name))
 	return out.String()
 }
@@ -98,7 +98,7 @@ func (p *policyWriter) translated(title string, at *field.Path, translate func(*
 		return false
 	}
 	if rules.Never {
-		p.warn(at, "has no value that kube-apiserver takes, whatever the token: it refuses them all, and so do the policies")
+		p.warn(at, "never has a value that kube-apiserver accepts: kube-apiserver refuses all tokens, and so do the policies")
 	}
 	p.add(title, fmt.Sprintf("%s:\n%s", at, source), rules.Text)
 	for _, claim := range rules.Claims {
@@ -127,7 +127,7 @@ func (p *policyWriter) username() {
 		condition = " if oidc.email_verified(claims)"
 	}
 	p.add("Username", fmt.Sprintf("%s: %s", at, mapping.Claim), "username := "+term+condition+"\n")
-	p.refuse(fmt.Sprintf("%s: the claim %s is no username", at, mapping.Claim), "not username")
+	p.refuse(fmt.Sprintf("%s: the claim %s is not a username", at, mapping.Claim), "not username")
 }
 
 func (p *policyWriter) groups() {
@@ -145,7 +145,7 @@ func (p *policyWriter) groups() {
 		}
 		name := celrego.Quote(mapping.Claim)
 		p.add("Groups", fmt.Sprintf("%s: %s", at, mapping.Claim), fmt.Sprintf("groups := oidc.groups(claims, %s, %s)\n", name, celrego.Quote(prefix)))
-		p.refuse(fmt.Sprintf("%s: the claim %s is no list of groups", at, mapping.Claim), "not groups")
+		p.refuse(fmt.Sprintf("%s: the claim %s is not a list of groups", at, mapping.Claim), "not groups")
 		p.refuse(fmt.Sprintf("%s: the token has %s as a distributed claim, which is not resolved", at, mapping.Claim), fmt.Sprintf("oidc.distributed(claims, %s)", name))
 		p.warn(at, "a token that has %s as a distributed claim (OpenID Connect Core §5.6.2) is refused; kube-apiserver asks the service that the token names", mapping.Claim)
 	default:
@@ -163,7 +163,7 @@ func (p *policyWriter) uid() {
 	case mapping.Claim != "":
 		at = at.Child("claim")
 		p.add("UID", fmt.Sprintf("%s: %s", at, mapping.Claim), fmt.Sprintf("uid := oidc.text(claims, %s)\n", celrego.Quote(mapping.Claim)))
-		p.refuse(fmt.Sprintf("%s: the claim %s is no UID", at, mapping.Claim), "not uid")
+		p.refuse(fmt.Sprintf("%s: the claim %s is not a UID", at, mapping.Claim), "not uid")
 	default:
 		p.add("UID", at.String()+" is not set.", "uid := \"\"\n")
 	}
@@ -225,7 +225,7 @@ func (p *policyWriter) exact() {
 		}
 		of = "object.filter(claims, {" + strings.Join(names, ", ") + "})"
 	}
-	p.add("Numbers that CEL rounds", "A number that is not whole and up to 2^53, and has more than 15 digits, is another one in CEL.",
+	p.add("Numbers that CEL rounds", "CEL rounds a number of more than 15 digits, unless it is a whole number up to 2^53.",
 		"refused contains \"a claim holds a number that CEL would round\" if {\n\tsome value in "+of+"\n\tnot cel.exact(value)\n}\n")
 }
 
@@ -233,7 +233,7 @@ func (p *policyWriter) exact() {
 func (w *writer) entry() string {
 	var out strings.Builder
 	// Without an annotation of the package: that is another file's, beside others.
-	fmt.Fprintf(&out, "# Users of the issuers in %s, written by verdict import. Each source of identities\n# has a package of its own.\npackage kubernetes.authentication\n\n", oneLine(w.from))
+	fmt.Fprintf(&out, "# Users of the issuers in %s, written by verdict import. Each identity source\n# has a package of its own.\npackage kubernetes.authentication\n\n", oneLine(w.from))
 	for _, s := range w.sources {
 		fmt.Fprintf(&out, "import data.issuers.%s\n", s.identifier)
 	}

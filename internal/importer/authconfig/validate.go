@@ -78,7 +78,7 @@ func (v *validator) issuer(issuer *Issuer, at *field.Path) {
 		v.add(field.Required(at.Child("url"), "the value of \"iss\" that tokens have"))
 	} else {
 		if slices.Contains(v.disallowed, issuer.URL) {
-			v.add(field.Invalid(at.Child("url"), issuer.URL, "is the API server's own, for service accounts"))
+			v.add(field.Invalid(at.Child("url"), issuer.URL, "is the API server's own issuer, for service accounts"))
 		}
 		v.url(issuer.URL, at.Child("url"))
 	}

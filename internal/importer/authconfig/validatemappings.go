@@ -118,7 +118,7 @@ func (v *validator) extra(mappings []ExtraMapping, at *field.Path) (verified boo
 			v.add(field.Invalid(at.Child("key"), mapping.Key, "must be lower case"))
 		}
 		if isKubernetes(mapping.Key) {
-			v.add(field.Invalid(at.Child("key"), mapping.Key, "names below k8s.io and kubernetes.io are Kubernetes' own"))
+			v.add(field.Invalid(at.Child("key"), mapping.Key, "names below k8s.io and kubernetes.io are reserved for Kubernetes"))
 		}
 		switch {
 		case seen.Has(mapping.Key):
