@@ -7,16 +7,16 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// activeRef is the function that says whether an instant lies in a period. It
-// is plain Rego, which any OPA runs; knowing what it computes, the engine can
-// keep what was decided by it until its answer changes.
+// activeRef is the function that says whether an instant lies in a period. It is
+// plain Rego, which any OPA runs. The engine knows what the function computes, and
+// so can keep a decision until the function's result changes.
 var activeRef = ast.MustParseRef("data.lib.time.active")
 
 // IsActive reports whether ref is the function data.lib.time.active.
 func IsActive(ref ast.Ref) bool { return ref.Equal(activeRef) }
 
-// watchedCache is OPA's own cache of the rules and functions of one evaluation,
-// and notes what data.lib.time.active is asked: every call looks here first.
+// watchedCache is OPA's own cache of the rules and functions of one evaluation. It
+// records the arguments of data.lib.time.active: every call looks here first.
 type watchedCache struct {
 	topdown.VirtualCache
 	now, until time.Time
@@ -34,8 +34,8 @@ func (c *watchedCache) Get(ref ast.Ref) (*ast.Term, bool) {
 	return c.VirtualCache.Get(ref)
 }
 
-// change is the instant that value names if it lies ahead, else zero. What
-// names no instant is an error in Rego, or an open side.
+// change is the instant that value names if it lies ahead, else zero. A value that
+// names no instant is an error in Rego, or leaves a side of the period open.
 func change(value ast.Value, now time.Time) time.Time {
 	text, ok := value.(ast.String)
 	if !ok {

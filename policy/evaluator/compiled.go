@@ -16,31 +16,31 @@ import (
 
 // Compiled evaluates OPA's plan of a rule as a tree of Go functions.
 //
-// It answers where evaluation meets no error. Where it meets one, the
-// interpreter evaluates again and its answer is the one given: errors are rare,
-// and so code, message and location are always OPA's own. For this to be exact,
-// a program evaluates all that the interpreter would, in the same order, and
-// stops early only where the interpreter does. What an error costs is a second
-// evaluation, and a second call of builtins such as http.send.
+// Its result counts where evaluation meets no error. Where it meets one, the
+// interpreter evaluates again and its result or error is returned: errors are rare,
+// and so their code, message and location are always OPA's own. For this to be
+// exact, a program evaluates all that the interpreter would, in the same order, and
+// stops early only where the interpreter does. An error costs a second evaluation,
+// and a second call of builtins such as http.send.
 //
-// The interpreter takes a function's result for 1 also for 1.0, once it is
-// known; a program tells them apart where it does not have to remember.
+// The interpreter uses a function's result for 1 also for 1.0, once the result is
+// known. A program does so only for calls that it looks up in a table.
 type Compiled struct {
 	program     *program
 	values      cache.InterQueryValueCache
 	interpreter *Interpreter
 	machines    *sync.Pool
-	// failures counts the evaluations in a row that the program met an error in.
+	// failures counts the evaluations in a row in which the program met an error.
 	failures atomic.Uint32
 }
 
 // NewCompiled plans and compiles the rule at ref, such as
 // data.kubernetes.authorization.allow. compiler and values are as for
-// NewInterpreter. An error means that the rule is one for the Interpreter, as is
-// one that may reach data.lib.time.active.
+// NewInterpreter. An error means that the rule needs the Interpreter, as does a
+// rule that may reach data.lib.time.active.
 //
-// names are the terms for the strings of the program that data is likely to have
-// as names of members; nil for none.
+// names are the terms for strings that data is likely to have as names of members:
+// the program then shares them with data. They may be nil.
 func NewCompiled(ctx context.Context, compiler *ast.Compiler, ref ast.Ref, values cache.InterQueryValueCache, names document.Names) (*Compiled, error) {
 	interpreter, err := NewInterpreter(compiler, ref, values, false)
 	if err != nil {
@@ -49,7 +49,7 @@ func NewCompiled(ctx context.Context, compiler *ast.Compiler, ref ast.Ref, value
 	return compile(ctx, interpreter, compiler, ref, values, names, passes)
 }
 
-// compile is NewCompiled with other optimisations than all.
+// compile is NewCompiled with these optimisations only.
 func compile(ctx context.Context, interpreter *Interpreter, compiler *ast.Compiler, ref ast.Ref, values cache.InterQueryValueCache, names document.Names, passes []pass) (*Compiled, error) {
 	policy, err := plan.Of(ctx, compiler, ref, resultVar)
 	if err != nil {
@@ -85,17 +85,16 @@ func bind(program *program, interpreter *Interpreter, compiler *ast.Compiler, va
 	return &Compiled{program: program, values: values, interpreter: interpreter, machines: newMachinePool(program, indexes)}, nil
 }
 
-// Interpreter is the one that evaluates the same rule where the program does
-// not.
+// Interpreter evaluates the same rule where the program does not.
 func (c *Compiled) Interpreter() *Interpreter { return c.interpreter }
 
-// Prompt says that Evaluate returns soon after its context has ended, whatever it is
-// about then. OPA's builtin functions do not look at the time.
+// Prompt reports whether Evaluate returns soon after its context has ended, whatever
+// it does then. OPA's builtin functions do not check the time.
 func (c *Compiled) Prompt() bool { return !c.program.lengthy }
 
 // Evaluate implements Evaluator.
 func (c *Compiled) Evaluate(ctx context.Context, query Query) (Result, error) {
-	if n := c.failures.Load(); n >= hopeless && c.failures.Add(1)%retryEvery != 0 {
+	if n := c.failures.Load(); n >= failuresBeforeBackoff && c.failures.Add(1)%retryEvery != 0 {
 		return c.interpreter.Evaluate(ctx, query)
 	}
 	value, err := c.run(ctx, query)
@@ -113,16 +112,16 @@ func (c *Compiled) Evaluate(ctx context.Context, query Query) (Result, error) {
 }
 
 const (
-	// hopeless is the number of failures in a row after which a program is not
-	// run but now and then, so that a policy that always fails takes no longer
-	// than it does in the interpreter.
-	hopeless = 32
-	// retryEvery is how often it then gets another chance.
+	// failuresBeforeBackoff is the number of failures in a row after which the program
+	// is run only for one evaluation of retryEvery. So a policy that always fails takes
+	// little longer than in the interpreter.
+	failuresBeforeBackoff = 32
+	// retryEvery is the number of evaluations for one of which it is then run.
 	retryEvery = 64
 )
 
-// run executes the program. An error other than a cancellation says no more
-// than that there is one.
+// run executes the program. An error other than a cancellation is a reason, or a
+// builtin function's error.
 func (c *Compiled) run(ctx context.Context, query Query) (result ast.Value, err error) {
 	if ctx.Err() != nil {
 		return nil, &topdown.Error{Code: topdown.CancelErr, Message: "the deadline passed before evaluation began"}

@@ -130,7 +130,7 @@ helper(v) := upper(v) if some w in input.list
 named[k] := input.secret if some k in ["a", "b"]
 
 parts contains v if some v in input.list`
-	secret := "a secret that nobody else may see"
+	secret := "a secret that only this request may have"
 	ok := ast.MustInterfaceToValue(map[string]any{"secret": secret, "number": "1", "list": []any{secret + "1", secret + "2"}})
 	failing := ast.MustInterfaceToValue(map[string]any{"secret": secret, "number": "x", "list": []any{secret + "1", secret + "2"}})
 	_, c := evaluators(t, rules, `{}`)

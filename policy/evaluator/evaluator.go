@@ -32,18 +32,18 @@ type Query struct {
 	Now time.Time
 }
 
-// Document is an input of which only what is asked for is decoded. It is used by
-// one goroutine, for as long as Evaluate takes.
+// Document is an input of which only the parts that a rule reads are decoded. One
+// goroutine uses it, for as long as Evaluate takes.
 type Document interface {
-	// At is the value that is found from the input on by the names of members,
-	// nil where there is none.
+	// At is the value at a path of names of members, which begins at the input; nil
+	// where there is none.
 	At(names []string) ast.Value
 	// Value is all that the rule may read.
 	Value() ast.Value
 }
 
-// Decoded is the query with its whole input in OPA's form, good for longer than
-// its document.
+// Decoded is the query with its whole input in OPA's form, which stays valid after its
+// document ends.
 func (q Query) Decoded() Query {
 	if q.Input == nil && q.Document != nil {
 		q.Input = q.Document.Value()
@@ -57,7 +57,7 @@ type Result struct {
 	// Value is the value of the rule, nil when it is undefined. It may share
 	// structure with input and data: it must not be changed.
 	Value ast.Value
-	// Until is the next instant at which a call of data.lib.time.active that
-	// was made would return something else; zero when there is none.
+	// Until is the next instant at which one of the evaluation's calls of
+	// data.lib.time.active would return something else; zero when there is none.
 	Until time.Time
 }

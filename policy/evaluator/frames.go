@@ -5,11 +5,11 @@ import "github.com/open-policy-agent/opa/v1/ast"
 // frameChunk is how many variables are allocated at once.
 const frameChunk = 1024
 
-// frame is the variables of one function call, by their number in the plan.
-// nil is undefined.
+// frame holds the variables of one function call, by their number in the plan. A
+// variable without value is nil.
 type frame = []*ast.Term
 
-// frames are where the variables of all function calls lie.
+// frames hold the variables of all function calls of one evaluation.
 type frames struct {
 	chunks [][]*ast.Term
 	chunk  int

@@ -13,20 +13,20 @@ type function struct {
 	params []int
 	result int
 	size   int // of its frame
-	// replaced is how many values are passed that stand in the place of functions.
-	// They lie between data and the result, the arguments behind the result.
+	// replaced is the number of values that are passed to replace functions. They lie
+	// between data and the result, the arguments behind the result.
 	replaced int
-	// prologue and epilogue run always, definitions as the index says.
+	// prologue and epilogue always run, definitions where the index says that they can hold.
 	prologue, epilogue []block
 	definitions        [][]block
 	index              int // among those of the program, noIndex for none
-	// rule is its place in memo.rules, -1 for a function with arguments. Where it
-	// is worth remembering their calls, args is the place in memo.functions, else -1.
+	// rule is its index in memo.rules, -1 for a function with arguments. Where its calls
+	// are remembered, args is its index in memo.functions, else -1.
 	rule, args int
 	expensive  bool // so that all its calls are remembered, not only the last one
-	// collects says that it does no more than add to a set; see collect.
+	// collects says that it does no more than add to a set; see lowerCollected.
 	collects bool
-	// wanted is the variable for the one key that is asked for, 0 where a function
+	// wanted is the variable for the one key that a caller needs, 0 where the function
 	// always gives all of its result.
 	wanted int
 }
@@ -156,8 +156,7 @@ func (fn *function) call(m *machine, caller frame, args []operand) (*ast.Term, c
 }
 
 // passed is what the result depends on beside input and data: the arguments, and the
-// values that stand in the place of functions. The result, which lies between them,
-// has none yet.
+// values that replace functions. The result, which lies between them, has none yet.
 func (fn *function) passed(f frame) frame {
 	from, to := fn.result+1, len(fn.params)+1
 	if fn.replaced > 0 {
@@ -171,7 +170,7 @@ func (fn *function) arguments(f frame) frame {
 	return f[fn.result+1 : len(fn.params)+1]
 }
 
-// rebuilt is t with the objects that grew made anew, and their hashes with them.
+// rebuilt is t with a new object for each that grew, so that their hashes are right.
 func rebuilt(t *ast.Term, grown map[*ast.Term]bool) *ast.Term {
 	if !grown[t] {
 		return t
@@ -182,8 +181,8 @@ func rebuilt(t *ast.Term, grown map[*ast.Term]bool) *ast.Term {
 	return ast.NewTerm(out)
 }
 
-// rebuild makes result anew when parts of it grew. grown is what did so since
-// the function began.
+// rebuild is result with its parts that grew rebuilt. grown are the objects that grew
+// since the function began.
 func rebuild(result *ast.Term, grown []*ast.Term) *ast.Term {
 	set := make(map[*ast.Term]bool, 8)
 	for _, t := range grown {

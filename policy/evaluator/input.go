@@ -14,8 +14,8 @@ func namesOf(keys []*ast.Term) []string {
 	return names
 }
 
-// inputAt is what lies at the path with that number in input, by names, which
-// keys are as terms.
+// inputAt is the value of input at a path of names, whose index in memo.paths is at.
+// keys are the names as terms.
 func (m *machine) inputAt(at int, names []string, keys []*ast.Term) *ast.Term {
 	known := &m.memo.paths[at]
 	if known.known {
@@ -37,8 +37,8 @@ func (m *machine) inputAt(at int, names []string, keys []*ast.Term) *ast.Term {
 	return v
 }
 
-// find is what a reference finds in the input that is a document, by its parts
-// after `input`.
+// find is the value that a reference finds where input is a document. parts are those
+// of the reference after `input`.
 func (m *machine) find(parts ast.Ref) ast.Value {
 	names := make([]string, 0, 8)
 	for _, p := range parts {
@@ -59,7 +59,7 @@ func (m *machine) find(parts ast.Ref) ast.Value {
 	return below
 }
 
-// named is what lies at a path of names in the input that is a document.
+// named is the value at a path of names where input is a document.
 func (m *machine) named(names []string) ast.Value {
 	if len(names) == 0 {
 		return m.document.Value()

@@ -43,9 +43,8 @@ func (i *Interpreter) Evaluate(ctx context.Context, query Query) (Result, error)
 	return i.evaluate(ctx, query, nil)
 }
 
-// Trace is Evaluate, and tells tracer every step. It goes through the rules that
-// Evaluate knows to be without result as well, and so may meet errors that
-// Evaluate does not.
+// Trace is Evaluate, and passes every step to tracer. It also evaluates the rules that
+// OPA's index excludes, and so may meet errors that Evaluate does not.
 func (i *Interpreter) Trace(ctx context.Context, query Query, tracer topdown.QueryTracer) (Result, error) {
 	return i.evaluate(ctx, query, tracer)
 }

@@ -9,14 +9,14 @@ import (
 // layer is an object of base documents of which one member is replaced, for as long as
 // a modifier such as `with data.a.b as 1` holds. The objects on the path are not copied:
 // a reference that goes on below them needs none of their other members. Layers are
-// never handed on as values: what a reference ends at is complete.
+// never passed on as values: the value that a reference ends at is complete.
 //
 // OPA's interpreter keeps what replaces data in a tree of its own. A reference to what
 // is in it, or below, finds no more than that. One that ends above finds the tree and
-// the base documents merged, so that the members of an object come back of which
-// another one has taken the place.
+// the base documents merged, so that the members of an object that was replaced by another one
+// come back.
 type layer struct {
-	// Object is what the layer lies on. It answers nothing but what is asked of it here.
+	// Object is what the layer lies on. Only the methods below use it.
 	ast.Object
 	key, value *ast.Term
 	// base are the base documents at this place, nil for none.

@@ -61,7 +61,7 @@ func (s *scanner) run(m *machine, f frame) code {
 	}
 	switch v := source.Value.(type) {
 	case *ast.Array:
-		// Its length is taken once, though a body can't change it.
+		// The body can't change its length.
 		for i, n := 0, v.Len(); i < n; i++ {
 			var key *ast.Term
 			if s.keyed {
@@ -120,6 +120,6 @@ func (sc *scope) everyLoop(b *ir.Block) *everyLoop {
 	if v, ok := assign.Source.Value.(ir.Bool); !ok || !bool(v) {
 		return nil
 	}
-	// The loop is two levels, and the inner block one more.
+	// The loop stands for two blocks, and the inner block is one more.
 	return &everyLoop{condition: reset.Target, depth: sc.depth + scanLevels + 1, outer: sc.every}
 }

@@ -5,8 +5,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ir"
 )
 
-// lowerResult is the form for how the query hands over the entry rule's value: an object
-// of its variables, of which there is one, is added to the results.
+// lowerResult is the form for the end of the query, which adds an object of its variables
+// to the results. The only variable has the entry rule's value.
 func lowerResult(sc *scope, stmts []ir.Stmt) (s statement, used int) {
 	const length = 3
 	object, ok := stmts[0].(*ir.MakeObjectStmt)

@@ -44,7 +44,7 @@ func (sc *scope) dot(s *ir.DotStmt) statement {
 	}
 }
 
-// dotBase looks into a base document.
+// dotBase looks a key up in a base document.
 func dotBase(source, key operand, target int, open, partial bool) statement {
 	return func(m *machine, f frame) code {
 		v, k := source.in(f), key.in(f)
@@ -69,8 +69,8 @@ func dotBase(source, key operand, target int, open, partial bool) statement {
 	}
 }
 
-// dotPartial looks into what a rule gives. The interpreter knows the key before it
-// evaluates the rule.
+// dotPartial looks a key up in the result of a rule that fills a set or an object. The
+// interpreter knows the key before it evaluates the rule.
 func dotPartial(source, key operand, target int) statement {
 	return func(m *machine, f frame) code {
 		v, k := source.in(f), key.in(f)

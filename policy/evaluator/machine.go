@@ -74,8 +74,8 @@ type machine struct {
 	// grown are the objects of the running function whose parts grew.
 	grown []*ast.Term
 
-	// sinks are those of the rules that are streamed, sink the one that the
-	// running rule sends to.
+	// sinks are those of the rules that are streamed; the running rule sends to the one
+	// at index sink.
 	sinks []sink
 	sink  int
 
@@ -130,8 +130,8 @@ func (m *machine) start(ctx context.Context, now time.Time, input, data *ast.Ter
 	m.memo = m.take(input, data, nil)
 }
 
-// reset drops everything that came from the evaluation, so that nothing of one
-// request reaches the next. Frames were cleared as their functions returned.
+// reset clears everything that came from the evaluation: nothing of one request may
+// reach the next. Frames were cleared as their functions returned.
 func (m *machine) reset() {
 	for m.memo != nil {
 		m.release()
@@ -153,7 +153,7 @@ func (m *machine) fail(err error) code {
 	return failed
 }
 
-// pollEvery is how many steps pass between two looks at the context.
+// pollEvery is the number of steps between two checks of the context.
 const pollEvery = 256
 
 // step counts the work done and reports failed when the context has ended.

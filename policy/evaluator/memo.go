@@ -43,7 +43,7 @@ func (m *memos) take(input, data *ast.Term, outer *memo) *memo {
 	return out
 }
 
-// release goes back to the memo outside the current one.
+// release goes back to the memo around the current one.
 func (m *memos) release() {
 	old := m.memo
 	m.memo = old.outer
@@ -57,8 +57,8 @@ func (m *memos) release() {
 	m.spare = append(m.spare, old)
 }
 
-// enter switches to the memo for input and data. It reports how to leave again:
-// what was current, and whether a new memo has to be released.
+// enter switches to the memo for input and data. It returns what leave needs: the memo
+// that was current, and whether a new memo has to be released.
 func (m *memos) enter(input, data *ast.Term) (before *memo, fresh bool) {
 	before = m.memo
 	for known := before; known != nil; known = known.outer {

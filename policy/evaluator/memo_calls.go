@@ -2,8 +2,8 @@ package evaluator
 
 import "github.com/open-policy-agent/opa/v1/ast"
 
-// calls remembers what a function gave for its last arguments, which a loop
-// often repeats, and from directCalls on for all of them.
+// calls remembers the result of a function for its last arguments, which a loop often
+// repeats, and after directCalls calls for all arguments.
 type calls struct {
 	count, hits int
 	args        []*ast.Term
@@ -20,8 +20,8 @@ type call struct {
 const (
 	// directCalls are made before a table is worth its allocations.
 	directCalls = 16
-	// giveUpAfter is how many calls a table has to prove itself: it is left
-	// when fewer than one in giveUpRatio was answered from it.
+	// giveUpAfter is the number of calls after which a table is given up when it held
+	// the results of fewer than one call in giveUpRatio.
 	giveUpAfter = 512
 	giveUpRatio = 16
 )
@@ -94,7 +94,7 @@ func sameScalar(a, b ast.Value) bool {
 		y, ok := b.(ast.String)
 		return ok && x == y
 	case ast.Number:
-		// Numbers that are written differently may be told apart by a builtin.
+		// A builtin may give different results for 1 and 1.0.
 		y, ok := b.(ast.Number)
 		return ok && x == y
 	case ast.Boolean:

@@ -121,10 +121,10 @@ func modifierPolicy(r *rand.Rand) string {
 	return b.String()
 }
 
-// anew is v made anew of its text. The interpreter changes an object inside the input
+// reparsed is v parsed again from its text. The interpreter changes an object inside the input
 // where a modifier has a path of several names, and what it lies in keeps the hash that
 // it had: a set may hold two of the same then.
-func anew(v ast.Value) ast.Value {
+func reparsed(v ast.Value) ast.Value {
 	if v == nil {
 		return nil
 	}
@@ -174,7 +174,7 @@ func TestRandomModifiers(t *testing.T) {
 				errs++
 			case wantErr != nil:
 				t.Fatalf("policy %d: got %v, want error %v\ninput %v\n%s", n, got, wantErr, input, source)
-			case !equalValues(got, want) && equalValues(got, anew(want)):
+			case !equalValues(got, want) && equalValues(got, reparsed(want)):
 				faults++
 			case !equalValues(got, want):
 				t.Fatalf("policy %d:\n got %v\nwant %v\ninput %v\n%s", n, got, want, input, source)

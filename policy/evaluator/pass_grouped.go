@@ -10,15 +10,15 @@ import (
 	"github.com/verdict-dev/verdict/policy/evaluator/rewrite"
 )
 
-// A comprehension such as [m.id | some m in input.items; m.team == team], with
-// team from around it, is evaluated once for all teams: OPA's compiler finds
-// these, and its interpreter runs the body with the outer variables free, puts
-// what it gives into groups by their values, and looks a group up from then on.
-// The plan knows nothing of it, so we do the same to its blocks: the statement
-// that compares with an outer variable sets it instead.
+// A comprehension such as [m.id | some m in input.items; m.team == team], where team is
+// an outer variable, is evaluated once for all teams: OPA's compiler finds these, and its
+// interpreter runs the body without a value for the outer variables, puts what it gives
+// into groups by their values, and from then on looks a group up. The plan has none of
+// this, so this pass does the same to its blocks: the statement that compares with an
+// outer variable sets it instead.
 //
-// It has to be done for exactly the comprehensions that OPA chose. The body is
-// run for all groups, and what fails for one of them is an error for all.
+// It has to be done for exactly the comprehensions that OPA chose. The body is run for
+// all groups, and what fails for one of them is an error for all.
 
 // groupedBy finds the comprehensions that OPA's interpreter groups, by their places, among
 // the rules that the document at ref depends on.
@@ -61,8 +61,8 @@ func lowerGrouped(sc *scope, stmts []ir.Stmt) (s statement, used int) {
 	return nil, 0
 }
 
-// groupedComprehension lowers the comprehension that body fills, which is made by the
-// statement before. Where it gives nil, it is missed at the end.
+// groupedComprehension lowers the comprehension that the statement made begins, and body
+// fills. Where it gives nil, the plan as a whole is refused: see lower.
 func (sc *scope) groupedComprehension(made ir.Stmt, body *ir.Block) statement {
 	at := sc.place(made)
 	if sc.function.replaced > 0 {

@@ -35,7 +35,7 @@ func TestGroupedComprehensions(t *testing.T) {
 		{"a function", "r contains f(x.a) if some x in input.list\n\nf(a) := [y.id | some y in input.list; y.a == a]"},
 		{"a function whose arguments go on", "r contains f(x.a, x.b) if some x in input.list\n\nf(a, b) := [l, b, a] if l := [y.id | some y in input.list; y.a == a]"},
 		{"an element's error", around(`[to_number(y.name) | some y in input.list; y.a == a]`)},
-		{"an element's error that nobody asks for", "r := [l, z] if {\n\ta := input.a\n\tl := [z | some y in input.list; y.a == a; z := to_number(y.name)]\n\tz := 1\n}"},
+		{"an element's error in a group that is not needed", "r := [l, z] if {\n\ta := input.a\n\tl := [z | some y in input.list; y.a == a; z := to_number(y.name)]\n\tz := 1\n}"},
 		{"a key that no element has", "r := l if {\n\ta := input.a\n\tl := [y | some y in input.list; y.a == a]\n}"},
 		{"a set that no element is in", "r := l if {\n\ta := input.a\n\tl := {y | some y in input.list; y.a == a}\n}"},
 		{"an object without elements", "r := l if {\n\ta := input.a\n\tl := {y.id: y | some y in input.list; y.a == a}\n}"},

@@ -7,12 +7,12 @@ import (
 	"github.com/verdict-dev/verdict/policy/evaluator/plan"
 )
 
-// A rule that fills a set or an object is often asked for one key. OPA's
-// interpreter then evaluates what gives this key, and so do we the first time:
-// the wanted key lies in the frame, and elements under others are passed over.
+// Callers often need one key of a rule that fills a set or an object. OPA's interpreter
+// then evaluates only what gives this key, and so do programs the first time: the wanted
+// key lies in the frame, and elements under other keys are skipped.
 
-// passOver is a statement that leaves the block when key is not the wanted one.
-func (sc *scope) passOver(key operand) statement {
+// skipUnwanted is a statement that leaves the block when key is not the wanted one.
+func (sc *scope) skipUnwanted(key operand) statement {
 	wanted := sc.function.wanted
 	return func(m *machine, f frame) code {
 		if w := f[wanted]; w != nil {
@@ -27,7 +27,8 @@ func (sc *scope) passOver(key operand) statement {
 	}
 }
 
-// declareWanted gives the functions of which one key can be asked for a variable for it.
+// declareWanted gives a variable for the wanted key to the functions that can evaluate only
+// what gives one key.
 func declareWanted(p *planner, _ *builder) {
 	for _, fn := range p.policy.Funcs.Funcs {
 		planned := p.planned[fn.Name]
@@ -38,8 +39,8 @@ func declareWanted(p *planner, _ *builder) {
 	}
 }
 
-// beginWanted remembers which variable is the key of the definition's element, so that
-// others are passed over as soon as it is known: a constant one at once.
+// beginWanted records which variable is the key of the definition's element, so that an
+// unwanted element is skipped as soon as its key is known: a constant key at once.
 func beginWanted(sc *scope, b *ir.Block) statement {
 	if sc.function.wanted == 0 {
 		return nil
@@ -50,7 +51,7 @@ func beginWanted(sc *scope, b *ir.Block) statement {
 	}
 	key := sc.operand(keys[0])
 	if key.value != nil {
-		return sc.passOver(key)
+		return sc.skipUnwanted(key)
 	}
 	if sc.Writes[ir.Local(key.slot)] == 1 {
 		sc.key = ir.Local(key.slot)
@@ -63,7 +64,7 @@ func boundWanted(sc *scope, v ir.Local) statement {
 	if sc.key < 0 || v != sc.key {
 		return nil
 	}
-	return sc.passOver(sc.local(sc.key))
+	return sc.skipUnwanted(sc.local(sc.key))
 }
 
 // lowerLookup is the form for a call of a rule and the reference to one key of its result.
@@ -98,8 +99,8 @@ func lowerLookup(sc *scope, stmts []ir.Stmt) (s statement, used int) {
 	}, 2
 }
 
-// get is the element of fn's result under key. All of the result is worked out
-// when another key was asked for before.
+// get is the element of fn's result under key. From the second key on, it evaluates all of
+// the result.
 func (fn *function) get(m *machine, caller frame, args []operand, key *ast.Term) (*ast.Term, code) {
 	known := &m.memo.rules[fn.rule]
 	if !known.known && (known.key == nil || known.key.Equal(key)) {

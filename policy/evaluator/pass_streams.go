@@ -8,7 +8,7 @@ import (
 
 // A rule that loops over the set of another rule, and fills a set itself, does
 // not need that set as a whole: it takes each element as the other rule gives
-// it. Elements that come twice add what was added before. The set and its
+// it. An element that comes twice adds nothing new. The set and its
 // elements, sorted and hashed, were most of the work of such rules.
 
 // maxStreamed is how often a rule may be evaluated this way instead of once.
@@ -117,7 +117,7 @@ func (sc *scope) addsOnly(scan *ir.ScanStmt) bool {
 }
 
 // streamed is the rule as one that sends its elements to a sink, nil for rules
-// that can't be had this way.
+// that can't do so.
 func (sc *scope) streamed(planned *plannedFunction) *function {
 	name := planned.Name
 	if known := sc.streams[name]; known != nil {
@@ -203,7 +203,7 @@ func sendArray(elements []operand) statement {
 	}
 }
 
-// receive runs the body that wants the element, which lies in its frame.
+// receive runs the body of the loop over the elements, in whose frame the element lies.
 func (m *machine) receive(body block) code {
 	if c := m.step(); c != next {
 		return c
@@ -218,7 +218,7 @@ func (m *machine) receive(body block) code {
 	case c == failed:
 		return failed
 	}
-	// The loop ends here, which the streamed rule knows nothing of.
+	// The loop ends here, but the streamed rule would go on.
 	return m.fail(errLeftBlock)
 }
 
@@ -268,7 +268,7 @@ func (sc *scope) takenApart(scan *ir.ScanStmt) (parts []ir.Local, rest []ir.Stmt
 		unused = append(unused, dot.Target)
 	}
 	rest = b[head+each*n:]
-	// What was taken apart must not be looked at again as a whole.
+	// No later statement may read as a whole what was taken apart.
 	for _, v := range unused {
 		again := false
 		plan.Walk([]*ir.Block{{Stmts: rest}}, func(s ir.Stmt) {

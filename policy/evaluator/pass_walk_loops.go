@@ -89,7 +89,7 @@ func pair(scan *ir.ScanStmt) (path, value ir.Local, rest []ir.Stmt, ok bool) {
 		dot1.Source.Value != scan.Value || dot1.Key.Value != second.Target || assign1.Source.Value != dot1.Target {
 		return 0, 0, nil, false
 	}
-	// What was taken apart must not be looked at again as a whole.
+	// No later statement may read as a whole what was taken apart.
 	for _, v := range []ir.Local{scan.Value, dot0.Target, first.Target} {
 		again := false
 		plan.Walk([]*ir.Block{{Stmts: b[length:]}}, func(s ir.Stmt) { plan.Reads(s, func(r ir.Local) { again = again || r == v }) })

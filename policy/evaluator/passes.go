@@ -11,13 +11,13 @@ var passes = []pass{
 	},
 	{
 		name:  "aliases",
-		does:  "assigns nothing to a variable that is another name of one that does not change",
+		does:  "reads the first of two variables that always hold the same, and does not assign the second",
 		begin: beginAliases,
 		lower: lowerAlias,
 	},
 	{
 		name:  "grouped comprehensions",
-		does:  "evaluates a comprehension that compares with a variable from around it once for all values of that",
+		does:  "evaluates a comprehension once for all values of an outer variable that it compares with",
 		begin: beginGrouped,
 		lower: lowerGrouped,
 	},
@@ -48,7 +48,7 @@ var passes = []pass{
 	},
 	{
 		name:    "streams",
-		does:    "hands the elements of a set to the loop over it, without making the set",
+		does:    "gives each element of a rule's set to the loop over the set, without making the set",
 		declare: declareStreams,
 		lower:   firstOf(lowerStream, lowerSent, lowerSentArray),
 	},
@@ -60,7 +60,7 @@ var passes = []pass{
 	},
 	{
 		name:    "key lookup",
-		does:    "evaluates of a rule only what gives the one key that is asked for",
+		does:    "evaluates of a rule only what gives the one key that the caller needs",
 		declare: declareWanted,
 		begin:   beginWanted,
 		lower:   lowerLookup,

@@ -118,7 +118,8 @@ type everyLoop struct {
 type grouping struct {
 	site   int // its index in memo.groups
 	target ir.Local
-	// keys are the variables from around it, in the order in which they get values.
+	// keys are the outer variables that it compares with, in the order in which they get
+	// values.
 	keys []ir.Local
 	// binds are the comparisons that set a key, with what they set it to.
 	binds map[*ir.EqualStmt]binding

@@ -13,12 +13,12 @@ type program struct {
 	main *function
 	// dynamic finds rules by the path in a CallDynamicStmt.
 	dynamic *pathNode
-	// lengthy says that some builtin function that is called may take long, and does
-	// not end when the time is over.
+	// lengthy says that the program calls a builtin function that may take long and does
+	// not end with the context.
 	lengthy bool
 	// wholeInput says that input is read in other ways than by paths of names.
 	wholeInput bool
-	// indexes are the rules whose index is asked.
+	// indexes are the rules whose index functions ask.
 	indexes []ast.Ref
 }
 

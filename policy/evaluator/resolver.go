@@ -14,7 +14,7 @@ func (m *machine) candidates(x *ruleIndex, f frame, args []*ast.Term) (*ast.Inde
 	return result, err
 }
 
-// resolver is the machine as what answers the questions of OPA's index.
+// resolver is the machine as the values that OPA's index reads.
 type resolver machine
 
 // Resolve implements ast.ValueResolver. A value that is not there is nil.
@@ -39,8 +39,8 @@ func (r *resolver) Resolve(ref ast.Ref) (ast.Value, error) {
 		}
 		return v, nil
 	case ref[0].Equal(ast.DefaultRootDocument):
-		// The interpreter reads data by other rules where a key is no string.
-		// What is not found here is left to the definitions.
+		// The interpreter reads data by other rules where a key is no string: the
+		// definitions themselves decide about a value that is not found here.
 		if v, err := r.lookup.data.Value.Find(ref[1:]); err == nil {
 			return v, nil
 		}

@@ -14,7 +14,7 @@ type format struct {
 	verbs []byte
 }
 
-// parseFormat gives nil for anything that is better left to package fmt.
+// parseFormat gives nil for a format that needs package fmt.
 func parseFormat(s string) *format {
 	f := &format{}
 	var text strings.Builder
@@ -43,7 +43,7 @@ func parseFormat(s string) *format {
 }
 
 // appendTo formats args the way OPA's sprintf does. ok is false for arguments
-// that package fmt would have to look at.
+// that need package fmt.
 func (f *format) appendTo(out []byte, args []*ast.Term) (formatted []byte, ok bool) {
 	if len(args) != len(f.verbs) {
 		return out, false

@@ -16,8 +16,7 @@ type snapshot struct {
 	data ast.Object
 }
 
-// noTransaction is the one transaction of every snapshot: there is nothing to
-// keep apart.
+// noTransaction is the one transaction of every snapshot, which never changes.
 type noTransaction struct{}
 
 // ID implements storage.Transaction.

@@ -8,8 +8,8 @@ import (
 
 // texts makes the terms of strings that an evaluation puts together, such as the
 // reasons of a decision. Their characters lie together, and so do the terms: a
-// string by itself would be three allocations. What is kept of one keeps those
-// beside it.
+// string by itself would be three allocations. A string that
+// is kept keeps those beside it in memory.
 type texts struct {
 	chars strings.Builder
 	terms []ast.Term
@@ -18,10 +18,10 @@ type texts struct {
 }
 
 const (
-	// recentTexts are looked at before a text is made: grants of one role, say,
-	// give the same again and again.
+	// recentTexts is the number of texts that a new one is compared with: grants of one
+	// role, for example, give the same text again and again.
 	recentTexts = 4
-	// firstTexts is room for the characters of a few, and is doubled up to
+	// firstTexts is the room for characters at first, in bytes; it is doubled up to
 	// mostTexts.
 	firstTexts, mostTexts = 128, 512
 	termChunk             = 8

@@ -20,7 +20,7 @@ type Layout struct {
 }
 
 // LayoutOf finds the definitions of fn and brings them into the order in which OPA
-// evaluates them. Where they can't be told apart, everything is run.
+// evaluates them. Where it can't find them, all blocks are the epilogue.
 func LayoutOf(policy *ir.Policy, compiler *ast.Compiler, fn *ir.Func) Layout {
 	rules := rulesOf(compiler, fn)
 	if len(rules) > 0 {
@@ -41,8 +41,7 @@ func givesOneValue(fn *ir.Func, rules []*ast.Rule) bool {
 		!slices.ContainsFunc(rules, func(rule *ast.Rule) bool { return len(rule.Ref()) != len(fn.Path) })
 }
 
-// divider divides the blocks of a function. Its methods are false where they can't be
-// told apart.
+// divider divides the blocks of a function. Its methods return false where it can't.
 type divider struct {
 	policy *ir.Policy
 	fn     *ir.Func
@@ -94,9 +93,9 @@ func (d *divider) divide() bool {
 		d.out.Value = value
 		one := located{rule: rule, blocks: []*ir.Block{b}}
 		if _, ordered := b.Stmts[0].(*ir.BlockStmt); d.single && !ordered {
-			// The block that hands the value to the function follows.
+			// The block that makes the value the function's result follows.
 			i++
-			if i == len(blocks) || !handsOver(blocks[i], value, d.fn.Return) {
+			if i == len(blocks) || !setsResult(blocks[i], value, d.fn.Return) {
 				return false
 			}
 			one.blocks = append(one.blocks, blocks[i])
@@ -196,7 +195,7 @@ func definition(b *ir.Block) (head *ir.Location, value ir.Local, ok bool) {
 	return nil, 0, false
 }
 
-func handsOver(b *ir.Block, value, result ir.Local) bool {
+func setsResult(b *ir.Block, value, result ir.Local) bool {
 	if len(b.Stmts) != 2 {
 		return false
 	}

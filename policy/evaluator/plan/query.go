@@ -12,7 +12,7 @@ import (
 	"github.com/verdict-dev/verdict/policy/evaluator/rewrite"
 )
 
-// planTarget is the name under which OPA hands us the plan of a query. Its
+// planTarget is the name under which OPA passes the plan of a query to this package. Its
 // planner is internal to OPA; a target of package rego is the public way to it
 // that takes modules already compiled.
 const planTarget = "verdict-plan"

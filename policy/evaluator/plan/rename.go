@@ -9,7 +9,7 @@ import (
 )
 
 // tellApart gives the variables of each branch of an else chain numbers of their own:
-// the plan numbers them anew.
+// in the plan, each branch begins with the same number.
 func tellApart(chain []*ir.Block, first ir.Local) {
 	next := first
 	for _, branch := range chain {

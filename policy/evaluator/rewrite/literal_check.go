@@ -221,7 +221,7 @@ func (c *literalCheck) ref(t *ast.Term, ref ast.Ref, known ast.VarSet, ordered b
 	}
 }
 
-// list notes that the elements of a set have to be iterated as a list, if that can
+// list records that the elements of a set have to be iterated as a list, if that can
 // be done: the variable stands for one literal, and the key, which is the element
 // again, is of no further use.
 func (c *literalCheck) list(set, key *ast.Term) bool {

@@ -10,10 +10,10 @@ import (
 // interpreter where it is bound to a variable: a loop over it takes the elements in
 // the order in which the literal has them, equal ones twice. It becomes a set where it
 // is an operand of a builtin function, or the result of a comprehension or of a rule
-// (but only from the second time on that the rule is asked for). To a plan it is a set
+// (but only from the second evaluation of the rule on). To a plan it is a set
 // from the start.
 //
-// Where the order can't show, that is the same: every element is looked at, and what
+// Where the order can't show, that is the same: the loop takes every element, and what
 // they give is a set. Elsewhere, the loop is planned over a list of the elements. What
 // is neither is left to the interpreter.
 
@@ -248,7 +248,7 @@ func (l *literals) flowCall(rule *ast.Rule, e *ast.Expr, terms []*ast.Term) {
 	}
 }
 
-// pass hands the arguments of a call in rule to a branch of the function.
+// pass follows the arguments of a call in rule to a branch of the function.
 func (l *literals) pass(rule, branch *ast.Rule, arguments []*ast.Term) {
 	for i := range branch.Head.Args {
 		if i >= len(arguments) {

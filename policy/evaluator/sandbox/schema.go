@@ -266,7 +266,7 @@ func resolved(base, reference *url.URL) *url.URL {
 	return from.ResolveReference(reference)
 }
 
-// resolve makes references and ids whole URLs, and notes both.
+// resolve makes references and ids whole URLs, and records both.
 func (b *bundle) resolve(document any, base *url.URL) {
 	switch v := document.(type) {
 	case []any:
