@@ -52,7 +52,7 @@ func FuzzEvaluators(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		r := rand.New(newBytesSource(content))
 		p := points[r.IntN(len(points))]
-		written := writePolicy(r, p)
+		written := writePolicy(r, p, "")
 		compiler, err := compileModules(written.files)
 		if err != nil {
 			return // the generator is allowed a mistake now and then

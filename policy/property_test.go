@@ -21,8 +21,9 @@ import (
 )
 
 var (
-	decisions = flag.Int("decisions", 100_000, "how many decisions the property test compares")
-	seed      = flag.Uint64("seed", 1, "where the random policies, inputs and data of the property tests begin")
+	decisions     = flag.Int("decisions", normalRun, "how many decisions the property test compares")
+	constructFlag = flag.String("construct", "", "part of the `name` of the constructs that the random policies have wherever there is a choice, such as \"read: walk\"; empty: all")
+	seed          = flag.Uint64("seed", 1, "where the random policies, inputs and data of the property tests begin")
 )
 
 // world is one generated policy, and what can happen to it.
@@ -72,7 +73,7 @@ func newWorld(tb testing.TB, p *point, seed uint64, seen *counts) *world {
 		compilers: map[string]*ast.Compiler{}, references: map[state]*reference{},
 	}
 	for {
-		w.policy = writePolicy(w.random, p)
+		w.policy = writePolicy(w.random, p, *constructFlag)
 		seen.policies.Add(1)
 		_, err := w.compiler(w.policy.files)
 		if err == nil {
@@ -303,26 +304,34 @@ func kindOfDecision(question string, d decision) string {
 	return question + " " + out
 }
 
+const (
+	// normalRun is how many decisions TestProperty compares by default.
+	normalRun = 100_000
+	// decisionsPerWorld are made of one policy.
+	decisionsPerWorld = 500
+)
+
+// shares are the percentages of decisions for each point.
+var shares = map[string]int{"authorization": 60, "scheduling": 25, "authentication": 15}
+
 // TestProperty compares the engine with stock OPA through generated policies,
 // inputs, changes of data and reloads.
 func TestProperty(t *testing.T) {
-	const perWorld = 500
 	total := *decisions
 	if testing.Short() {
 		total /= 20
 	}
 	seen := newCounts()
-	shares := map[string]int{"authorization": 60, "scheduling": 25, "authentication": 15}
 	compared := 0
 	t.Run("world", func(t *testing.T) {
 		for _, p := range points {
-			worlds := (total*shares[p.name]/100 + perWorld - 1) / perWorld
+			worlds := (total*shares[p.name]/100 + decisionsPerWorld - 1) / decisionsPerWorld
 			for i := range worlds {
-				compared += perWorld
+				compared += decisionsPerWorld
 				// To see one again: -run 'TestProperty/world/authorization/17$' -seed 17 -decisions 100.
 				t.Run(fmt.Sprintf("%s/%d", p.name, *seed+uint64(i)), func(t *testing.T) {
 					t.Parallel()
-					runWorld(t, newWorld(t, p, *seed+uint64(i), seen), perWorld, seen)
+					runWorld(t, newWorld(t, p, *seed+uint64(i), seen), decisionsPerWorld, seen)
 				})
 			}
 		}
