@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/verdict-dev/verdict/handlers"
 	"github.com/verdict-dev/verdict/internal/cluster"
 	"github.com/verdict-dev/verdict/internal/config"
 	"github.com/verdict-dev/verdict/policy"
@@ -33,8 +34,7 @@ func explainCommand() *cobra.Command {
 		Long: `Evaluate the entry rules of one extension point for the JSON document in FILE, or
 on standard input for "-":
 
-  authorization   a SubjectAccessReview, v1 or v1beta1
-  authentication  a TokenReview, v1 or v1beta1, with the identity that its token
+` + plainReviews() + `  authentication  a TokenReview, v1 or v1beta1, with the identity that its token
                   proves at "identity" or in --identity; else the sources of
                   --config verify the token, which is never printed
   scheduling      {"pod": …, "node": …, "state": …}, as policies see it, for
@@ -57,6 +57,17 @@ and it is an error when the results differ.`,
 	set.StringVar(&x.identity, "identity", "", "JSON file with the identity that the token of a TokenReview proves: source, type, subject, claims, audiences, expires")
 	set.StringVar(&x.detail, "detail", string(policy.DetailRules), "steps to print: rules (that gave a value), notes (of trace(…)), fails (expressions that did not hold), or full")
 	return command
+}
+
+// plainReviews lists the points whose reviews are the whole input.
+func plainReviews() string {
+	var lines strings.Builder
+	for _, point := range policy.Points() {
+		if _, kind := handlers.ReviewKind(point); kind != "" && point != policy.AuthenticationPoint {
+			fmt.Fprintf(&lines, "  %-15s %s, v1 or v1beta1\n", point, oneReview(point))
+		}
+	}
+	return lines.String()
 }
 
 // check completes the flags, some of which are of one point alone.

@@ -38,7 +38,7 @@ func TestExplain(t *testing.T) {
 		{name: "a v1beta1 review", input: `{"apiVersion": "authorization.k8s.io/v1beta1", "kind": "SubjectAccessReview", "spec": {"user": "alice", "group": ["team-payments"], "resourceAttributes": {"verb": "delete", "resource": "pods", "namespace": "payments"}}, "status": {"allowed": false}}`, want: []string{"allow\n"}},
 		{name: "a version that is none", input: `{"apiVersion": "authorization.k8s.io/v2", "spec": {}}`, code: 2, want: []string{"apiVersion: must be authorization.k8s.io/v1 or authorization.k8s.io/v1beta1"}},
 		{name: "no JSON", input: `{`, code: 2, want: []string{"no JSON.json: ", "invalid JSON"}},
-		{name: "no such point", input: `{}`, args: []string{"--point", "admission"}, code: 2, want: []string{"--point: must be"}},
+		{name: "no such point", input: `{}`, args: []string{"--point", "mutation"}, code: 2, want: []string{"--point: must be"}},
 		{name: "no such detail", input: `{}`, args: []string{"--detail", "much"}, code: 2, want: []string{"--detail: must be one of [rules notes fails full]"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

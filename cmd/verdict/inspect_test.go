@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/verdict-dev/verdict/policy"
 )
 
 func TestInspectStarterPolicies(t *testing.T) {
@@ -107,8 +109,12 @@ func TestInspectJSON(t *testing.T) {
 	for _, rule := range got.Rules {
 		rules[rule.Rule] = rule
 	}
-	if len(rules) != 10 || got.Revision == "" {
-		t.Errorf("revision %q, %d rules, want 10", got.Revision, len(rules))
+	want := 0
+	for _, point := range policy.Points() {
+		want += len(point.EntryRules())
+	}
+	if len(rules) != want || got.Revision == "" {
+		t.Errorf("revision %q, %d rules, want %d", got.Revision, len(rules), want)
 	}
 	if rule := rules["kubernetes.authorization.allow"]; rule.Kept || len(rule.Varying) != 1 || rule.Varying[0].Builtin != "http.send" {
 		t.Errorf("allow: %+v", rule)

@@ -92,11 +92,11 @@ log: {level: debug, format: json}
 				KeyFile:      filepath.Join(dir, "tls/server.key"),
 				ClientCAFile: filepath.Join(dir, "tls/clients.crt"),
 			},
-			Callers: Callers{
-				{policy.AuthenticationPoint, []string{"kube-apiserver"}},
-				{policy.AuthorizationPoint, []string{"*"}},
-				{policy.SchedulingPoint, []string{"spiffe://cluster.local/scheduler"}},
-			},
+			Callers: callersOf(map[policy.Point][]string{
+				policy.AuthenticationPoint: {"kube-apiserver"},
+				policy.AuthorizationPoint:  {"*"},
+				policy.SchedulingPoint:     {"spiffe://cluster.local/scheduler"},
+			}),
 			MaxInFlight: 7, MaxBytesInFlight: 65536,
 			Limits: Limits{
 				ReviewBytes: 2048, SchedulingBytes: 1536, TokenBytes: 3072, HeaderBytes: 10000,
@@ -141,6 +141,7 @@ log: {level: debug, format: json}
 			},
 			Bind: Bind{Enabled: true, Lease: Lease{Namespace: "kube-system", Name: "binder"}, ReadinessAddress: "127.0.0.1:8082"},
 		},
+		Points:  Default().Points,
 		Cache:   Cache{Enabled: false, MaxBytes: 2 << 20, MaxEntries: 10, Lifetimes: policy.Lifetimes{Allow: time.Second, Deny: 2 * time.Second}, IdentityTTL: 3 * time.Second},
 		Cluster: Cluster{Kubeconfig: filepath.Join(dir, "kubeconfig"), MaxStaleness: 5 * time.Minute},
 		Log:     Log{Level: LogLevelDebug, Format: LogFormatJSON},
@@ -148,6 +149,15 @@ log: {level: debug, format: json}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got:\n%+v\nwant:\n%+v", got, want)
 	}
+}
+
+// callersOf are the callers of all points, of which some have names.
+func callersOf(names map[policy.Point][]string) Callers {
+	callers := defaultCallers()
+	for i := range callers {
+		callers[i].Names = names[callers[i].Point]
+	}
+	return callers
 }
 
 func TestLoadMissingFile(t *testing.T) {
@@ -315,7 +325,7 @@ func TestParseRefuses(t *testing.T) {
 		}},
 		{"plain HTTP for all", header + "server: {plainHTTP: true, address: \":80\"}\n", []string{`:3: server.plainHTTP: tokens would cross the network without encryption: use it only on a loopback address such as 127.0.0.1:8080, not ":80"`}},
 		{"callers without client CA", header + "server: {callers: {scheduling: [a]}}\n", []string{`:3: server.callers.scheduling: needs server.tls.clientCAFile: without it callers have no certificate, so this list would allow every caller`}},
-		{"callers of a point that is not served", header + "server: {tls: {clientCAFile: file}, callers: {admission: [\"*\"]}}\n", []string{`:3: server.callers.admission: no such point is served: the points are authentication, authorization, scheduling`}},
+		{"callers of a point that is not served", header + "server: {tls: {clientCAFile: file}, callers: {mutation: [\"*\"]}}\n", []string{`:3: server.callers.mutation: no such point is served: the points are ` + strings.Join(defaultCallers().fieldNames(), ", ")}},
 		{"callers of a misspelt point", header + "server: {tls: {clientCAFile: file}, callers: {authorisation: [a]}}\n", []string{`:3: server.callers.authorisation: unknown field: did you mean "authorization"?`}},
 		{"empty caller", header + "server: {tls: {clientCAFile: file}, callers: {scheduling: [\"\"]}}\n", []string{`:3: server.callers.scheduling[0]: is empty: write a value, or remove the item`}},
 		{"caller twice", header + "server: {tls: {clientCAFile: file}, callers: {scheduling: [a, a]}}\n", []string{`:3: server.callers.scheduling[1]: "a" is already given by server.callers.scheduling[0]: remove one of them`}},
