@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/verdict-dev/verdict/handlers"
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/identity"
 )
 
 // exchange posts one body after the other to a handler, without a network: what
@@ -139,6 +141,28 @@ func BenchmarkFilter(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
 				body = fmt.Appendf(body[:0], `{"Pod":{"metadata":{"name":"pod-%d"},"spec":{"nodeSelector":{"pool":"p%d"},"tolerations":[{"key":"k1"}]}},`, i, i%3)
 				body = append(body, form.tail...)
+				e.post(b, s, body)
+			}
+		})
+	}
+}
+
+// BenchmarkTokenReview asks about one token again and again: its answer is kept, or
+// nothing is.
+func BenchmarkTokenReview(b *testing.B) {
+	const review = `{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1","metadata":{},"spec":{"token":"0123456789abcdef0123456789abcdef"},"status":{"user":{}}}`
+	alice := &verifier{verify: func(context.Context, string) (identity.Identity, error) {
+		return identity.Identity{Source: "corp", Subject: "alice"}, nil
+	}}
+	const names = "package kubernetes.authentication\n\nuser.username := input.identity.subject\n\nuser.groups contains \"staff\"\n"
+	for name, budget := range map[string]handlers.CacheOptions{"the same bytes": {Bytes: 64 << 20, Entries: 100_000}, "nothing kept": {}} {
+		b.Run(name, func(b *testing.B) {
+			s := newService(b, []string{names}, func(o *handlers.Options) {
+				o.Verifier, o.Cache, o.ReadTimeout = alice, budget, o.DecisionTimeout
+			})
+			e, body := newExchange(b, "/authenticate?timeout=10s"), []byte(review)
+			b.ReportAllocs()
+			for b.Loop() {
 				e.post(b, s, body)
 			}
 		})
