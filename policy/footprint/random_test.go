@@ -11,23 +11,20 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-var policies = flag.Uint("policies", 800, "how many generated policies TestNeverTooSmallForRandomPolicies tries")
+var (
+	policies  = flag.Uint("policies", 800, "how many generated policies TestNeverTooSmallForRandomPolicies tries")
+	construct = flag.String("construct", "", "the `name` of a construct that generated policies have often, such as \"term: object.get\"; empty: none")
+)
 
-// TestNeverTooSmallForRandomPolicies goes on from TestNeverTooSmall with
-// policies that nobody thought of. Most of them make little sense; those that
-// do not compile are left out.
+// TestNeverTooSmallForRandomPolicies goes on from TestNeverTooSmall with random
+// policies. Most of them make little sense; those that do not compile are left out.
 func TestNeverTooSmallForRandomPolicies(t *testing.T) {
 	compiled := 0
 	for seed := range uint64(*policies) {
 		random := rand.New(rand.NewPCG(seed, 2))
-		source := (&author{Rand: random}).policy()
-		module, err := ast.ParseModuleWithOpts("a.rego", source, ast.ParserOptions{RegoVersion: ast.RegoV1})
-		if err != nil {
-			continue
-		}
-		// Types are left unchecked: a field of a number is as good a test.
-		compiler := ast.NewCompiler().WithSkipStages(ast.StageCheckTypes)
-		if compiler.Compile(map[string]*ast.Module{"a.rego": module}); compiler.Failed() {
+		source := newAuthor(random, *construct).policy()
+		compiler := compileRandom(source)
+		if compiler == nil {
 			continue
 		}
 		compiled++
@@ -39,6 +36,20 @@ func TestNeverTooSmallForRandomPolicies(t *testing.T) {
 	}
 }
 
+// compileRandom compiles a random policy, nil where it does not compile.
+func compileRandom(source string) *ast.Compiler {
+	module, err := ast.ParseModuleWithOpts("a.rego", source, ast.ParserOptions{RegoVersion: ast.RegoV1})
+	if err != nil {
+		return nil
+	}
+	// Types are left unchecked: a field of a number is as good a test.
+	compiler := ast.NewCompiler().WithSkipStages(ast.StageCheckTypes)
+	if compiler.Compile(map[string]*ast.Module{"a.rego": module}); compiler.Failed() {
+		return nil
+	}
+	return compiler
+}
+
 // author writes policies. A function calls those before it, and a rule reads
 // those after it.
 type author struct {
@@ -47,9 +58,17 @@ type author struct {
 	count     int      // of variables
 	functions int      // that may be called, counted from 0
 	rules     int      // the first that may be referred to
+	// prefer is the name of the construct to write wherever it is possible, empty for
+	// any; written are those that were written.
+	prefer  string
+	written map[string]bool
 }
 
 const lastRule = 3
+
+func newAuthor(random *rand.Rand, prefer string) *author {
+	return &author{Rand: random, prefer: prefer, written: map[string]bool{}}
+}
 
 func (a *author) policy() string {
 	var b strings.Builder
@@ -66,20 +85,7 @@ func (a *author) policy() string {
 	a.functions = 3
 	for i := lastRule; i >= 0; i-- {
 		a.rules = i + 1
-		name := fmt.Sprintf("rule%d", i)
-		switch a.IntN(8) {
-		case 0:
-			b.WriteString(a.definition(name + " contains"))
-		case 1:
-			b.WriteString(a.definition(name + "[" + a.one(`"a"`, `"b"`, "input.b") + "] :="))
-		default:
-			if a.IntN(4) == 0 {
-				fmt.Fprintf(&b, "default %s := {}\n", name)
-			}
-			for range 1 + a.IntN(5)/4 {
-				b.WriteString(a.definition(name + " :="))
-			}
-		}
+		b.WriteString(a.choose(ruleConstructs(), i))
 	}
 	return b.String()
 }
@@ -104,91 +110,9 @@ func (a *author) body(depth int) string {
 	return strings.Join(exprs, "; ")
 }
 
-func (a *author) expr(depth int) string {
-	term := a.term(depth)
-	switch n := a.IntN(20); {
-	case n >= 18:
-		return a.variable() + a.one(" = ", " := ") + a.one(`"a"`, `"b"`)
-	case n < 6:
-		return a.variable() + " = " + term
-	case n < 8:
-		return term + a.one(" == ", " != ", " = ") + a.term(depth)
-	case n < 10:
-		return term + a.one(" == 1", " != null", " == {}", ` == "a"`, " != {}")
-	case n == 10:
-		return "is_object(" + term + ")"
-	case n == 11:
-		return "not " + term
-	case n == 12:
-		return "not " + term + " == " + a.term(depth)
-	case n == 13:
-		name := a.variable()
-		return "some " + name + " in " + term + "; " + name + " != 7"
-	case n == 14 && depth > 0:
-		outside := a.variables
-		name := a.variable()
-		text := "every " + name + " in " + term + " { " + name + " != 7; " + a.body(depth-1) + " }"
-		a.variables = outside
-		return text
-	case n == 15:
-		return fmt.Sprintf(a.one("[%s, _] = ", `{"a": %s} = `, "[%s] = "), a.variable()) + term
-	}
-	return term
-}
-
-func (a *author) with() string {
-	switch n := a.IntN(12); {
-	case n == 0:
-		return " with " + a.one("input", "input.a", "input.a.b", "data.t", "data.p.rule3") + " as " + a.term(0)
-	case n == 1 && a.functions > 1:
-		replaced := 1 + a.IntN(a.functions-1)
-		return fmt.Sprintf(" with f%d as f%d", replaced, a.IntN(replaced))
-	}
-	return ""
-}
-
-func (a *author) term(depth int) string {
-	if depth <= 0 {
-		return a.document() + a.path()
-	}
-	switch n := a.IntN(24); {
-	case n == 0:
-		return a.one("1", "null", "{}", "[]", "true", `"a"`)
-	case n == 1:
-		return fmt.Sprintf(a.one("[%s]", `{"a": %s}`), a.term(depth-1))
-	case n < 5:
-		return fmt.Sprintf("object.get(%s, %s, %s)", a.term(depth-1), a.one(`"a"`, `["a", "b"]`, `"b"`, "[]"), a.one("{}", "1", `{"a": 1}`, a.term(depth-2)))
-	case n == 5 && a.functions > 0:
-		return fmt.Sprintf("f%d(%s, %s)", a.IntN(a.functions), a.term(depth-1), a.one(`"a"`, `"b"`, "input.b"))
-	case n < 8 && a.functions > 0:
-		return fmt.Sprintf("f%d(%s, %s)", a.IntN(a.functions), a.term(depth-1), a.term(depth-1))
-	case n == 8:
-		return fmt.Sprintf("%s[%s]", a.document(), a.term(depth-1))
-	case n == 9:
-		return fmt.Sprintf("is_object(%s)", a.term(depth-1))
-	case n == 10:
-		return fmt.Sprintf("object.union(%s, {})", a.term(depth-1))
-	case n == 11:
-		outside := a.variables
-		body := a.body(depth - 1)
-		text := "[" + a.term(depth-1) + " | " + body + "]"
-		a.variables = outside
-		return text
-	}
-	return a.document() + a.path()
-}
-
 // document is what a path can begin with.
 func (a *author) document() string {
-	switch n := a.IntN(10); {
-	case n < 3 && len(a.variables) > 0:
-		return a.one(a.variables...)
-	case n == 3:
-		return "data.t"
-	case n < 6 && a.rules <= lastRule:
-		return fmt.Sprintf("rule%d", a.rules+a.IntN(lastRule+1-a.rules))
-	}
-	return "input." + a.one("a", "b")
+	return a.choose(documentConstructs(), 0)
 }
 
 func (a *author) path() string {
