@@ -19,40 +19,65 @@ var errNoClusterToBind = &fault{"cluster", errors.New("verdict is not connected 
 // when the pod is bound. A scheduler that got no answer asks again, and is told
 // the same.
 func (h *handler) bind(c *call) {
-	binding, err := parseBinding(c)
-	if err != nil {
-		c.refuse(err)
-		return
-	}
-	view, ok := h.currentView(c)
+	b, ok := h.decodeBinding(c)
 	if !ok {
 		return
 	}
+	bound, err := h.decideBinding(c, &b)
+	h.encodeBound(c, bound, err)
+}
+
+// bindingCall is a binding that one profile decides.
+type bindingCall struct {
+	scheduling.Binding
+	profile policy.Profile
+	// undecidable is why a call that is well-formed can't be decided; nil when it can.
+	undecidable error
+}
+
+// decodeBinding reads a call, whose body is not needed afterwards. It is false when
+// the answer has been written.
+func (h *handler) decodeBinding(c *call) (b bindingCall, ok bool) {
+	var err error
+	if b.Binding, err = parseBinding(c); err != nil {
+		c.refuse(err)
+		return b, false
+	}
+	view, ok := h.currentView(c)
+	if !ok {
+		return b, false
+	}
 	c.forgetBody()
-	ctx := c.sharedContext()
-	profile, err := c.endpoint.rules(c.request, view)
+	b.profile, b.undecidable = c.endpoint.rules(c.request, view)
 	switch {
-	case err != nil:
+	case b.undecidable != nil:
 	case h.Cluster == nil:
-		err = errNoClusterToBind
+		b.undecidable = errNoClusterToBind
 	default:
-		err = h.Cluster.Ready()
-		if err != nil {
+		if err := h.Cluster.Ready(); err != nil {
 			h.Log.Warn("extender call refused: the cluster has not been read yet", zap.Error(err))
 			writeStatus(c, http.StatusServiceUnavailable, errNotReady.Error())
-			return
+			return b, false
 		}
 	}
-	var bound scheduling.Bound
-	if err == nil {
-		var work scheduling.Sharing
-		bound, work, err = scheduling.Bind(ctx, profile, h.Cluster, binding)
-		c.endpoint.countWork(work)
+	return b, true
+}
+
+func (h *handler) decideBinding(c *call, b *bindingCall) (scheduling.Bound, error) {
+	if b.undecidable != nil {
+		return scheduling.Bound{}, b.undecidable
 	}
+	bound, work, err := scheduling.Bind(c.sharedContext(), b.profile, h.Cluster, b.Binding)
+	c.endpoint.countWork(work)
+	return bound, err
+}
+
+// encodeBound answers with what became of the binding.
+func (h *handler) encodeBound(c *call, bound scheduling.Bound, err error) {
 	message, outcome := "", "bound"
 	switch {
 	case err != nil:
-		outcome = "error"
+		outcome = outcomeError
 		message = bindError(err)
 		if h.Cluster != nil && h.Cluster.Active() != nil {
 			// A Service leads new connections to the replica that binds, and the
@@ -67,7 +92,7 @@ func (h *handler) bind(c *call) {
 	case bound.Before:
 		outcome = "boundBefore"
 	}
-	h.Metrics.decisions.WithLabelValues(policy.SchedulingPoint.String(), bindVerb, outcome).Inc()
+	h.countCall(bindVerb, outcome)
 	writeJSON(c, http.StatusOK, append(appendText([]byte(`{`), `"Error":`, message), '}'))
 }
 

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -24,6 +25,8 @@ type extenderCall struct {
 	items []item
 	// whole says that nodes came whole.
 	whole bool
+	// undecidable is why a call that is well-formed can't be decided; nil when it can.
+	undecidable error
 }
 
 // The verbs of the scheduler extender.
@@ -88,12 +91,12 @@ func (h *handler) currentView(c *call) (*policy.View, bool) {
 	return view, view != nil
 }
 
-// readExtenderCall reads a call that rules decide; the caller releases its pod.
-// ok is false when the answer has been written. err is set when the call is
-// well-formed but can't be decided.
-func (h *handler) readExtenderCall(c *call, rules ...policy.SchedulingRule) (e extenderCall, ok bool, err error) {
+// decodeExtenderCall reads a call that rules decide; the caller releases its pod.
+// It is false when the answer has been written.
+func (h *handler) decodeExtenderCall(c *call, rules ...policy.SchedulingRule) (e extenderCall, ok bool) {
 	var args extenderArgs
-	if _, err = c.values(); err == nil {
+	_, err := c.values()
+	if err == nil {
 		args, err = scanExtenderArgs(c, c.body, h.knownNodes)
 	}
 	if err == nil {
@@ -101,15 +104,15 @@ func (h *handler) readExtenderCall(c *call, rules ...policy.SchedulingRule) (e e
 	}
 	if err != nil {
 		c.refuse(err)
-		return e, false, nil
+		return e, false
 	}
 	view, ok := h.currentView(c)
 	if !ok {
 		e.pod.Release()
-		return e, false, nil
+		return e, false
 	}
-	if e.profile, err = c.endpoint.rules(c.request, view); err != nil {
-		return e, true, err
+	if e.profile, e.undecidable = c.endpoint.rules(c.request, view); e.undecidable != nil {
+		return e, true
 	}
 	err = h.lookUp(&e, args.names, rules)
 	if h.Cluster != nil {
@@ -120,10 +123,35 @@ func (h *handler) readExtenderCall(c *call, rules ...policy.SchedulingRule) (e e
 	if errors.Is(err, errNotReady) {
 		e.pod.Release()
 		writeStatus(c, http.StatusServiceUnavailable, err.Error())
-		return e, false, nil
+		return e, false
 	}
-	return e, true, err
+	e.undecidable = err
+	return e, true
 }
+
+// decideNodes decides the nodes of a call.
+func decideNodes[Decided any](c *call, e *extenderCall,
+	decide func(context.Context, policy.Profile, document.Value, []*policy.Node) ([]Decided, scheduling.Sharing, error),
+) ([]Decided, error) {
+	if e.undecidable != nil {
+		return nil, e.undecidable
+	}
+	decided, work, err := decide(c.sharedContext(), e.profile, e.pod.Root(), e.nodes)
+	c.endpoint.countWork(work)
+	return decided, err
+}
+
+// countCall counts an extender call by its outcome.
+func (h *handler) countCall(verb, outcome string) {
+	h.Metrics.decisions.WithLabelValues(policy.SchedulingPoint.String(), verb, outcome).Inc()
+}
+
+// The outcomes of extender calls in the metrics: of filter and preempt whether a
+// node is left.
+const (
+	callAccepted = "accepted"
+	callRefused  = "refused"
+)
 
 // lookUp finds the nodes that the call names, and those it sends whole that the
 // cluster has too where rules read what is known of them beyond that.

@@ -11,35 +11,29 @@ import (
 // scheduler throws the body of anything but a 200 away, so a call that can't
 // be decided is a 200 with its Error set.
 func (h *handler) filter(c *call) {
-	e, ok, err := h.readExtenderCall(c, policy.Unresolvable, policy.Reject)
+	e, ok := h.decodeExtenderCall(c, policy.Unresolvable, policy.Reject)
 	if !ok {
 		return
 	}
 	defer e.pod.Release()
-	ctx := c.sharedContext()
-	var decided []*scheduling.Filtered
-	if err == nil {
-		var work scheduling.Sharing
-		decided, work, err = scheduling.Filter(ctx, e.profile, e.pod.Root(), e.nodes)
-		c.endpoint.countWork(work)
-	}
+	decided, err := decideNodes(c, &e, scheduling.Filter)
 	if err != nil {
 		h.failed(policy.SchedulingPoint, filterVerb, err)
-		h.Metrics.decisions.WithLabelValues(policy.SchedulingPoint.String(), filterVerb, "error").Inc()
+		h.countCall(filterVerb, outcomeError)
 		writeJSON(c, http.StatusOK, append(appendText([]byte(`{"Nodes":null,"NodeNames":null,"FailedNodes":null,"FailedAndUnresolvableNodes":null`),
 			`,"Error":`, err.Error()), '}'))
 		return
 	}
-	outcome := "refused"
-	if h.writeFiltered(c, &e, decided) > 0 {
-		outcome = "accepted"
+	outcome := callRefused
+	if h.encodeFiltered(c, &e, decided) > 0 {
+		outcome = callAccepted
 	}
-	h.Metrics.decisions.WithLabelValues(policy.SchedulingPoint.String(), filterVerb, outcome).Inc()
+	h.countCall(filterVerb, outcome)
 }
 
-// writeFiltered writes k8s.io/kube-scheduler/extender/v1 ExtenderFilterResult,
+// encodeFiltered writes k8s.io/kube-scheduler/extender/v1 ExtenderFilterResult,
 // whose nodes go back as the bytes that came, and returns how many those are.
-func (h *handler) writeFiltered(c *call, e *extenderCall, decided []*scheduling.Filtered) int {
+func (h *handler) encodeFiltered(c *call, e *extenderCall, decided []*scheduling.Filtered) int {
 	var known refusals
 	accepted := make([]item, 0, len(decided))
 	var firstError error

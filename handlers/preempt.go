@@ -21,47 +21,71 @@ import (
 // passed over. Neither the map nor a value in it may be null, on which the
 // scheduler panics.
 func (h *handler) preempt(c *call) {
-	p, err := parsePreemption(c)
-	if err != nil {
-		c.refuse(err)
-		return
-	}
-	defer p.document.Release()
-	view, ok := h.currentView(c)
+	p, ok := h.decodePreemption(c)
 	if !ok {
 		return
 	}
-	ctx := c.sharedContext()
-	profile, err := c.endpoint.rules(c.request, view)
-	var candidates []scheduling.Candidate
-	if err == nil {
-		candidates, err = h.candidates(profile, &p)
-	}
-	if _, malformed := errors.AsType[*podError](err); malformed {
-		writeStatus(c, http.StatusBadRequest, err.Error())
-		return
-	}
-	if errors.Is(err, errNotReady) {
-		writeStatus(c, http.StatusServiceUnavailable, err.Error())
-		return
-	}
-	var decided []scheduling.Preempted
-	if err == nil {
-		var work scheduling.Sharing
-		decided, work, err = scheduling.Preempt(ctx, profile, p.pod, candidates)
-		c.endpoint.countWork(work)
-	}
+	defer p.document.Release()
+	decided, err := p.decide(c)
 	if err != nil {
 		h.failed(policy.SchedulingPoint, preemptVerb, err)
-		h.Metrics.decisions.WithLabelValues(policy.SchedulingPoint.String(), preemptVerb, "error").Inc()
+		h.countCall(preemptVerb, outcomeError)
 		writeJSON(c, http.StatusOK, append(appendText([]byte(`{"NodeNameToMetaVictims":{}`), `,"Error":`, err.Error()), '}'))
 		return
 	}
-	outcome := "refused"
-	if h.writePreempted(c, &p, decided) > 0 {
-		outcome = "accepted"
+	outcome := callRefused
+	if h.encodePreempted(c, &p, decided) > 0 {
+		outcome = callAccepted
 	}
-	h.Metrics.decisions.WithLabelValues(policy.SchedulingPoint.String(), preemptVerb, outcome).Inc()
+	h.countCall(preemptVerb, outcome)
+}
+
+// preemptionCall is a preemption with what is known of its nodes.
+type preemptionCall struct {
+	preemption
+	profile    policy.Profile
+	candidates []scheduling.Candidate
+	// undecidable is why a call that is well-formed can't be decided; nil when it can.
+	undecidable error
+}
+
+// decodePreemption reads a call; the caller releases its document. It is false when
+// the answer has been written.
+func (h *handler) decodePreemption(c *call) (p preemptionCall, ok bool) {
+	var err error
+	if p.preemption, err = parsePreemption(c); err != nil {
+		c.refuse(err)
+		return p, false
+	}
+	view, ok := h.currentView(c)
+	if !ok {
+		p.document.Release()
+		return p, false
+	}
+	if p.profile, err = c.endpoint.rules(c.request, view); err == nil {
+		p.candidates, err = h.candidates(p.profile, &p.preemption)
+	}
+	_, malformed := errors.AsType[*podError](err)
+	switch {
+	case malformed:
+		writeStatus(c, http.StatusBadRequest, err.Error())
+	case errors.Is(err, errNotReady):
+		writeStatus(c, http.StatusServiceUnavailable, err.Error())
+	default:
+		p.undecidable = err
+		return p, true
+	}
+	p.document.Release()
+	return p, false
+}
+
+func (p *preemptionCall) decide(c *call) ([]scheduling.Preempted, error) {
+	if p.undecidable != nil {
+		return nil, p.undecidable
+	}
+	decided, work, err := scheduling.Preempt(c.sharedContext(), p.profile, p.pod, p.candidates)
+	c.endpoint.countWork(work)
+	return decided, err
 }
 
 var (
@@ -145,9 +169,9 @@ func (h *handler) victims(p *preemption, node *preemptedNode) ([]*policy.PodStat
 	return out, nil
 }
 
-// writePreempted answers with the nodes that are left, and returns how many
+// encodePreempted answers with the nodes that are left, and returns how many
 // those are.
-func (h *handler) writePreempted(c *call, p *preemption, decided []scheduling.Preempted) int {
+func (h *handler) encodePreempted(c *call, p *preemptionCall, decided []scheduling.Preempted) int {
 	dropped := dropped{outcomes: map[string]int{}, reasons: map[string]int{}}
 	out, kept := []byte(`{"NodeNameToMetaVictims":{`), 0
 	for i := range decided {

@@ -12,30 +12,33 @@ import (
 // has no place for an error: a node that can't be scored gets zero, and the
 // cause is counted and logged here, since the scheduler would hide it.
 func (h *handler) prioritize(c *call) {
-	e, ok, err := h.readExtenderCall(c, policy.Score)
+	e, ok := h.decodeExtenderCall(c, policy.Score)
 	if !ok {
 		return
 	}
 	defer e.pod.Release()
-	ctx := c.sharedContext()
-	var decided []scheduling.Scored
-	if err == nil {
-		var work scheduling.Sharing
-		decided, work, err = scheduling.Prioritize(ctx, e.profile, e.pod.Root(), e.nodes)
-		c.endpoint.countWork(work)
-	}
+	decided, err := decideNodes(c, &e, scheduling.Prioritize)
 	outcome := "scored"
 	if err != nil {
 		// No node is better than another when the call as a whole failed.
 		decided = make([]scheduling.Scored, len(e.nodes))
-		outcome = "error"
+		outcome = outcomeError
 		h.failed(policy.SchedulingPoint, prioritizeVerb, err)
 	}
-	h.Metrics.decisions.WithLabelValues(policy.SchedulingPoint.String(), prioritizeVerb, outcome).Inc()
+	h.countCall(prioritizeVerb, outcome)
+	counts, list := h.encodeScored(c, &e, decided)
+	if err == nil {
+		c.endpoint.countNodes(counts)
+	}
+	writeJSON(c, http.StatusOK, list)
+}
 
-	counts := map[string]int{}
+// encodeScored makes a k8s.io/kube-scheduler/extender/v1 HostPriorityList, and
+// counts the nodes by their outcomes.
+func (h *handler) encodeScored(c *call, e *extenderCall, decided []scheduling.Scored) (counts map[string]int, list []byte) {
+	counts = map[string]int{}
 	var firstError error
-	list := append(make([]byte, 0, 64+48*len(decided)), '[')
+	list = append(make([]byte, 0, 64+48*len(decided)), '[')
 	for i := range decided {
 		list = e.appendScore(list, c.body, i, decided[i].Score)
 		switch err := decided[i].Err; err {
@@ -53,10 +56,7 @@ func (h *handler) prioritize(c *call) {
 	if firstError != nil {
 		h.failed(policy.SchedulingPoint, prioritizeVerb, firstError)
 	}
-	if err == nil {
-		c.endpoint.countNodes(counts)
-	}
-	writeJSON(c, http.StatusOK, append(list, ']'))
+	return counts, append(list, ']')
 }
 
 // appendScore appends the k8s.io/kube-scheduler/extender/v1 HostPriority of node i.
