@@ -10,7 +10,7 @@ import (
 )
 
 // answers keeps whole answers by what was asked, compared in full: callers
-// choose it, so a hash alone must not decide. An answer holds as long as its
+// choose it, so a hash alone must not decide. An answer is valid as long as its
 // generation is the current one and it has not expired.
 //
 // An answer is kept when its request comes for the second time: one that never
@@ -37,8 +37,8 @@ type keptAnswer struct {
 }
 
 // maxKeptRequest bounds the requests whose answers are kept, in bytes, as
-// apiserver does for those of its own cache: a caller with long names of their
-// choice shall not push out everybody else's.
+// apiserver does for those of its own cache: a caller that chooses long names must
+// not evict the answers to other callers.
 const maxKeptRequest = 10_000
 
 // newAnswers returns the cache of that name; one that keeps nothing when the budget
@@ -65,8 +65,8 @@ func (a *answers) find(current keptAnswer, request []byte, now time.Time) (keptA
 	return answer, ok
 }
 
-// keep stores an answer, of which nobody may change the body afterwards, when
-// the same was asked before and it may be given again.
+// keep stores an answer, whose body must not be changed afterwards, when the same
+// request came before and the answer may be given again.
 func (a *answers) keep(request []byte, answer keptAnswer) {
 	if a.kept == nil || len(request) > maxKeptRequest || answer.expires == policy.AtOnce {
 		return

@@ -16,8 +16,8 @@ import (
 var errNoClusterToBind = &fault{"cluster", errors.New("verdict is not connected to a cluster and binds no pods: set scheduling.bind.enabled, and cluster.kubeconfig or cluster.inCluster, or remove bindVerb from the extender")}
 
 // bind answers POST /scheduler/bind: ExtenderBindingResult, whose Error is empty
-// when the pod is bound. A scheduler that got no answer asks again, and is told
-// the same.
+// when the pod is bound. A scheduler that got no answer calls again, and gets the
+// same answer.
 func (h *handler) bind(c *call) {
 	b, ok := h.decodeBinding(c)
 	if !ok {
@@ -80,8 +80,8 @@ func (h *handler) encodeBound(c *call, bound scheduling.Bound, err error) {
 		outcome = outcomeError
 		message = bindError(err)
 		if h.Cluster != nil && h.Cluster.Active() != nil {
-			// A Service leads new connections to the replica that binds, and the
-			// scheduler would keep this one for good.
+			// A Service routes new connections to the replica that binds, and the
+			// scheduler would keep this connection open.
 			c.Header().Set("Connection", "close")
 		}
 		h.failed(policy.SchedulingPoint, bindVerb, clusterFault(err))
@@ -96,7 +96,7 @@ func (h *handler) encodeBound(c *call, bound scheduling.Bound, err error) {
 	writeJSON(c, http.StatusOK, append(appendText([]byte(`{`), `"Error":`, message), '}'))
 }
 
-// bindError is what the scheduler is told, and puts into the pod's events.
+// bindError is the message for the scheduler, which puts it into the pod's events.
 func bindError(err error) string {
 	if _, ok := errors.AsType[*policy.EvaluationError](err); ok {
 		return "policy error: " + err.Error()

@@ -17,7 +17,7 @@ const (
 	// maxPooled is the largest buffer that is kept for the next call, in bytes:
 	// beyond it are scheduler calls with whole nodes in large clusters.
 	maxPooled = 32 << 20
-	// maxPooledPart likewise for the parts of an answer.
+	// maxPooledPart is the same for the parts of an answer.
 	maxPooledPart = 1 << 20
 )
 

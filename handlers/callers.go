@@ -16,8 +16,8 @@ func Untrusted() http.Handler {
 	})
 }
 
-// admit lets those through whose certificate names are listed for the point. A
-// client CA alone is not enough: the cluster's own vouches for every kubelet.
+// admit accepts callers whose certificate names are listed for the point. A client
+// CA alone is not enough: the cluster's own CA signs the certificate of each kubelet.
 // It is false when the answer has been written.
 func (e *endpoint) admit(c *call) bool {
 	if e.Callers == nil {

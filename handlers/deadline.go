@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// deadline is the context of a call: it ends when the caller has gone or waits
-// no longer. What context.WithDeadline makes is made only when somebody waits
-// for the end: most decisions are remembered, and nobody does.
+// deadline is the context of a call: it ends when the caller has gone or its
+// deadline has passed. The timer of context.WithDeadline is made only when a
+// goroutine waits for the end: most decisions are cached, and no goroutine waits.
 type deadline struct {
 	context.Context //nolint:containedctx // it is one
 	at              time.Time
-	cancel          context.CancelFunc // nil until somebody waits
+	cancel          context.CancelFunc // nil until a goroutine waits
 }
 
 // Deadline implements context.Context.
@@ -36,7 +36,7 @@ func (d *deadline) Err() error {
 	return nil
 }
 
-// release ends what waits for the end.
+// release ends the goroutines that wait for the end.
 func (d *deadline) release() {
 	if d.cancel != nil {
 		d.cancel()

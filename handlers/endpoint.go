@@ -72,7 +72,7 @@ type call struct {
 	// it beyond its own.
 	taken, shared int64
 	code          int
-	lost          bool // a write failed: whoever writes may still read the buffer
+	lost          bool // a write failed: the connection may still read the buffer
 }
 
 var calls = sync.Pool{New: func() any { return new(call) }}

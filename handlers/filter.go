@@ -148,7 +148,7 @@ func (w *joiner) write(part []byte) {
 		w.flush()
 	}
 	if len(part) > cap(w.out) {
-		_, _ = w.call.Write(part) // the caller has gone; there is nobody to tell
+		_, _ = w.call.Write(part) // the caller has gone; there is no other to report the error to
 		return
 	}
 	w.out = append(w.out, part...)
@@ -156,7 +156,7 @@ func (w *joiner) write(part []byte) {
 
 func (w *joiner) flush() {
 	if len(w.out) > 0 {
-		_, _ = w.call.Write(w.out) // likewise
+		_, _ = w.call.Write(w.out) // as in write
 	}
 	w.out = w.out[:0]
 }

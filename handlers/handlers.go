@@ -28,7 +28,7 @@ type Revisions interface {
 	View() *policy.View
 }
 
-// Verifier says whose a token is.
+// Verifier verifies tokens.
 type Verifier interface {
 	// Verify returns what the token proves. An error for which
 	// errors.Is(err, identity.ErrUnknownToken) holds is a definite no, and
@@ -204,7 +204,7 @@ type handler struct {
 	Options
 	sealer     *sealer.Sealer
 	knownNodes *knownNodes
-	// faults logs what anybody with a made-up token can bring about: the first
+	// faults logs what any caller with a made-up token can cause: the first
 	// few of a kind in a second.
 	faults        *zap.Logger
 	refusals      *refusalLog

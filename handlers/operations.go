@@ -89,5 +89,5 @@ func text(w http.ResponseWriter, code int, body string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code)
-	_, _ = w.Write([]byte(body)) // the caller has gone; there is nobody to tell
+	_, _ = w.Write([]byte(body)) // the caller has gone; there is no other to report the error to
 }

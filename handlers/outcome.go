@@ -19,13 +19,13 @@ func decided[Status any](status Status, name string, expires policy.Expiry) outc
 	return outcome[Status]{status: status, name: name, expires: expires}
 }
 
-// passing is an answer that holds for one request alone.
-func passing[Status any](status Status, name string) outcome[Status] {
+// uncached is an answer to one request only: it is not kept.
+func uncached[Status any](status Status, name string) outcome[Status] {
 	return decided(status, name, policy.AtOnce)
 }
 
-// undecided is answered 503, which Kubernetes does not keep. An empty name is not
-// counted as a decision.
+// undecided is answered 503, which Kubernetes does not cache. Without a name it is
+// not counted as a decision.
 func undecided[Status any](err error, name string) outcome[Status] {
 	return outcome[Status]{name: name, err: err}
 }

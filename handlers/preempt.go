@@ -16,7 +16,7 @@ import (
 
 // preempt answers POST /scheduler/preempt with the nodes whose victims may be
 // evicted, always as UIDs (ExtenderPreemptionResult). The scheduler knows no
-// error in an answer: when a call can't be decided no node is left, and nobody
+// error in an answer: when a call can't be decided no node is left, and no pod
 // is evicted. An HTTP error would be worse, since an ignorable extender is then
 // passed over. Neither the map nor a value in it may be null, on which the
 // scheduler panics.
@@ -189,7 +189,7 @@ func (h *handler) encodePreempted(c *call, p *preemptionCall, decided []scheduli
 		h.failed(policy.SchedulingPoint, preemptVerb, dropped.err)
 	}
 	if kept < len(decided) {
-		h.Log.Info("preemption: nodes dropped, where nobody is evicted for the pod", append(dropped.fields(),
+		h.Log.Info("preemption: nodes dropped, where no pod is evicted for this one", append(dropped.fields(),
 			zap.String("profile", c.endpoint.profile), zap.String("pod", podNameOf(p.pod)), zap.Int("left", kept))...)
 	}
 	for reason, nodes := range dropped.reasons {

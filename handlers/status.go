@@ -55,7 +55,7 @@ const measured = 2048
 
 func writeJSON(w http.ResponseWriter, code int, body []byte) {
 	writeHeader(w, code, len(body))
-	_, _ = w.Write(body) // the caller has gone; there is nobody to tell
+	_, _ = w.Write(body) // the caller has gone; there is no other to report the error to
 }
 
 func writeHeader(w http.ResponseWriter, code, length int) {

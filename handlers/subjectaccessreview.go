@@ -12,7 +12,7 @@ import (
 	"github.com/verdict-dev/verdict/policy/document"
 )
 
-// nothing is what a review asks that is all in the document.
+// nothing is the question of a review whose document says all of it.
 type nothing struct{}
 
 // readAccessReview checks the review and brings it into its v1 form: v1beta1 calls
@@ -34,7 +34,7 @@ func readAccessReview(r review) (nothing, error) {
 }
 
 func checkAccessSpec(spec document.Value) error {
-	// A review may be about nobody, whom no rule should let do anything.
+	// A review may have no user: no rule should allow such a review anything.
 	if err := spec.CheckString("user"); err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func checkSelector(resource document.Value, name string) error {
 // accessOutcome is what a SubjectAccessReview comes to.
 type accessOutcome = outcome[authorizationv1.SubjectAccessReviewStatus]
 
-// reviewed answers with what the policy says.
+// reviewed is the answer with the decision of the policy.
 func reviewed(decision policy.Decision) accessOutcome {
 	return decided(authorizationv1.SubjectAccessReviewStatus{
 		Allowed: decision.Outcome == policy.Allow,
@@ -124,7 +124,7 @@ func accessFault(denies bool, reason, message, name string) accessOutcome {
 	if denies {
 		status.Denied, status.Reason = true, reason
 	}
-	return passing(status, name)
+	return uncached(status, name)
 }
 
 var errNoTimeToDecide = errors.New("no time left to decide")

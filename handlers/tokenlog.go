@@ -20,7 +20,7 @@ const (
 	maxRefusalKinds = 256
 )
 
-// refusalLog logs refused tokens, of which anybody can make as many as they like:
+// refusalLog logs refused tokens, of which any caller can make as many as it likes:
 // the first few of a kind in a while, each with the number of those since the last
 // that were not. A kind is a message and a reason, in which numbers and quoted
 // texts, which callers choose, count for nothing.

@@ -84,7 +84,7 @@ func authenticated(user *policy.User, audiences []string, expires policy.Expiry)
 	return decided(status, tokenAuthenticated, expires)
 }
 
-// unauthenticated refuses the token for good.
+// unauthenticated refuses the token; apiserver keeps the answer.
 func unauthenticated(name string, expires policy.Expiry) tokenOutcome {
 	return decided(authenticationv1.TokenReviewStatus{}, name, expires)
 }
@@ -92,7 +92,7 @@ func unauthenticated(name string, expires policy.Expiry) tokenOutcome {
 // tokenFault refuses the token because of something that may pass, which message
 // names: apiserver does not keep such an answer.
 func tokenFault(message, name string) tokenOutcome {
-	return passing(authenticationv1.TokenReviewStatus{Error: message}, name)
+	return uncached(authenticationv1.TokenReviewStatus{Error: message}, name)
 }
 
 // authenticate decides a TokenReview. A token that no source knows is verified
@@ -169,12 +169,12 @@ func (h *handler) unverified(err error, hidden secrets) tokenOutcome {
 
 var errSourcesNotReady = errors.New("the identity sources are not ready")
 
-// negotiate returns the audiences that the token is good for among those asked
-// for, and false when there is none. A source that does not limit its tokens,
-// or was told which audiences to accept, stays silent about them, which
-// Kubernetes reads as "good for the API server's own"; any other token that is
-// limited is no good where no audience is named, and none of those assumed then
-// is its own.
+// negotiate returns the audiences of the review that the token is valid for, and
+// false when there is none. For a source that does not limit its tokens, or whose
+// configuration lists the audiences to accept, it returns no audiences, which
+// Kubernetes reads as "valid for the API server's own". Any other token with
+// audiences is refused when the review names none and the token has none of the
+// assumed ones.
 func negotiate(verified identity.Identity, asked, assumed []string) ([]string, bool) {
 	if len(verified.Audiences) == 0 || verified.AudiencesAccepted {
 		return nil, true
@@ -226,7 +226,7 @@ func appendTokenReview(b []byte, apiVersion string, status authenticationv1.Toke
 // appendUser appends the members of a UserInfo.
 func appendUser(b []byte, user *authenticationv1.UserInfo) []byte {
 	if user.Username == "" {
-		return b // nobody
+		return b // not authenticated
 	}
 	b = appendText(b, `"username":`, user.Username)
 	b = appendText(b, `,"uid":`, user.UID)
