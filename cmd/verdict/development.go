@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/verdict-dev/verdict/internal/identity"
+	"github.com/verdict-dev/verdict/internal/identity/sources"
+	"github.com/verdict-dev/verdict/internal/identity/tokenfile"
+	"github.com/verdict-dev/verdict/internal/identity/userlist"
 )
 
 // exampleUser is somebody of the starter data's company.
@@ -48,11 +50,11 @@ func prepareExample(dir string) (example, error) {
 	if err != nil {
 		return e, err
 	}
-	entry := identity.NewEntry(token, exampleUser)
+	entry := userlist.NewEntry(token, exampleUser)
 	entry.UID = "1001"
 	entry.Groups = []string{exampleGroup}
 	entry.Extra = map[string][]string{"department": {"payments"}}
-	tokens, err := identity.FormatFile(entry)
+	tokens, err := tokenfile.FormatFile(entry)
 	if err != nil {
 		return e, err
 	}
@@ -104,7 +106,7 @@ func exampleToken(file string) (string, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("reading the example user's token: %w", err)
 	}
-	token, err := identity.NewToken()
+	token, err := sources.NewToken()
 	if err != nil {
 		return "", err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/verdict-dev/verdict/handlers"
 	"github.com/verdict-dev/verdict/internal/config"
 	"github.com/verdict-dev/verdict/internal/identity"
+	"github.com/verdict-dev/verdict/internal/identity/sources"
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
 	policyidentity "github.com/verdict-dev/verdict/policy/identity"
@@ -144,7 +145,7 @@ const sourcesTimeout = 10 * time.Second
 // verifyToken asks the sources of the configuration, as serve does.
 func verifyToken(ctx context.Context, c *config.Configuration, token string) (policyidentity.Identity, error) {
 	log := zap.NewNop()
-	made, err := newIdentities(ctx, c, log, newObserver(log, prometheus.NewRegistry()), identity.NewMetrics(nil))
+	made, err := newIdentities(ctx, c, log, newObserver(log, prometheus.NewRegistry()), sources.NewMetrics(nil))
 	if err != nil {
 		return policyidentity.Identity{}, err
 	}
@@ -155,7 +156,7 @@ func verifyToken(ctx context.Context, c *config.Configuration, token string) (po
 	}
 	chain := identity.NewChain(made.site.Metrics, made.sources...)
 	chain.LimitTokens(int(c.Server.Limits.TokenBytes))
-	parsed := identity.ParseToken(token)
+	parsed := sources.ParseToken(token)
 	const pause = 50 * time.Millisecond
 	for chain.Ready() != nil && ctx.Err() == nil {
 		time.Sleep(pause)

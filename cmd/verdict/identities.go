@@ -12,14 +12,15 @@ import (
 
 	"github.com/verdict-dev/verdict/internal/cluster"
 	"github.com/verdict-dev/verdict/internal/config"
-	"github.com/verdict-dev/verdict/internal/identity"
+	"github.com/verdict-dev/verdict/internal/identity/revoked"
+	"github.com/verdict-dev/verdict/internal/identity/sources"
 	policyidentity "github.com/verdict-dev/verdict/policy/identity"
 )
 
 // identities are the configured sources, made and not yet running.
 type identities struct {
-	site    identity.Site
-	sources []identity.Source
+	site    sources.Site
+	sources []sources.Source
 	// run keeps the sources up to date until their context is done.
 	run []func(ctx context.Context)
 	// details are lines for /readyz?verbose.
@@ -28,8 +29,8 @@ type identities struct {
 
 // newIdentities makes every source of the configuration, and reads the files
 // that they need. Nobody is asked over the network.
-func newIdentities(ctx context.Context, c *config.Configuration, log *zap.Logger, o *observer, metrics *identity.Metrics) (*identities, error) {
-	i := &identities{site: identity.Site{
+func newIdentities(ctx context.Context, c *config.Configuration, log *zap.Logger, o *observer, metrics *sources.Metrics) (*identities, error) {
+	i := &identities{site: sources.Site{
 		Metrics:  metrics,
 		Log:      log,
 		FileRead: o.fileReloaded,
@@ -47,15 +48,15 @@ func newIdentities(ctx context.Context, c *config.Configuration, log *zap.Logger
 // checkIdentities says what is wrong with the sources that newIdentities finds.
 func checkIdentities(ctx context.Context, c *config.Configuration) error {
 	log := zap.NewNop()
-	_, err := newIdentities(ctx, c, log, newObserver(log, prometheus.NewRegistry()), identity.NewMetrics(nil))
+	_, err := newIdentities(ctx, c, log, newObserver(log, prometheus.NewRegistry()), sources.NewMetrics(nil))
 	if path := c.Authentication.RevokedFile; path != "" {
-		err = errors.Join(err, identity.NewRevokedFile(path, func(*policyidentity.Revoked) {}).Load())
+		err = errors.Join(err, revoked.New(path, func(*policyidentity.Revoked) {}).Load())
 	}
 	return err
 }
 
 // add makes one source.
-func (i *identities) add(ctx context.Context, name string, source identity.Config) error {
+func (i *identities) add(ctx context.Context, name string, source sources.Config) error {
 	made, err := source.New(ctx, name, &i.site)
 	if err != nil {
 		return err
@@ -67,8 +68,8 @@ func (i *identities) add(ctx context.Context, name string, source identity.Confi
 }
 
 // secretsOf follows the Secrets of a cluster.
-func secretsOf(c config.Cluster, log *zap.Logger) func(namespace string, onError func(error)) (identity.SecretWatcher, error) {
-	return func(namespace string, onError func(error)) (identity.SecretWatcher, error) {
+func secretsOf(c config.Cluster, log *zap.Logger) func(namespace string, onError func(error)) (sources.SecretWatcher, error) {
+	return func(namespace string, onError func(error)) (sources.SecretWatcher, error) {
 		reach, err := cluster.ClientConfig(c.Kubeconfig, c.InCluster)
 		if err != nil {
 			return nil, err
@@ -83,11 +84,11 @@ func secretsOf(c config.Cluster, log *zap.Logger) func(namespace string, onError
 
 // loggedWatcher has client-go log to log.
 type loggedWatcher struct {
-	identity.SecretWatcher
+	sources.SecretWatcher
 	log *zap.Logger
 }
 
-// Run implements identity.SecretWatcher.
-func (w *loggedWatcher) Run(ctx context.Context, receiver identity.SecretReceiver) {
+// Run implements sources.SecretWatcher.
+func (w *loggedWatcher) Run(ctx context.Context, receiver sources.SecretReceiver) {
 	w.SecretWatcher.Run(klog.NewContext(ctx, zapr.NewLogger(w.log)), receiver)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/verdict-dev/verdict/internal/config"
-	"github.com/verdict-dev/verdict/internal/identity"
+	"github.com/verdict-dev/verdict/internal/identity/kinds"
 	"github.com/verdict-dev/verdict/policy"
 )
 
@@ -123,7 +123,7 @@ func exampleIdentities(c *config.Configuration) ([]exampleIdentity, error) {
 		}
 	}
 	var out []exampleIdentity
-	for _, kind := range identity.Kinds() {
+	for _, kind := range kinds.All() {
 		name := used[kind.Name]
 		if len(used) > 0 && name == "" {
 			continue

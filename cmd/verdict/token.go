@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/verdict-dev/verdict/internal/identity"
+	"github.com/verdict-dev/verdict/internal/identity/sources"
+	"github.com/verdict-dev/verdict/internal/identity/tokenfile"
+	"github.com/verdict-dev/verdict/internal/identity/userlist"
 )
 
 func tokenCommand() *cobra.Command {
@@ -24,7 +26,7 @@ func tokenCommand() *cobra.Command {
 
 // newToken is what the flags of `verdict token new` say.
 type newToken struct {
-	entry   identity.Entry
+	entry   userlist.Entry
 	extra   []string
 	expires time.Duration
 	secret  tokenSecret
@@ -86,15 +88,15 @@ func (n *newToken) check() error {
 
 // print makes the token, and prints it with its entry or Secret.
 func (n *newToken) print(cmd *cobra.Command) error {
-	token, err := identity.NewToken()
+	token, err := sources.NewToken()
 	if err != nil {
 		return err
 	}
-	n.entry.SHA256 = identity.NewEntry(token, n.entry.Username).SHA256
+	n.entry.SHA256 = userlist.NewEntry(token, n.entry.Username).SHA256
 	if n.secret.wanted {
 		return n.secret.print(cmd, token, n.entry)
 	}
-	text, err := n.entry.YAML()
+	text, err := tokenfile.FormatEntry(n.entry)
 	if err != nil {
 		return usageError{err}
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"github.com/verdict-dev/verdict/internal/identity"
+	"github.com/verdict-dev/verdict/internal/identity/secrets"
+	"github.com/verdict-dev/verdict/internal/identity/userlist"
 )
 
 // tokenSecret is the Secret that `verdict token new --secret` prints.
@@ -41,12 +42,12 @@ func (s *tokenSecret) check() error {
 
 // print writes the manifest to the standard output, which a pipe may lead to
 // kubectl, and the token to where a person reads it.
-func (s *tokenSecret) print(cmd *cobra.Command, token string, entry identity.Entry) error {
+func (s *tokenSecret) print(cmd *cobra.Command, token string, entry userlist.Entry) error {
 	name := s.name
 	if name == "" {
-		name = identity.NewSecretName(entry.Username)
+		name = secrets.NewName(entry.Username)
 	}
-	manifest, err := entry.SecretYAML(s.namespace, name)
+	manifest, err := secrets.Manifest(entry, s.namespace, name)
 	if err != nil {
 		return usageError{err}
 	}

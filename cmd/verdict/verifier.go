@@ -4,11 +4,14 @@ import (
 	"context"
 
 	"github.com/verdict-dev/verdict/internal/identity"
+	"github.com/verdict-dev/verdict/internal/identity/revoked"
+	"github.com/verdict-dev/verdict/internal/identity/sources"
+	"github.com/verdict-dev/verdict/internal/identity/tokenfile"
 )
 
 // loadIdentities makes the sources of identities and the verifier that asks them.
 func (s *service) loadIdentities(ctx context.Context, withExample bool) error {
-	made, err := newIdentities(ctx, s.config, s.log, s.observer, identity.NewMetrics(s.registry))
+	made, err := newIdentities(ctx, s.config, s.log, s.observer, sources.NewMetrics(s.registry))
 	if err != nil {
 		return err
 	}
@@ -22,7 +25,7 @@ func (s *service) loadIdentities(ctx context.Context, withExample bool) error {
 			return err
 		}
 		s.example = &prepared
-		if err := made.add(ctx, "example", &identity.TokenFileConfig{Path: prepared.tokenFile, Format: identity.TokenFileYAML}); err != nil {
+		if err := made.add(ctx, "example", &tokenfile.Config{Path: prepared.tokenFile, Format: tokenfile.YAML}); err != nil {
 			return err
 		}
 	}
@@ -45,7 +48,7 @@ func (s *service) followRevoked(made *identities) error {
 	if path == "" {
 		return nil
 	}
-	revoked := identity.NewRevokedFile(path, s.engine.SetRevoked)
+	revoked := revoked.New(path, s.engine.SetRevoked)
 	if err := revoked.Load(); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/verdict-dev/verdict/internal/identity"
+	"github.com/verdict-dev/verdict/internal/identity/sources"
 )
 
 // Secrets follows the Secrets of one namespace that bear the label of those with
@@ -20,16 +20,16 @@ import (
 // The methods may be called from several goroutines.
 type Secrets struct {
 	*watcher
-	receiver identity.SecretReceiver // set by Run
+	receiver sources.SecretReceiver // set by Run
 }
 
-var _ identity.SecretWatcher = (*Secrets)(nil)
+var _ sources.SecretWatcher = (*Secrets)(nil)
 
 // cachedSecret is what the informer stores in place of the v1 Secret.
 type cachedSecret struct {
 	metav1.ObjectMeta
 	// content is what the receiver has not yet been told; nil once it was.
-	content atomic.Pointer[identity.TokenSecret]
+	content atomic.Pointer[sources.TokenSecret]
 }
 
 // NewSecrets returns a watch of the namespace in the cluster that config leads
@@ -40,7 +40,7 @@ func NewSecrets(config *rest.Config, namespace string, options Options) (*Secret
 		return nil, err
 	}
 	s := &Secrets{watcher: w}
-	selector := labels.Set{identity.TokenSecretLabel: identity.TokenSecretLabelValue}.String()
+	selector := labels.Set{sources.TokenSecretLabel: sources.TokenSecretLabelValue}.String()
 	source := cache.NewFilteredListWatchFromClient(w.client, "secrets", namespace, func(options *metav1.ListOptions) {
 		options.LabelSelector = selector
 	})
@@ -54,7 +54,7 @@ func NewSecrets(config *rest.Config, namespace string, options Options) (*Secret
 // be reached is tried again, at growing intervals of up to about 30 s. It can be
 // called once. client-go's own messages go to the logger in ctx
 // (klog.NewContext), else to klog.
-func (s *Secrets) Run(ctx context.Context, receiver identity.SecretReceiver) {
+func (s *Secrets) Run(ctx context.Context, receiver sources.SecretReceiver) {
 	s.receiver = receiver
 	s.run(ctx)
 }
@@ -104,7 +104,7 @@ func (s *Secrets) transform(object any) (any, error) {
 	cached := &cachedSecret{ObjectMeta: metav1.ObjectMeta{
 		Namespace: secret.Namespace, Name: secret.Name, UID: secret.UID, ResourceVersion: secret.ResourceVersion,
 	}}
-	cached.content.Store(&identity.TokenSecret{
+	cached.content.Store(&sources.TokenSecret{
 		Namespace: secret.Namespace, Name: secret.Name,
 		UID: string(secret.UID), ResourceVersion: secret.ResourceVersion,
 		Type: string(secret.Type), Data: secret.Data,

@@ -14,17 +14,17 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
-	"github.com/verdict-dev/verdict/internal/identity"
+	"github.com/verdict-dev/verdict/internal/identity/sources"
 )
 
 // told notes what a watch tells: "name=username" or "-name".
 type told struct {
 	mu    sync.Mutex
 	notes []string
-	last  identity.TokenSecret
+	last  sources.TokenSecret
 }
 
-func (r *told) SecretChanged(secret identity.TokenSecret) {
+func (r *told) SecretChanged(secret sources.TokenSecret) {
 	r.note(secret.Name + "=" + string(secret.Data["username"]))
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -3,17 +3,18 @@ package config
 import (
 	"reflect"
 
-	"github.com/verdict-dev/verdict/internal/identity"
+	"github.com/verdict-dev/verdict/internal/identity/kinds"
+	"github.com/verdict-dev/verdict/internal/identity/sources"
 )
 
 // IdentitySource verifies tokens.
 type IdentitySource struct {
 	// Name is what policies, metrics and logs call the source.
 	Name string
-	// Kind is the name of one of identity.Kinds, and Config is what the file says
+	// Kind is the name of one of kinds.All, and Config is what the file says
 	// in the field of that name.
 	Kind   string
-	Config identity.Config
+	Config sources.Config
 
 	// sections are the fields of the kinds while the file is read, one for each.
 	sections []kindSection
@@ -21,15 +22,15 @@ type IdentitySource struct {
 
 // kindSection is the field of a kind, which the file may leave out.
 type kindSection struct {
-	kind   identity.Kind
-	config identity.Config // nil unless it was given
+	kind   sources.Kind
+	config sources.Config // nil unless it was given
 }
 
 // fields implements ownFields: the name, and a field for each kind.
 func (s *IdentitySource) fields() fields {
 	names := []string{"name"}
 	s.sections = nil
-	for _, kind := range identity.Kinds() {
+	for _, kind := range kinds.All() {
 		names = append(names, kind.Name)
 		s.sections = append(s.sections, kindSection{kind: kind})
 	}

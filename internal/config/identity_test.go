@@ -7,7 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/verdict-dev/verdict/internal/identity"
+	"github.com/verdict-dev/verdict/internal/identity/httpsource"
+	"github.com/verdict-dev/verdict/internal/identity/introspection"
+	"github.com/verdict-dev/verdict/internal/identity/jwt"
+	"github.com/verdict-dev/verdict/internal/identity/remote"
+	"github.com/verdict-dev/verdict/internal/identity/secrets"
+	"github.com/verdict-dev/verdict/internal/identity/sources"
+	"github.com/verdict-dev/verdict/internal/identity/tokenfile"
 )
 
 func TestIdentitySourcesReadEveryField(t *testing.T) {
@@ -65,35 +71,35 @@ authentication:
 		t.Fatal(err)
 	}
 	minute := time.Minute
-	plain := identity.Connection{Timeout: 5 * time.Second}
+	plain := remote.Connection{Timeout: 5 * time.Second}
 	want := []IdentitySource{
-		{Name: "defaults", Kind: "jwt", Config: &identity.JWTOptions{
-			Issuers: []string{"https://a.example.com"}, Algorithms: []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}, Leeway: identity.Leeway{NotBefore: time.Minute},
+		{Name: "defaults", Kind: "jwt", Config: &jwt.Options{
+			Issuers: []string{"https://a.example.com"}, Algorithms: []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}, Leeway: sources.Leeway{NotBefore: time.Minute},
 			SubjectClaim: "sub", AudienceClaim: "aud", Connection: plain,
 		}},
-		{Name: "keys", Kind: "jwt", Config: &identity.JWTOptions{
+		{Name: "keys", Kind: "jwt", Config: &jwt.Options{
 			Issuers: []string{"a", "b"}, JWKSFile: at("keys.json"), Audiences: []string{"x", "y"}, Algorithms: []string{"ES256"},
 			AudienceClaim: "client_id", AudienceOptional: true, SubjectOptional: true,
-			Leeway: identity.Leeway{Expires: minute, NotBefore: minute, IssuedAt: &minute}, RequiredClaims: map[string]string{"hd": "example.com", "https://example.com/claim": "yes"}, SubjectClaim: "email",
-			Connection: identity.Connection{CAFile: at("ca.crt"), CertFile: at("client.crt"), KeyFile: at("client.key"), ProxyURL: "http://proxy:3128", Timeout: time.Second},
+			Leeway: sources.Leeway{Expires: minute, NotBefore: minute, IssuedAt: &minute}, RequiredClaims: map[string]string{"hd": "example.com", "https://example.com/claim": "yes"}, SubjectClaim: "email",
+			Connection: remote.Connection{CAFile: at("ca.crt"), CertFile: at("client.crt"), KeyFile: at("client.key"), ProxyURL: "http://proxy:3128", Timeout: time.Second},
 		}},
-		{Name: "ask", Kind: "introspection", Config: &identity.IntrospectionOptions{
+		{Name: "ask", Kind: "introspection", Config: &introspection.Options{
 			URL: "https://as.example.com/introspect", ClientID: "verdict", ClientSecretFile: at("secret"), Issuer: "https://as.example.com",
-			Audiences: []string{"z"}, Leeway: identity.Leeway{Expires: 2 * time.Second, NotBefore: time.Minute, IssuedAt: new(time.Duration)}, Tokens: identity.Tokens{Format: identity.TokenFormatAny, Prefixes: []string{"at_"}}, Connection: plain,
+			Audiences: []string{"z"}, Leeway: sources.Leeway{Expires: 2 * time.Second, NotBefore: time.Minute, IssuedAt: new(time.Duration)}, Tokens: remote.Tokens{Format: remote.TokenFormatAny, Prefixes: []string{"at_"}}, Connection: plain,
 		}},
-		{Name: "csv", Kind: "tokenFile", Config: &identity.TokenFileConfig{Path: at("tokens.csv"), Format: identity.TokenFileCSV}},
-		{Name: "secrets", Kind: "secrets", Config: &identity.SecretsOptions{Namespace: "tokens", GroupPrefixes: []string{"team-"}, UsernamePrefixes: []string{"robot-"}}},
-		{Name: "hub", Kind: "http", Config: &identity.HTTPSourceOptions{Preset: "github", Tokens: identity.Tokens{Format: identity.TokenFormatOpaque}, Connection: plain}},
-		{Name: "other", Kind: "http", Config: &identity.HTTPSourceOptions{
+		{Name: "csv", Kind: "tokenFile", Config: &tokenfile.Config{Path: at("tokens.csv"), Format: tokenfile.CSV}},
+		{Name: "secrets", Kind: "secrets", Config: &secrets.Options{Namespace: "tokens", GroupPrefixes: []string{"team-"}, UsernamePrefixes: []string{"robot-"}}},
+		{Name: "hub", Kind: "http", Config: &httpsource.Options{Preset: "github", Tokens: remote.Tokens{Format: remote.TokenFormatOpaque}, Connection: plain}},
+		{Name: "other", Kind: "http", Config: &httpsource.Options{
 			BaseURL: "http://127.0.0.1:8080", AllowedHosts: []string{"127.0.0.1:8080"},
-			Requests: []identity.HTTPRequest{
+			Requests: []httpsource.Request{
 				{Method: "GET", URL: "/user", Pages: 1, Accepted: []int{200}, Rejected: []int{401}},
 				{
 					Method: "POST", URL: "/groups", Headers: map[string]string{"Authorization": "token {token}"}, Claim: "groups", Pages: 3,
 					Accepted: []int{200, 203}, Rejected: []int{401, 403}, Absent: []int{404},
 				},
 			},
-			Subject: "user.id", Expires: "user.expires", Tokens: identity.Tokens{Format: identity.TokenFormatOpaque}, Connection: plain,
+			Subject: "user.id", Expires: "user.expires", Tokens: remote.Tokens{Format: remote.TokenFormatOpaque}, Connection: plain,
 		}},
 	}
 	if len(got.Authentication.Sources) != len(want) {

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/verdict-dev/verdict/internal/identity"
+	"github.com/verdict-dev/verdict/internal/identity/tokenfile"
 	"github.com/verdict-dev/verdict/policy"
 )
 
@@ -116,7 +116,7 @@ log: {level: debug, format: json}
 			AllowedFolders: []string{filepath.Join(dir, "policies"), absolute},
 		},
 		Authentication: Authentication{
-			Sources:            []IdentitySource{{Name: "local", Kind: "tokenFile", Config: &identity.TokenFileConfig{Path: filepath.Join(dir, "tokens.yaml"), Format: identity.TokenFileYAML}}},
+			Sources:            []IdentitySource{{Name: "local", Kind: "tokenFile", Config: &tokenfile.Config{Path: filepath.Join(dir, "tokens.yaml"), Format: tokenfile.YAML}}},
 			Audiences:          []string{"api"},
 			AllowedSystemNames: []string{"system:nodes", "system:serviceaccounts:team-*"},
 			AllowedExtraKeys:   []string{"authentication.kubernetes.io/credential-id", "example.k8s.io/*"},

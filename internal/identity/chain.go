@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/verdict-dev/verdict/internal/identity/sources"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -20,17 +21,17 @@ const askNextAfter = 300 * time.Millisecond
 // remote ones, each in the order that was given. The first that knows the token
 // decides. Without sources it knows no token.
 type Chain struct {
-	sources    []Source
-	metrics    *Metrics
+	sources    []sources.Source
+	metrics    *sources.Metrics
 	patience   time.Duration
 	tokenBytes int
 }
 
 // NewChain returns a Chain of the sources.
-func NewChain(metrics *Metrics, sources ...Source) *Chain {
-	ordered := slices.Clone(sources)
-	slices.SortStableFunc(ordered, func(a, b Source) int { return cmp.Compare(rank(a), rank(b)) })
-	return &Chain{sources: ordered, metrics: metrics, patience: askNextAfter, tokenBytes: DefaultTokenBytes}
+func NewChain(metrics *sources.Metrics, list ...sources.Source) *Chain {
+	ordered := slices.Clone(list)
+	slices.SortStableFunc(ordered, func(a, b sources.Source) int { return cmp.Compare(rank(a), rank(b)) })
+	return &Chain{sources: ordered, metrics: metrics, patience: askNextAfter, tokenBytes: sources.DefaultTokenBytes}
 }
 
 // LimitTokens has longer tokens refused, in bytes, instead of those longer than
@@ -38,9 +39,9 @@ func NewChain(metrics *Metrics, sources ...Source) *Chain {
 func (c *Chain) LimitTokens(bytes int) { c.tokenBytes = bytes }
 
 // tooLong reports whether the token is one that no source is asked about.
-func (c *Chain) tooLong(token *Token) bool { return len(*token.text) > c.tokenBytes }
+func (c *Chain) tooLong(token *sources.Token) bool { return len(token.Reveal()) > c.tokenBytes }
 
-func rank(s Source) int {
+func rank(s sources.Source) int {
 	if s.Remote() {
 		return 1
 	}
@@ -49,21 +50,23 @@ func rank(s Source) int {
 
 // waits reports whether verifying the token may have source wait for another
 // host now. A remote source that does not for some tokens has the method Waits.
-func waits(source Source, token *Token) bool {
-	if some, ok := source.(interface{ Waits(token *Token) bool }); ok {
+func waits(source sources.Source, token *sources.Token) bool {
+	if some, ok := source.(interface {
+		Waits(token *sources.Token) bool
+	}); ok {
 		return some.Waits(token)
 	}
 	return source.Remote()
 }
 
 // Waits reports whether verifying the token may take as long as another host does.
-func (c *Chain) Waits(token *Token) bool {
-	return !c.tooLong(token) && slices.ContainsFunc(c.sources, func(source Source) bool { return source.Applies(token) && waits(source, token) })
+func (c *Chain) Waits(token *sources.Token) bool {
+	return !c.tooLong(token) && slices.ContainsFunc(c.sources, func(source sources.Source) bool { return source.Applies(token) && waits(source, token) })
 }
 
 // verification is what one source said.
 type verification struct {
-	source   Source
+	source   sources.Source
 	identity identity.Identity
 	err      error
 }
@@ -71,12 +74,12 @@ type verification struct {
 // Verify returns what the token proves and the source that says so. A fault of
 // one source does not keep the others from being asked; it is returned only when
 // none of them knows the token, since the faulty one might.
-func (c *Chain) Verify(ctx context.Context, token *Token) (identity.Identity, Source, error) {
+func (c *Chain) Verify(ctx context.Context, token *sources.Token) (identity.Identity, sources.Source, error) {
 	switch {
-	case *token.text == "":
+	case token.Reveal() == "":
 		return identity.Identity{}, nil, identity.ErrUnknownToken
 	case c.tooLong(token):
-		return identity.Identity{}, nil, refused("it has %d bytes, and server.limits.tokenBytes is %d", len(*token.text), c.tokenBytes)
+		return identity.Identity{}, nil, sources.Refused("it has %d bytes, and server.limits.tokenBytes is %d", len(token.Reveal()), c.tokenBytes)
 	}
 	asking := inquiry{chain: c, token: token, left: c.sources}
 	defer asking.end()
@@ -104,9 +107,9 @@ func (c *Chain) Verify(ctx context.Context, token *Token) (identity.Identity, So
 // inquiry is one token going from source to source.
 type inquiry struct {
 	chain *Chain
-	token *Token
-	left  []Source // not asked yet
-	asked int      // whose answer is awaited
+	token *sources.Token
+	left  []sources.Source // not asked yet
+	asked int              // whose answer is awaited
 	// What is needed once somebody's answer is awaited.
 	answers chan verification
 	waited  *time.Timer
@@ -166,7 +169,7 @@ func (q *inquiry) wait(ctx context.Context) (known *verification, done bool) {
 }
 
 // begin asks a source and does not wait for its answer.
-func (q *inquiry) begin(ctx context.Context, source Source) {
+func (q *inquiry) begin(ctx context.Context, source sources.Source) {
 	if q.answers == nil {
 		q.answers = make(chan verification, len(q.chain.sources))
 		q.waited = time.NewTimer(q.chain.patience)
@@ -184,7 +187,7 @@ func (q *inquiry) end() {
 }
 
 // next takes the next source that the token could be one of; nil for none.
-func (q *inquiry) next() Source {
+func (q *inquiry) next() sources.Source {
 	if !q.more() {
 		return nil
 	}
@@ -206,7 +209,7 @@ func (q *inquiry) heard(answer verification) *verification {
 	switch {
 	case answer.err == nil:
 		return &answer
-	case isEarly(answer.err):
+	case sources.IsEarly(answer.err):
 		q.early = answer.err
 	case !errors.Is(answer.err, identity.ErrUnknownToken):
 		q.faults = append(q.faults, answer.err)
@@ -216,12 +219,7 @@ func (q *inquiry) heard(answer verification) *verification {
 	return nil
 }
 
-func isEarly(err error) bool {
-	_, early := errors.AsType[*identity.NotYetValidError](err)
-	return early
-}
-
-func (c *Chain) ask(ctx context.Context, source Source, token *Token) (answer verification) {
+func (c *Chain) ask(ctx context.Context, source sources.Source, token *sources.Token) (answer verification) {
 	began := time.Now()
 	answer.source = source
 	defer func() {
@@ -229,7 +227,7 @@ func (c *Chain) ask(ctx context.Context, source Source, token *Token) (answer ve
 		if recover() != nil {
 			answer.err = fmt.Errorf("identity source %s panicked", source.Name())
 		}
-		c.metrics.verified(source.Name(), answer.err, time.Since(began))
+		c.metrics.Verified(source.Name(), answer.err, time.Since(began))
 	}()
 	answer.identity, answer.err = source.Verify(ctx, token)
 	return answer

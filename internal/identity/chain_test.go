@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/verdict-dev/verdict/internal/identity/sources"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -22,10 +23,10 @@ type fixed struct {
 	calls   atomic.Int32
 }
 
-func (s *fixed) Name() string        { return "fixed" }
-func (s *fixed) Applies(*Token) bool { return !s.other }
-func (s *fixed) Remote() bool        { return s.remote }
-func (s *fixed) Verify(context.Context, *Token) (identity.Identity, error) {
+func (s *fixed) Name() string                { return "fixed" }
+func (s *fixed) Applies(*sources.Token) bool { return !s.other }
+func (s *fixed) Remote() bool                { return s.remote }
+func (s *fixed) Verify(context.Context, *sources.Token) (identity.Identity, error) {
 	s.calls.Add(1)
 	return identity.Identity{Subject: s.subject}, s.err
 }
@@ -54,7 +55,7 @@ func TestChainVerify(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			verified, _, err := NewChain(NewMetrics(nil), sources(test.sources)...).Verify(t.Context(), ParseToken("token"))
+			verified, _, err := NewChain(sources.NewMetrics(nil), sourcesOf(test.sources)...).Verify(t.Context(), sources.ParseToken("token"))
 			if verified.Subject != test.subject {
 				t.Errorf("verified %q, want %q", verified.Subject, test.subject)
 			}
@@ -82,7 +83,7 @@ func TestChainStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	source := &fixed{err: identity.ErrUnknownToken}
-	_, _, err := NewChain(NewMetrics(nil), source).Verify(ctx, ParseToken("token"))
+	_, _, err := NewChain(sources.NewMetrics(nil), source).Verify(ctx, sources.ParseToken("token"))
 	if !errors.Is(err, context.Canceled) || errors.Is(err, identity.ErrUnknownToken) {
 		t.Errorf("got %v, want the end of the context", err)
 	}
@@ -92,10 +93,10 @@ func TestChainStopsWithItsContext(t *testing.T) {
 }
 
 func TestChainReady(t *testing.T) {
-	if err := NewChain(NewMetrics(nil), &fixed{}, &fixed{}).Ready(); err != nil {
+	if err := NewChain(sources.NewMetrics(nil), &fixed{}, &fixed{}).Ready(); err != nil {
 		t.Errorf("not ready: %v", err)
 	}
-	err := NewChain(NewMetrics(nil), &fixed{ready: errors.New("first")}, &fixed{}, &fixed{ready: errors.New("third")}).Ready()
+	err := NewChain(sources.NewMetrics(nil), &fixed{ready: errors.New("first")}, &fixed{}, &fixed{ready: errors.New("third")}).Ready()
 	if err == nil || !strings.Contains(err.Error(), "first") || !strings.Contains(err.Error(), "third") {
 		t.Errorf("got %v, want what both lack", err)
 	}
@@ -103,7 +104,7 @@ func TestChainReady(t *testing.T) {
 
 func TestChainGeneration(t *testing.T) {
 	a, b := &fixed{gen: 1}, &fixed{gen: 5}
-	chain := NewChain(NewMetrics(nil), a, b)
+	chain := NewChain(sources.NewMetrics(nil), a, b)
 	before := chain.Generation()
 	b.gen++
 	if after := chain.Generation(); after <= before {
@@ -111,8 +112,8 @@ func TestChainGeneration(t *testing.T) {
 	}
 }
 
-func sources(list []*fixed) []Source {
-	var out []Source
+func sourcesOf(list []*fixed) []sources.Source {
+	var out []sources.Source
 	for _, source := range list {
 		out = append(out, source)
 	}

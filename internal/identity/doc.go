@@ -1,5 +1,7 @@
-// Package identity verifies tokens: one file for each kind of source, and a
-// Chain that asks several in turn.
+// Package identity verifies tokens: a Chain asks the sources in turn, and a
+// Verifier keeps what they said.
 //
-// No error of this package quotes a token or the value of a hash.
+// Beside it are sources, what every kind of source shares; remote, what those
+// share that ask another host; a package for each kind; and kinds, the table of
+// them. No error of these packages quotes a token or the value of a hash.
 package identity

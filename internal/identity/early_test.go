@@ -8,6 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/verdict-dev/verdict/internal/identity/identitytest"
+	"github.com/verdict-dev/verdict/internal/identity/remote"
+	"github.com/verdict-dev/verdict/internal/identity/sources"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -34,19 +37,19 @@ func TestVerifierRemembersWhatIsNotYetValid(t *testing.T) {
 					return identity.Identity{}, fmt.Errorf("identity source told: %w", early)
 				})
 				v := newVerifier(source, nil)
-				_, err := v.Verify(t.Context(), secretToken)
+				_, err := v.Verify(t.Context(), identitytest.SecretToken)
 				if got, ok := errors.AsType[*identity.NotYetValidError](err); !ok || got != early {
 					t.Fatalf("got %v, want %v", err, early)
 				}
 				if test.until > 0 {
 					time.Sleep(test.until - 1)
-					if _, err := v.Verify(t.Context(), secretToken); !errors.As(err, &early) || source.calls.Load() != 1 {
+					if _, err := v.Verify(t.Context(), identitytest.SecretToken); !errors.As(err, &early) || source.calls.Load() != 1 {
 						t.Errorf("got %v after %d calls, want what is remembered", err, source.calls.Load())
 					}
 					time.Sleep(time.Nanosecond)
 				}
 				source.says(accepts)
-				if source.asked(t, v, secretToken, nil) != 1 {
+				if source.asked(t, v, identitytest.SecretToken, nil) != 1 {
 					t.Error("it is not asked about when it is valid")
 				}
 			})
@@ -58,10 +61,10 @@ func TestVerifierRemembersWhatIsNotYetValid(t *testing.T) {
 			return identity.Identity{}, &identity.NotYetValidError{From: time.Now().Add(time.Hour), Fixed: true}
 		})
 		v := newVerifier(source, nil)
-		_, _ = v.Verify(t.Context(), secretToken)
+		_, _ = v.Verify(t.Context(), identitytest.SecretToken)
 		source.gen.Add(1)
 		source.says(accepts)
-		if source.asked(t, v, secretToken, nil) != 1 {
+		if source.asked(t, v, identitytest.SecretToken, nil) != 1 {
 			t.Error("it is not asked about again")
 		}
 	})
@@ -81,13 +84,13 @@ func TestChainAndWhatIsNotYetValid(t *testing.T) {
 		"another cannot say so":    {&fixed{err: away}, false, away},
 		"another is not loaded":    {&fixed{err: identity.ErrNotLoaded}, false, identity.ErrNotLoaded},
 		"another does not see it":  {&fixed{other: true}, true, nil},
-		"another has refused it":   {&fixed{err: refused("expired")}, true, nil},
+		"another has refused it":   {&fixed{err: sources.Refused("expired")}, true, nil},
 		"another says so likewise": {&fixed{err: &identity.NotYetValidError{}}, true, nil},
 	} {
-		for order, sources := range map[string][]Source{"first": {early, test.other}, "last": {test.other, early}} {
+		for order, asked := range map[string][]sources.Source{"first": {early, test.other}, "last": {test.other, early}} {
 			t.Run(name+", "+order, func(t *testing.T) {
-				_, _, err := NewChain(NewMetrics(nil), sources...).Verify(t.Context(), ParseToken("token"))
-				if isEarly(err) != test.early || !errors.Is(err, test.is) && test.is != nil || errors.Is(err, identity.ErrUnknownToken) {
+				_, _, err := NewChain(sources.NewMetrics(nil), asked...).Verify(t.Context(), sources.ParseToken("token"))
+				if sources.IsEarly(err) != test.early || !errors.Is(err, test.is) && test.is != nil || errors.Is(err, identity.ErrUnknownToken) {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -97,30 +100,30 @@ func TestChainAndWhatIsNotYetValid(t *testing.T) {
 
 // TestPrefixBeatsShape has opaque tokens with two dots.
 func TestPrefixBeatsShape(t *testing.T) {
-	jwt := jwtOf(t, rsaA(), values{"alg": "RS256"}, values{"iss": "a"})
+	jwt := identitytest.JWTOf(t, identitytest.RsaA(), identitytest.Values{"alg": "RS256"}, identitytest.Values{"iss": "a"})
 	for _, test := range []struct {
 		token  string
-		tokens Tokens
+		tokens remote.Tokens
 		want   bool
 	}{
-		{"glpat-ABCDEFGHIJKLMNOPQRSTUVWXYZ.01.0z11111is", Tokens{Prefixes: []string{"glpat-"}}, true},
-		{"glpat-ABCDEFGHIJKLMNOPQRSTUVWXYZ.01.0z11111is", Tokens{}, true},
-		{"glpat-ABCDEFGHIJKLMNOPQRSTUVWXYZ.01.0z11111is", Tokens{Prefixes: []string{"ghs_"}}, false},
-		{"glpat-ABCDEFGHIJKLMNOPQRSTUVWXYZ.01.0z11111is", Tokens{Format: TokenFormatJWT}, false},
-		{"ghs_1234_" + jwt, Tokens{Prefixes: []string{"ghp_", "ghs_"}}, true},
-		{"ghs_1234_" + jwt, Tokens{Format: TokenFormatJWT, Prefixes: []string{"ghs_"}}, true},
-		{"ghs_1234_" + jwt, Tokens{Format: TokenFormatAny, Prefixes: []string{"ghs_"}}, true},
-		{"ghs_1234_" + jwt, Tokens{}, true},
-		{"eyJub3QganNvbg.x.y", Tokens{Prefixes: []string{"eyJ"}}, true},
-		{"sk.live.abc", Tokens{Prefixes: []string{"sk."}}, true},
-		{"v1.public.abc", Tokens{Prefixes: []string{"v1."}}, true},
-		{"idp_abc", Tokens{Format: TokenFormatJWT, Prefixes: []string{"idp_"}}, true},
-		{jwt, Tokens{}, false},
-		{jwt, Tokens{Prefixes: []string{"eyJ"}}, false},
-		{jwt, Tokens{Format: TokenFormatJWT}, true},
-		{jwt, Tokens{Format: TokenFormatJWT, Prefixes: []string{"eyJ"}}, true},
+		{"glpat-ABCDEFGHIJKLMNOPQRSTUVWXYZ.01.0z11111is", remote.Tokens{Prefixes: []string{"glpat-"}}, true},
+		{"glpat-ABCDEFGHIJKLMNOPQRSTUVWXYZ.01.0z11111is", remote.Tokens{}, true},
+		{"glpat-ABCDEFGHIJKLMNOPQRSTUVWXYZ.01.0z11111is", remote.Tokens{Prefixes: []string{"ghs_"}}, false},
+		{"glpat-ABCDEFGHIJKLMNOPQRSTUVWXYZ.01.0z11111is", remote.Tokens{Format: remote.TokenFormatJWT}, false},
+		{"ghs_1234_" + jwt, remote.Tokens{Prefixes: []string{"ghp_", "ghs_"}}, true},
+		{"ghs_1234_" + jwt, remote.Tokens{Format: remote.TokenFormatJWT, Prefixes: []string{"ghs_"}}, true},
+		{"ghs_1234_" + jwt, remote.Tokens{Format: remote.TokenFormatAny, Prefixes: []string{"ghs_"}}, true},
+		{"ghs_1234_" + jwt, remote.Tokens{}, true},
+		{"eyJub3QganNvbg.x.y", remote.Tokens{Prefixes: []string{"eyJ"}}, true},
+		{"sk.live.abc", remote.Tokens{Prefixes: []string{"sk."}}, true},
+		{"v1.public.abc", remote.Tokens{Prefixes: []string{"v1."}}, true},
+		{"idp_abc", remote.Tokens{Format: remote.TokenFormatJWT, Prefixes: []string{"idp_"}}, true},
+		{jwt, remote.Tokens{}, false},
+		{jwt, remote.Tokens{Prefixes: []string{"eyJ"}}, false},
+		{jwt, remote.Tokens{Format: remote.TokenFormatJWT}, true},
+		{jwt, remote.Tokens{Format: remote.TokenFormatJWT, Prefixes: []string{"eyJ"}}, true},
 	} {
-		if got := test.tokens.applies(ParseToken(test.token)); got != test.want {
+		if got := test.tokens.Applies(sources.ParseToken(test.token)); got != test.want {
 			t.Errorf("%.30s with %+v: %v, want %v", test.token, test.tokens, got, test.want)
 		}
 	}

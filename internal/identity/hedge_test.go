@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/verdict-dev/verdict/internal/identity/identitytest"
+	"github.com/verdict-dev/verdict/internal/identity/sources"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
@@ -43,15 +45,15 @@ func (l *askedLog) String() string {
 	return strings.Join(l.lines, ", ")
 }
 
-func (s *paced) Name() string        { return s.name }
-func (s *paced) Applies(*Token) bool { return true }
-func (s *paced) Remote() bool        { return !s.local }
-func (s *paced) Ready() error        { return nil }
-func (s *paced) Generation() uint64  { return 0 }
+func (s *paced) Name() string                { return s.name }
+func (s *paced) Applies(*sources.Token) bool { return true }
+func (s *paced) Remote() bool                { return !s.local }
+func (s *paced) Ready() error                { return nil }
+func (s *paced) Generation() uint64          { return 0 }
 
 var bubbleBegan = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func (s *paced) Verify(ctx context.Context, _ *Token) (identity.Identity, error) {
+func (s *paced) Verify(ctx context.Context, _ *sources.Token) (identity.Identity, error) {
 	s.asked.add(fmt.Sprintf("%s at %s", s.name, time.Since(bubbleBegan)))
 	var answered <-chan time.Time
 	if s.takes >= 0 {
@@ -64,7 +66,7 @@ func (s *paced) Verify(ctx context.Context, _ *Token) (identity.Identity, error)
 		return identity.Identity{}, ctx.Err()
 	}
 	if s.panics {
-		panic(secretToken)
+		panic(identitytest.SecretToken)
 	}
 	return identity.Identity{Subject: s.name}, s.err
 }
@@ -155,10 +157,10 @@ func TestChainHedges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var asked askedLog
-				var sources []Source
+				var all []sources.Source
 				for i, source := range test.sources {
 					source.name, source.asked = string(rune('a'+i)), &asked
-					sources = append(sources, source)
+					all = append(all, source)
 				}
 				ctx := t.Context()
 				if test.limit > 0 {
@@ -166,7 +168,7 @@ func TestChainHedges(t *testing.T) {
 					ctx, cancel = context.WithTimeout(ctx, test.limit)
 					defer cancel()
 				}
-				verified, by, err := NewChain(NewMetrics(nil), sources...).Verify(ctx, ParseToken(secretToken))
+				verified, by, err := NewChain(sources.NewMetrics(nil), all...).Verify(ctx, sources.ParseToken(identitytest.SecretToken))
 				if took := time.Since(bubbleBegan); took != test.takes {
 					t.Errorf("it took %s, want %s", took, test.takes)
 				}
@@ -175,7 +177,7 @@ func TestChainHedges(t *testing.T) {
 					t.Errorf("asked %s, want %s", got, test.asked)
 				}
 				var ended []string
-				for _, source := range sources {
+				for _, source := range all {
 					if s := source.(*paced); s.ended.Load() {
 						ended = append(ended, s.name)
 					}
@@ -183,7 +185,7 @@ func TestChainHedges(t *testing.T) {
 				if got := strings.Join(ended, " "); got != test.ended {
 					t.Errorf("cancelled: %q, want %q", got, test.ended)
 				}
-				hidesSecrets(t, err)
+				identitytest.HidesSecrets(t, err)
 				if test.subject != "" {
 					if err != nil || verified.Subject != test.subject || by.Name() != test.subject {
 						t.Errorf("got %q by %v, %v", verified.Subject, by, err)
@@ -213,7 +215,7 @@ func TestChainIsCancelled(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		gone := errors.New("the caller has gone")
 		time.AfterFunc(time.Second, func() { cancel(gone) })
-		_, _, err := NewChain(NewMetrics(nil), a, b).Verify(ctx, ParseToken("token"))
+		_, _, err := NewChain(sources.NewMetrics(nil), a, b).Verify(ctx, sources.ParseToken("token"))
 		if !errors.Is(err, gone) || errors.Is(err, identity.ErrUnknownToken) {
 			t.Errorf("got %v, want the cause", err)
 		}
@@ -226,19 +228,19 @@ func TestChainIsCancelled(t *testing.T) {
 
 func TestChainAsksNobodyAboutWhatIsNoToken(t *testing.T) {
 	source := &fixed{}
-	for _, token := range []string{"", strings.Repeat("a", DefaultTokenBytes+1)} {
-		if _, _, err := NewChain(NewMetrics(nil), source).Verify(t.Context(), ParseToken(token)); !errors.Is(err, identity.ErrUnknownToken) {
+	for _, token := range []string{"", strings.Repeat("a", sources.DefaultTokenBytes+1)} {
+		if _, _, err := NewChain(sources.NewMetrics(nil), source).Verify(t.Context(), sources.ParseToken(token)); !errors.Is(err, identity.ErrUnknownToken) {
 			t.Errorf("got %v", err)
 		}
 	}
-	limited := NewChain(NewMetrics(nil), source)
+	limited := NewChain(sources.NewMetrics(nil), source)
 	limited.LimitTokens(4)
-	_, _, err := limited.Verify(t.Context(), ParseToken("token"))
+	_, _, err := limited.Verify(t.Context(), sources.ParseToken("token"))
 	if !errors.Is(err, identity.ErrUnknownToken) || !strings.Contains(err.Error(), "it has 5 bytes, and server.limits.tokenBytes is 4") || source.calls.Load() > 0 {
 		t.Errorf("got %v", err)
 	}
 	other := &fixed{other: true, remote: true}
-	_, _, err = NewChain(NewMetrics(nil), other, &fixed{err: identity.ErrUnknownToken}, other).Verify(t.Context(), ParseToken("token"))
+	_, _, err = NewChain(sources.NewMetrics(nil), other, &fixed{err: identity.ErrUnknownToken}, other).Verify(t.Context(), sources.ParseToken("token"))
 	if !errors.Is(err, identity.ErrUnknownToken) || source.calls.Load()+other.calls.Load() > 0 {
 		t.Errorf("got %v, a source was asked that could not know", err)
 	}

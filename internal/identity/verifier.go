@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/verdict-dev/verdict/internal/identity/sources"
 	"github.com/verdict-dev/verdict/policy/cache"
 	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
@@ -35,9 +36,6 @@ type VerifierOptions struct {
 	Now func() time.Time
 }
 
-// ErrBusy says that as many tokens are being verified as may be.
-var ErrBusy = errors.New("too many tokens are being verified at once")
-
 // Verifier asks a Chain about tokens and keeps what it said, by a keyed hash of
 // the token: neither a token nor its digest is a key. Concurrent reviews of one
 // token verify it once.
@@ -56,7 +54,7 @@ type Verifier struct {
 // nothing until then.
 type acceptance struct {
 	identity   identity.Identity
-	source     Source
+	source     sources.Source
 	generation uint64
 	hits       prometheus.Counter
 }
@@ -125,7 +123,7 @@ func (v *Verifier) CacheStats() map[cache.Name]func() cache.Stats {
 // will; any other is a fault that may pass.
 // What is returned is shared, and must not be changed.
 func (v *Verifier) Verify(ctx context.Context, text string) (identity.Identity, error) {
-	token := ParseToken(text)
+	token := sources.ParseToken(text)
 	digest := token.SHA256()
 	key := v.sealer.Key(digest[:])
 	if kept, ok := v.known(key); ok {
@@ -182,7 +180,7 @@ func (v *Verifier) refused(key sealer.Key) error {
 }
 
 // verify asks the sources, and keeps what is certain.
-func (v *Verifier) verify(ctx context.Context, token *Token, digest [sha256.Size]byte, key sealer.Key) (verified identity.Identity, err error) {
+func (v *Verifier) verify(ctx context.Context, token *sources.Token, digest [sha256.Size]byte, key sealer.Key) (verified identity.Identity, err error) {
 	// It may run in a goroutine of its own, where a panic would end the program.
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -191,7 +189,7 @@ func (v *Verifier) verify(ctx context.Context, token *Token, digest [sha256.Size
 	}()
 	if v.verifying.Add(1) > int64(v.MaxVerifications) {
 		v.verifying.Add(-1)
-		return identity.Identity{}, ErrBusy
+		return identity.Identity{}, sources.ErrBusy
 	}
 	defer v.verifying.Add(-1)
 
@@ -211,7 +209,7 @@ func (v *Verifier) verify(ctx context.Context, token *Token, digest [sha256.Size
 	}
 	v.accepted.Set(key, acceptance{
 		identity: verified, source: source, generation: generations[slices.Index(v.chain.sources, source)],
-		hits: v.chain.metrics.kept.WithLabelValues(source.Name()),
+		hits: v.chain.metrics.KeptBy(source.Name()),
 	})
 	return verified, nil
 }

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/verdict-dev/verdict/internal/identity/identitytest"
+	"github.com/verdict-dev/verdict/internal/identity/sources"
 	"github.com/verdict-dev/verdict/policy/cache"
 	"github.com/verdict-dev/verdict/policy/identity"
 )
@@ -25,12 +27,12 @@ type told struct {
 	notReady error
 }
 
-func (s *told) Name() string        { return "told" }
-func (s *told) Applies(*Token) bool { return true }
-func (s *told) Remote() bool        { return true }
-func (s *told) Ready() error        { return s.notReady }
-func (s *told) Generation() uint64  { return s.gen.Load() }
-func (s *told) Verify(ctx context.Context, token *Token) (identity.Identity, error) {
+func (s *told) Name() string                { return "told" }
+func (s *told) Applies(*sources.Token) bool { return true }
+func (s *told) Remote() bool                { return true }
+func (s *told) Ready() error                { return s.notReady }
+func (s *told) Generation() uint64          { return s.gen.Load() }
+func (s *told) Verify(ctx context.Context, token *sources.Token) (identity.Identity, error) {
 	s.calls.Add(1)
 	s.mu.Lock()
 	answer := s.answer
@@ -52,7 +54,7 @@ func refuses(context.Context, string) (identity.Identity, error) {
 	return identity.Identity{}, fmt.Errorf("%w: expired", identity.ErrUnknownToken)
 }
 
-func newVerifier(source Source, change func(*VerifierOptions)) *Verifier {
+func newVerifier(source sources.Source, change func(*VerifierOptions)) *Verifier {
 	options := VerifierOptions{
 		TTL: 10 * time.Minute, RejectedTTL: 10 * time.Second, Budget: cache.Budget{Bytes: 256 << 20, Entries: 10_000},
 		MaxVerifications: 100, Timeout: 10 * time.Second,
@@ -60,7 +62,7 @@ func newVerifier(source Source, change func(*VerifierOptions)) *Verifier {
 	if change != nil {
 		change(&options)
 	}
-	return NewVerifier(NewChain(NewMetrics(nil), source), options)
+	return NewVerifier(NewChain(sources.NewMetrics(nil), source), options)
 }
 
 // asked is how often the source is asked when the token is verified once more.
@@ -96,19 +98,19 @@ func TestVerifierKeepsWhatIsAccepted(t *testing.T) {
 				})
 				v := newVerifier(source, nil)
 				began := time.Now()
-				verified, err := v.Verify(t.Context(), secretToken)
-				must(t, err)
-				if !verified.VerifiedUntil.Equal(began.Add(test.until)) || verified.TokenSHA256 != ParseToken(secretToken).SHA256() {
+				verified, err := v.Verify(t.Context(), identitytest.SecretToken)
+				identitytest.Must(t, err)
+				if !verified.VerifiedUntil.Equal(began.Add(test.until)) || verified.TokenSHA256 != sources.ParseToken(identitytest.SecretToken).SHA256() {
 					t.Errorf("got %+v", verified)
 				}
 				if test.until > 0 {
 					time.Sleep(test.until - 1)
-					if source.asked(t, v, secretToken, nil) != 0 {
+					if source.asked(t, v, identitytest.SecretToken, nil) != 0 {
 						t.Error("asked again while it was good")
 					}
 					time.Sleep(time.Nanosecond)
 				}
-				if source.asked(t, v, secretToken, nil) != 1 {
+				if source.asked(t, v, identitytest.SecretToken, nil) != 1 {
 					t.Error("not asked again")
 				}
 			})
@@ -135,7 +137,7 @@ func TestVerifierKeepsNothingWithoutALifetime(t *testing.T) {
 // TestVerifierFollowsGenerations holds which source's changes matter to what.
 func TestVerifierFollowsGenerations(t *testing.T) {
 	knows, other := &told{}, &told{}
-	v := NewVerifier(NewChain(NewMetrics(nil), knows, other), newVerifier(knows, nil).VerifierOptions)
+	v := NewVerifier(NewChain(sources.NewMetrics(nil), knows, other), newVerifier(knows, nil).VerifierOptions)
 	knows.says(accepts)
 	other.says(refuses)
 	if knows.asked(t, v, "token", nil) != 1 || knows.asked(t, v, "token", nil) != 0 {
@@ -341,8 +343,8 @@ func TestVerifierIsBusy(t *testing.T) {
 		}
 		synctest.Wait()
 		for i := range 10 {
-			if _, err := v.Verify(t.Context(), fmt.Sprint("more", i)); !errors.Is(err, ErrBusy) || errors.Is(err, identity.ErrUnknownToken) {
-				t.Errorf("got %v, want %v", err, ErrBusy)
+			if _, err := v.Verify(t.Context(), fmt.Sprint("more", i)); !errors.Is(err, sources.ErrBusy) || errors.Is(err, identity.ErrUnknownToken) {
+				t.Errorf("got %v, want %v", err, sources.ErrBusy)
 			}
 		}
 		// Whoever waits for one of the hundred is no more.
@@ -395,7 +397,7 @@ func TestVerifierKeepsAcceptedTokensInAFlood(t *testing.T) {
 		t.Errorf("identities: %+v", got)
 	}
 	rejected := stats["rejectedTokens"]()
-	for began := time.Now(); rejected.Entries > v.Budget.Entries*11/10 && time.Since(began) < patience; rejected = stats["rejectedTokens"]() {
+	for began := time.Now(); rejected.Entries > v.Budget.Entries*11/10 && time.Since(began) < identitytest.Patience; rejected = stats["rejectedTokens"]() {
 		time.Sleep(time.Millisecond) // evictions are made behind the scenes
 	}
 	if rejected.Entries > v.Budget.Entries*11/10 || rejected.Entries == 0 || rejected.Bytes > rejected.Limit*11/10 {
@@ -408,27 +410,27 @@ func TestVerifierTakesAPanicForAFault(t *testing.T) {
 	source.says(func(_ context.Context, token string) (identity.Identity, error) { panic(token) })
 	v := newVerifier(source, nil)
 	for range 2 {
-		_, err := v.Verify(t.Context(), secretToken)
-		isFault(t, err, "panicked")
+		_, err := v.Verify(t.Context(), identitytest.SecretToken)
+		identitytest.IsFault(t, err, "panicked")
 	}
 	if v.verifying.Load() != 0 {
 		t.Error("a panic counts as being verified for ever")
 	}
 	source.says(accepts)
-	if source.asked(t, v, secretToken, nil) != 1 {
+	if source.asked(t, v, identitytest.SecretToken, nil) != 1 {
 		t.Error("a panic was kept")
 	}
 }
 
 func TestVerifierConcurrently(t *testing.T) {
-	noGoroutinesLeft(t)
+	identitytest.NoGoroutinesLeft(t)
 	source := &told{}
 	source.says(func(_ context.Context, token string) (identity.Identity, error) {
 		switch token[len(token)-1] {
 		case '0', '1':
 			return identity.Identity{}, identity.ErrUnknownToken
 		case '2':
-			return identity.Identity{}, errAway
+			return identity.Identity{}, identitytest.ErrAway
 		}
 		return identity.Identity{Subject: token}, nil
 	})
@@ -459,22 +461,22 @@ func holdsNoToken(t *testing.T) {
 	source := &told{}
 	v := newVerifier(source, nil)
 	source.says(accepts)
-	_ = source.asked(t, v, secretToken, nil)
+	_ = source.asked(t, v, identitytest.SecretToken, nil)
 	source.says(refuses)
-	_ = source.asked(t, v, "x"+secretToken, identity.ErrUnknownToken)
+	_ = source.asked(t, v, "x"+identitytest.SecretToken, identity.ErrUnknownToken)
 	synctest.Wait() // what verified them is done
 	for _, verb := range []string{"%v", "%+v", "%#v"} {
-		if strings.Contains(fmt.Sprintf(verb, v)+fmt.Sprintf(verb, *v.chain)+fmt.Sprintf(verb, v.accepted)+fmt.Sprintf(verb, v.rejected), secretToken) {
+		if strings.Contains(fmt.Sprintf(verb, v)+fmt.Sprintf(verb, *v.chain)+fmt.Sprintf(verb, v.accepted)+fmt.Sprintf(verb, v.rejected), identitytest.SecretToken) {
 			t.Errorf("%s prints the token", verb)
 		}
 	}
-	seen := &reach{visited: map[place]bool{}, want: secretToken}
+	seen := &reach{visited: map[place]bool{}, want: identitytest.SecretToken}
 	seen.walk(reflect.ValueOf(v), "v", 0)
 	for _, at := range seen.found {
 		t.Errorf("the token is at %s", at)
 	}
 	// The keys, as what is looked up by them shows.
-	digest := ParseToken(secretToken).SHA256()
+	digest := sources.ParseToken(identitytest.SecretToken).SHA256()
 	key := v.sealer.Key(digest[:])
 	if _, ok := v.accepted.Get(key); !ok || key == digest {
 		t.Error("the key is not what the token is kept by, or is its plain digest")

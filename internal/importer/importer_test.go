@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/verdict-dev/verdict/internal/config"
-	"github.com/verdict-dev/verdict/internal/identity"
+	identityjwt "github.com/verdict-dev/verdict/internal/identity/jwt"
 )
 
 // authenticators makes an AuthenticationConfiguration of these.
@@ -56,7 +56,7 @@ func TestOddTexts(t *testing.T) {
 				t.Fatal(err)
 			}
 			loaded := load(t, result)
-			source := loaded.Authentication.Sources[0].Config.(*identity.JWTOptions)
+			source := loaded.Authentication.Sources[0].Config.(*identityjwt.Options)
 			if got := source.RequiredClaims[text+"b"]; got != text {
 				t.Errorf("required %q, want %q", got, text)
 			}
@@ -105,7 +105,7 @@ func TestSourceNames(t *testing.T) {
 	names := map[string]bool{}
 	for i, source := range load(t, result).Authentication.Sources {
 		names[source.Name] = true
-		if issuers := source.Config.(*identity.JWTOptions).Issuers; issuers[0] != urls[i] {
+		if issuers := source.Config.(*identityjwt.Options).Issuers; issuers[0] != urls[i] {
 			t.Errorf("%s is of %s, want %s", source.Name, issuers, urls[i])
 		}
 	}

@@ -17,6 +17,8 @@ import (
 
 	"github.com/verdict-dev/verdict/handlers"
 	"github.com/verdict-dev/verdict/internal/identity"
+	"github.com/verdict-dev/verdict/internal/identity/jwt"
+	"github.com/verdict-dev/verdict/internal/identity/sources"
 	"github.com/verdict-dev/verdict/loadtest/generate"
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
@@ -164,8 +166,8 @@ func NewVerifier(ctx context.Context, dir string, jwks []byte) (*identity.Verifi
 	if err := os.WriteFile(file, jwks, 0o600); err != nil {
 		return nil, fmt.Errorf("writing keys: %w", err)
 	}
-	metrics := identity.NewMetrics(prometheus.NewRegistry())
-	source, err := identity.NewJWT("issuer", identity.JWTOptions{
+	metrics := sources.NewMetrics(prometheus.NewRegistry())
+	source, err := jwt.New("issuer", jwt.Options{
 		Issuers: []string{generate.IssuerURL}, Audiences: []string{generate.TokenAudience}, JWKSFile: file, Metrics: metrics,
 	})
 	if err != nil {

@@ -1,0 +1,2 @@
+// Package identitytest helps to test sources of identities.
+package identitytest

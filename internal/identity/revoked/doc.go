@@ -1,0 +1,2 @@
+// Package revoked keeps what is revoked as a file says.
+package revoked

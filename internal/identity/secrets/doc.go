@@ -1,0 +1,2 @@
+// Package secrets verifies tokens by labelled Secrets of the cluster.
+package secrets

@@ -1,0 +1,2 @@
+// Package tokenfile verifies tokens by a file of users.
+package tokenfile
