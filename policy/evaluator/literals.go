@@ -47,19 +47,21 @@ func (sc *scope) elements(literal ir.Local, stmts []ir.Stmt, adds func(ir.Stmt) 
 	return elements, used
 }
 
-// makesConstant reports whether s does no more than make, or fill, a constant.
+// makesConstant reports whether s does no more than make, or fill, a constant, which its
+// operands are.
 func (sc *scope) makesConstant(s ir.Stmt) bool {
+	isConstant := func(v ir.Local) bool { return sc.constants[v] != nil && !sc.free[v] }
 	switch s := s.(type) {
 	case *ir.MakeNullStmt, *ir.MakeNumberIntStmt, *ir.MakeNumberRefStmt, *ir.MakeArrayStmt, *ir.MakeObjectStmt, *ir.MakeSetStmt:
 		constant := false
-		plan.Writes(s, func(v ir.Local) { constant = sc.constants[v] != nil })
+		plan.Writes(s, func(v ir.Local) { constant = isConstant(v) })
 		return constant
 	case *ir.ArrayAppendStmt:
-		return sc.constants[s.Array] != nil
+		return isConstant(s.Array)
 	case *ir.SetAddStmt:
-		return sc.constants[s.Set] != nil
+		return isConstant(s.Set)
 	case *ir.ObjectInsertStmt:
-		return sc.constants[s.Object] != nil
+		return isConstant(s.Object)
 	}
 	return false
 }

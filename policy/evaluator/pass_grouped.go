@@ -145,14 +145,15 @@ func (g *grouping) slots() []int {
 	return out
 }
 
-// beginGrouped takes the keys of comprehensions that are grouped from the constants of b:
-// they have other values while groups are made.
+// beginGrouped frees the keys of comprehensions that are grouped from constants of b: they
+// have other values while groups are made.
 func beginGrouped(sc *scope, b *ir.Block) statement {
+	sc.free = map[ir.Local]bool{}
 	var last ir.Stmt
 	plan.Walk([]*ir.Block{b}, func(s ir.Stmt) {
 		if block, ok := s.(*ir.BlockStmt); ok && last != nil && sc.grouped[sc.place(last)] && plan.IsComprehension(last, block) {
 			for v := range sc.outer(block.Blocks[0]) {
-				delete(sc.constants, v)
+				sc.free[v] = true
 			}
 		}
 		last = s

@@ -103,7 +103,9 @@ type functionScope struct {
 type blockScope struct {
 	plan.Facts
 	constants map[ir.Local]*ast.Term
-	aliases   map[ir.Local]ir.Local
+	// free are the variables that begin with a constant and have other values later.
+	free    map[ir.Local]bool
+	aliases map[ir.Local]ir.Local
 }
 
 // everyLoop is the loop of an `every`. Its condition is set once, to true, and then the

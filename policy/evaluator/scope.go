@@ -154,6 +154,9 @@ func (sc *scope) operand(o ir.Operand) operand {
 
 func (sc *scope) local(v ir.Local) operand {
 	v = sc.source(v)
+	if sc.free[v] {
+		return operand{slot: int(v)}
+	}
 	return operand{slot: int(v), value: sc.constants[v]}
 }
 
