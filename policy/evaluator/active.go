@@ -12,8 +12,8 @@ import (
 // so can keep a decision until the function's result changes.
 var activeRef = ast.MustParseRef("data.lib.time.active")
 
-// IsActive reports whether ref is the function data.lib.time.active.
-func IsActive(ref ast.Ref) bool { return ref.Equal(activeRef) }
+// isActive reports whether ref is the function data.lib.time.active.
+func isActive(ref ast.Ref) bool { return ref.Equal(activeRef) }
 
 // watchedCache is OPA's own cache of the rules and functions of one evaluation. It
 // records the arguments of data.lib.time.active: every call looks here first.
@@ -25,7 +25,7 @@ type watchedCache struct {
 // Get implements topdown.VirtualCache.
 func (c *watchedCache) Get(ref ast.Ref) (*ast.Term, bool) {
 	if len(ref) == 3 {
-		if function, ok := ref[0].Value.(ast.Ref); ok && IsActive(function) {
+		if function, ok := ref[0].Value.(ast.Ref); ok && isActive(function) {
 			for _, argument := range ref[1:] {
 				c.until = earlier(c.until, change(argument.Value, c.now))
 			}

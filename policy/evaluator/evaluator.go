@@ -1,5 +1,15 @@
 // Package evaluator runs one entry rule on one input. OPA's interpreter is the
 // reference; other implementations have to agree with it.
+//
+// How a rule becomes a program, and where:
+//   - rewrite writes the rules so that OPA plans what its interpreter does,
+//   - plan has OPA plan them, and works out what holds of a plan whatever runs it,
+//   - the planner (planner.go) takes that together, and each function of the plan is
+//     lowered in its scope (scope.go), one statement after the other (lower_*.go),
+//   - passes (passes.go, pass_*.go) lower some statements in a faster way,
+//   - the machine (machine.go, memo*.go, function.go, program.go) runs the result.
+//
+// Builtin functions that policies call often have a row in a table (builtins.go).
 package evaluator
 
 import (
