@@ -20,6 +20,24 @@ const askNextAfter = 300 * time.Millisecond
 // Chain asks several sources for one token: those in memory first, then the
 // remote ones, each in the order that was given. The first that knows the token
 // decides. Without sources it knows no token.
+//
+//	token ── empty, or longer than the limit? ──────────────▶ refused
+//	  │
+//	  ▼  a source whose Applies is false is left out
+//	sources in memory, one after the other
+//	  tokenFile · secrets · jwt with a JWKS file
+//	  │                      knows it ──────────────────────▶ identity
+//	  ▼
+//	remote sources; the next one is asked beside the others
+//	when none has answered for 300 ms
+//	  jwt · introspection · http (the latter two behind a Breaker)
+//	  │                      first that knows it ───────────▶ identity
+//	  ▼
+//	none knows it: a fault of some source ──────────────────▶ fault
+//	               it is valid later ───────────────────────▶ NotYetValidError
+//	               otherwise ───────────────────────────────▶ ErrUnknownToken
+//
+// A Verifier is before it, and keeps what it said of a token.
 type Chain struct {
 	sources    []sources.Source
 	metrics    *sources.Metrics

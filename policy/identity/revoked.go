@@ -84,37 +84,46 @@ func ParseRevoked(path string, content []byte) (*Revoked, error) {
 		text:     text,
 		subjects: map[string]map[string]string{}, jtis: map[string]map[string]string{}, tokens: map[string]map[string]string{},
 	}
-	add := func(list map[string]map[string]string, where, key, source, reason string) error {
-		if key == "" {
-			return wrap(fmt.Errorf("%s is missing or empty", where))
-		}
-		if list[key] == nil {
-			list[key] = map[string]string{}
-		}
-		list[key][source] = reason
-		return nil
+	if err := r.take(&file); err != nil {
+		return nil, wrap(err)
 	}
+	return r, nil
+}
+
+// take adds every entry of the file.
+func (r *Revoked) take(file *revokedFile) error {
 	for i, entry := range file.Subjects {
 		if err := add(r.subjects, fmt.Sprintf("subjects[%d].subject", i), entry.Subject, entry.Source, entry.Reason); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for i, entry := range file.JTIs {
 		if err := add(r.jtis, fmt.Sprintf("jtis[%d].jti", i), entry.JTI, entry.Source, entry.Reason); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for i, entry := range file.Tokens {
 		digest := strings.ToLower(entry.SHA256)
 		if raw, err := hex.DecodeString(digest); err != nil || len(raw) != len(Identity{}.TokenSHA256) {
 			// It is not shown: it may be the token.
-			return nil, wrap(fmt.Errorf("tokens[%d].sha256: must be the SHA-256 of the token in 64 hexadecimal digits, and not the token itself", i))
+			return fmt.Errorf("tokens[%d].sha256: must be the SHA-256 of the token in 64 hexadecimal digits, and not the token itself", i)
 		}
 		if err := add(r.tokens, fmt.Sprintf("tokens[%d].sha256", i), digest, "", entry.Reason); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return r, nil
+	return nil
+}
+
+func add(list map[string]map[string]string, where, key, source, reason string) error {
+	if key == "" {
+		return fmt.Errorf("%s is missing or empty", where)
+	}
+	if list[key] == nil {
+		list[key] = map[string]string{}
+	}
+	list[key][source] = reason
+	return nil
 }
 
 // revokedMistake says what is wrong in the words of the document.
