@@ -132,6 +132,9 @@ func (p *problems) opa(file string, err error) {
 	}
 	for _, e := range list {
 		lines := []string{e.Code + ": " + e.Message}
+		if e.Code == ast.UnsafeVarErr {
+			lines[0] += ": no rule, import or expression gives it a value; is its name misspelt?"
+		}
 		if e.Details != nil {
 			for _, line := range e.Details.Lines() {
 				lines = append(lines, clipped(line))

@@ -19,7 +19,7 @@ import (
 	"github.com/verdict-dev/verdict/policy/document"
 )
 
-// explanation is what the flags of explain say.
+// explanation holds the flags of explain.
 type explanation struct {
 	file, pointName, detail, profile, verb, identity string
 	directories                                      []string
@@ -108,7 +108,7 @@ func (x *explanation) run(cmd *cobra.Command, name string) error {
 		return usageError{err}
 	}
 	if x.profile != "" && x.file == "" && !slices.Contains(c.Scheduling.Profiles, x.profile) {
-		c.Scheduling.Profiles = append(c.Scheduling.Profiles, x.profile) // no configuration says otherwise
+		c.Scheduling.Profiles = append(c.Scheduling.Profiles, x.profile) // no configuration lists the profiles
 	}
 	identityText, err := readIdentity(x.identity)
 	if err != nil {
@@ -117,6 +117,9 @@ func (x *explanation) run(cmd *cobra.Command, name string) error {
 	text, err := readArgument(cmd, name)
 	if err != nil {
 		return usageError{err}
+	}
+	if name == "-" {
+		name = "standard input"
 	}
 	document, err := document.ParseObject(text)
 	if err != nil {
@@ -201,8 +204,8 @@ func (x *explanation) explainScheduling(ctx context.Context, w io.Writer, view *
 	return nil
 }
 
-// explainTimeout is how long the rules may take: longer than in a request, since
-// somebody waits for the explanation alone.
+// explainTimeout is how long the rules may take: longer than in a request, since a
+// person waits for the explanation.
 const explainTimeout = time.Minute
 
 func readArgument(cmd *cobra.Command, name string) ([]byte, error) {

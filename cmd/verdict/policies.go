@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/verdict-dev/verdict/internal/config"
@@ -63,7 +64,8 @@ func policyOptions(c *config.Configuration) policy.Options {
 	}
 }
 
-// compilePolicies compiles what `verdict serve` would with the configuration.
+// compilePolicies compiles the policies that `verdict serve` would use with this
+// configuration.
 func compilePolicies(ctx context.Context, c *config.Configuration) (*policy.Revision, error) {
 	content := builtin.Starter()
 	if len(c.Policy.Directories) > 0 {
@@ -76,7 +78,7 @@ func compilePolicies(ctx context.Context, c *config.Configuration) (*policy.Revi
 }
 
 // policyConfiguration reads the file, if there is one, and puts the folders of
-// --policy over it. With an error about those it still gives a configuration.
+// --policy over it. With an error about the folders it still returns a configuration.
 func policyConfiguration(file string, directories []string) (*config.Configuration, error) {
 	c := config.Default()
 	if file != "" {
@@ -90,9 +92,13 @@ func policyConfiguration(file string, directories []string) (*config.Configurati
 	}
 	var mistakes []error
 	for _, dir := range directories {
-		if info, err := os.Stat(dir); err != nil {
+		info, err := os.Stat(dir)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			mistakes = append(mistakes, fmt.Errorf("--policy: the folder %s does not exist", dir))
+		case err != nil:
 			mistakes = append(mistakes, fmt.Errorf("--policy: %w", err))
-		} else if !info.IsDir() {
+		case !info.IsDir():
 			mistakes = append(mistakes, fmt.Errorf("--policy: %s is a file; name its folder", dir))
 		}
 	}

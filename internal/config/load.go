@@ -15,8 +15,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxFileBytes is far above any real configuration, and keeps a wrong path,
-// such as a device, from filling the memory.
+// maxFileBytes is far above any real configuration. It bounds the memory that a wrong
+// path, such as a device, can use.
 const maxFileBytes = 1 << 20
 
 // Load reads a configuration file. Mistakes in it are one *Error; a file that
@@ -24,12 +24,12 @@ const maxFileBytes = 1 << 20
 func Load(path string) (*Configuration, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open configuration: %w", err)
+		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	defer file.Close()
 	content, err := io.ReadAll(io.LimitReader(file, maxFileBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
+		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	return Parse(path, content)
 }
@@ -53,8 +53,8 @@ func Parse(name string, content []byte) (*Configuration, error) {
 		return nil, found.err(name)
 	}
 	config := Default()
-	// These two have no default: a file that does not say what it is may be
-	// meant for another program.
+	// These two have no default: a file without them may be meant for another
+	// program.
 	config.APIVersion, config.Kind = "", ""
 	decoder := &decoder{problems: found}
 	decoder.decode("", root, reflect.ValueOf(config).Elem())
@@ -90,8 +90,8 @@ func readDocument(found *problems, content []byte) *yaml.Node {
 	return document.Content[0]
 }
 
-// next turns a panic of the parser, which calls them its own bugs, into an
-// error: a file must not end the program with a stack trace.
+// next turns a panic of the parser into an error: a file must not end the program
+// with a stack trace.
 func next(decoder *yaml.Decoder) (document *yaml.Node, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -110,7 +110,7 @@ func next(decoder *yaml.Decoder) (document *yaml.Node, err error) {
 
 var syntaxLine = regexp.MustCompile(`^line (\d+): `)
 
-// addSyntax reports what stopped the parser.
+// addSyntax reports a syntax error.
 func addSyntax(found *problems, err error) {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	line := 0

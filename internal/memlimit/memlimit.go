@@ -1,6 +1,6 @@
-// Package memlimit tells Go's garbage collector how much memory the container
-// has: without it the heap may grow to twice of what is in use, and the kernel
-// kills a process that would have needed half of that.
+// Package memlimit sets the memory limit of Go's garbage collector from the limit of
+// the container. Without it the heap can grow to twice the memory in use, and the
+// kernel kills a process that needs only half of its heap.
 package memlimit
 
 import (
@@ -14,9 +14,9 @@ import (
 )
 
 // Set gives the garbage collector nine tenths of the limit of the process's
-// control group, and returns what it did in words for the log. The rest is for
-// what Go does not count. Nothing is set where the environment has GOMEMLIMIT,
-// where there is no limit, or where it cannot be read.
+// control group, and returns the limit as a text for the log. The rest is for
+// memory that Go does not count. It sets no limit where the environment has
+// GOMEMLIMIT, where the control group has no limit, or where it cannot be read.
 func Set() string {
 	if value := os.Getenv("GOMEMLIMIT"); value != "" {
 		return "GOMEMLIMIT is " + value
@@ -24,9 +24,9 @@ func Set() string {
 	limit, err := Of("/")
 	switch {
 	case err != nil:
-		return "the memory limit of the control group cannot be read: " + err.Error()
+		return "none: the memory limit of the control group cannot be read: " + err.Error()
 	case limit == 0:
-		return "the control group has no memory limit"
+		return "none: the control group has no memory limit"
 	}
 	soft := limit / 10 * 9
 	debug.SetMemoryLimit(soft)
@@ -34,8 +34,8 @@ func Set() string {
 }
 
 // Of is the memory limit in bytes of the control group (version 1 or 2) that this
-// process is in, or the lowest of those around it; 0 without one. root is where
-// proc and sys are below, usually "/".
+// process is in, or the lowest limit of the groups around it; 0 without a limit.
+// root is the folder that holds proc and sys, usually "/".
 func Of(root string) (int64, error) {
 	groups, err := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
 	if os.IsNotExist(err) {
