@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// announce prints where the service listens, and what to try.
+// announce prints the addresses of the service, and requests to try.
 func (s *service) announce(w io.Writer) error {
 	scheme := "https"
 	if s.config.Server.PlainHTTP {

@@ -10,8 +10,8 @@ import (
 	"github.com/verdict-dev/verdict/handlers"
 )
 
-// serveBindReadiness says on scheduling.bind.readinessAddress whether this
-// replica binds pods.
+// serveBindReadiness serves /readyz on scheduling.bind.readinessAddress: it succeeds
+// while this replica binds pods.
 func (s *service) serveBindReadiness(ctx context.Context) error {
 	address := s.config.Scheduling.Bind.ReadinessAddress
 	watched := s.cluster.Load()

@@ -53,9 +53,9 @@ func (s *service) watchCluster(ctx context.Context) error {
 	return nil
 }
 
-// revisionLoaded lets what follows the cluster see what the policies read now.
+// revisionLoaded makes the watches of the cluster read what the new revision reads.
 func (s *service) revisionLoaded() {
-	// What changed while the revision was compiled is caught up with.
+	// Nodes may have changed while the revision was compiled.
 	s.nodesChanged.now()
 	if watched := s.cluster.Load(); watched != nil {
 		watched.Reload()
@@ -113,7 +113,7 @@ func (s *service) followNodes(ctx context.Context) {
 	}
 }
 
-// wakeup wakes whoever waits, once for any number of calls.
+// wakeup wakes the goroutine that waits, once for any number of calls.
 type wakeup chan struct{}
 
 func newWakeup() wakeup { return make(wakeup, 1) }

@@ -59,8 +59,8 @@ tokens to which no rule can give a username.`,
 	return command
 }
 
-// checkPolicies compiles the policies as serve does, and says what looks wrong with
-// them and with the configuration together.
+// checkPolicies compiles the policies as serve does, and returns warnings about them
+// and about the configuration together with them.
 func checkPolicies(ctx context.Context, c *config.Configuration) ([]string, error) {
 	revision, err := compilePolicies(ctx, c)
 	if err != nil {

@@ -14,14 +14,14 @@ import (
 	"github.com/verdict-dev/verdict/internal/identity/userlist"
 )
 
-// exampleUser is somebody of the starter data's company.
+// exampleUser is a user in the data of the starter policies.
 const (
 	exampleUser  = "alice"
 	exampleGroup = "team-payments"
 )
 
 // developmentDir is where the development certificate and the example user's
-// token are kept, by mode 0600 for nobody but this user.
+// token are stored, in files of mode 0600 that only this user can read.
 func developmentDir() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -30,7 +30,7 @@ func developmentDir() (string, error) {
 	return filepath.Join(cache, "verdict"), nil
 }
 
-// example is what a first start leaves for its user to try.
+// example are the files that serve writes for its user to try.
 type example struct {
 	tokenFile                             string
 	tokenReview, accessReview, filterCall string // files with request bodies

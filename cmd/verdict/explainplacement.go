@@ -11,7 +11,7 @@ import (
 	"github.com/verdict-dev/verdict/policy"
 )
 
-// placement is a pod on a node that the rules of scheduling are asked about.
+// placement is a pod on a node for which the rules of scheduling are evaluated.
 type placement struct {
 	node  string // its name, where the document has several
 	input policy.PlacementInput
@@ -19,9 +19,9 @@ type placement struct {
 
 const placementForm = `{"pod": …, "node": …, "state": …}`
 
-// readPlacements reads a document of scheduling: what policies see as input, or
+// readPlacements reads a document of scheduling: the input as policies see it, or
 // the body of a scheduler's call with whole nodes. A document of victims sets the
-// verb where it is not said. readPod reads whole pods.
+// verb where no flag sets it. readPod reads whole pods.
 func readPlacements(text []byte, verb policy.Verb, readPod func([]byte) (*policy.PodState, error)) ([]placement, policy.Verb, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil {
@@ -155,7 +155,7 @@ func (r *placementReader) victim(text json.RawMessage) (json.RawMessage, error) 
 		return text, nil
 	}
 	var state struct{ Pods []json.RawMessage }
-	_ = json.Unmarshal(r.members["state"], &state) // what it is not is said elsewhere
+	_ = json.Unmarshal(r.members["state"], &state) // another check reports its mistakes
 	for _, candidate := range state.Pods {
 		var pod struct{ UID json.RawMessage }
 		if json.Unmarshal(candidate, &pod) == nil && string(pod.UID) == string(members["uid"]) {

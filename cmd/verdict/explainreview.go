@@ -37,15 +37,15 @@ func explainReview(ctx context.Context, view *policy.View, point policy.Point, t
 	return view.Explain(ctx, point, document.Root())
 }
 
-// errNoIdentity says how to tell what a token proves.
+// errNoIdentity says how to give the identity that a token proves.
 var errNoIdentity = errors.New(`identity: is missing: rules read the identity that the token proves. Write it at "identity", give it in a file with --identity, or let the sources of --config verify the token`)
 
-// errRefusedToken says what becomes of a token that proves nothing.
+// errRefusedToken is the outcome for a token that proves no identity.
 var errRefusedToken = errors.New("not authenticated")
 
-// explainToken explains a TokenReview of either version. What its token proves is
-// the member identity, or what identityText says, or what the sources of the
-// configuration say of it: c is nil without one. The token goes nowhere else.
+// explainToken explains a TokenReview of either version. The identity that its token
+// proves is the member identity, or identityText, or the result of the identity
+// sources of the configuration: c is nil without one. The token goes only to them.
 func explainToken(ctx context.Context, view *policy.View, text, identityText []byte, c *config.Configuration) (policy.Explained, error) {
 	members, err := readReviewWithIdentity(text, identityText)
 	if err != nil {
@@ -92,8 +92,8 @@ func readReviewWithIdentity(text, identityText []byte) (map[string]json.RawMessa
 	return members, nil
 }
 
-// proveIdentity has the sources of the configuration verify the token, and gives
-// the JSON of what it proves. A token that proves nothing is an errRefusedToken.
+// proveIdentity lets the sources of the configuration verify the token, and returns
+// the JSON of the identity. For a token that they refuse the error is errRefusedToken.
 func proveIdentity(ctx context.Context, c *config.Configuration, token string, audiences []string) (json.RawMessage, error) {
 	proved, err := verifyToken(ctx, c, token)
 	if err != nil {
@@ -168,7 +168,7 @@ func verifyToken(ctx context.Context, c *config.Configuration, token string) (po
 	return proved, err
 }
 
-// readIdentity reads the file that says what a token proves; nil without one.
+// readIdentity reads the file with the identity of a token; nil without a file.
 func readIdentity(file string) ([]byte, error) {
 	if file == "" {
 		return nil, nil

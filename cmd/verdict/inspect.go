@@ -148,7 +148,7 @@ func evaluatorOf(rule policy.Inspection) string {
 	return "by OPA's interpreter: " + rule.Interpreted
 }
 
-// lifetime says how long decisions are kept, and what is in the way of longer.
+// lifetime says how long decisions are cached, and what prevents a longer time.
 func lifetime(rule policy.Inspection, cache config.Cache) []string {
 	var out []string
 	switch {

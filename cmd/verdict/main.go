@@ -15,11 +15,11 @@ var version = "devel"
 
 // Exit codes.
 const (
-	exitFailure = 1 // it was asked for the right thing, and it went wrong
+	exitFailure = 1 // the command is correct, and running it failed
 	exitUsage   = 2 // a flag, an argument or the configuration is wrong
 )
 
-// usageError is a mistake in what the user wrote.
+// usageError is a mistake in a flag, an argument or a file of the user.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }

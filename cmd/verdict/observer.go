@@ -13,8 +13,8 @@ import (
 
 // observer logs and counts how loading policies, certificates and tokens goes.
 type observer struct {
-	running     atomic.Bool // there is a revision that stays when a change is refused
-	loaded      func()      // is told of each new revision; may be nil
+	running     atomic.Bool // a revision runs, and stays in use when a change is refused
+	loaded      func()      // called after each new revision; may be nil
 	log         *zap.Logger
 	revision    *prometheus.GaugeVec
 	loads       prometheus.Counter
@@ -22,7 +22,7 @@ type observer struct {
 	loadPanics  prometheus.Counter
 	loadSeconds prometheus.Histogram
 	files       *prometheus.CounterVec
-	// rechecks and disagreements are of decisions that OPA's interpreter made again.
+	// rechecks and disagreements count decisions that OPA's interpreter repeated.
 	rechecks, disagreements *prometheus.CounterVec
 }
 
@@ -78,7 +78,7 @@ func (o *observer) RevisionLoaded(revision *policy.Revision, took time.Duration)
 	o.loads.Inc()
 	o.loadSeconds.Observe(took.Seconds())
 	for _, rule := range revision.Inspect() {
-		if rule.Defined && rule.Interpreted == "" { // there to be watched before the first
+		if rule.Defined && rule.Interpreted == "" { // so that the series exist before the first check
 			o.rechecks.WithLabelValues(rule.Rule)
 			o.disagreements.WithLabelValues(rule.Rule)
 		}
@@ -148,10 +148,10 @@ func (c *loadingCollector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// rechecked counts a decision that OPA's interpreter made again.
+// rechecked counts a decision that OPA's interpreter repeated.
 func (o *observer) rechecked(rule string) { o.rechecks.WithLabelValues(rule).Inc() }
 
-// disagreed counts and logs one that came out differently.
+// disagreed counts and logs a repeated decision with another result.
 func (o *observer) disagreed(d *policy.Disagreement) {
 	o.disagreements.WithLabelValues(d.Rule).Inc()
 	o.log.Error("a compiled rule and OPA's interpreter disagree, which is a defect: please report it, and set policy.evaluator to interpreter meanwhile",

@@ -30,7 +30,7 @@ func (s *service) prepareOperations(ctx context.Context) error {
 	return err
 }
 
-// checks are what readiness depends on.
+// checks are the parts on which readiness depends.
 func (s *service) checks() []handlers.Check {
 	checks := []handlers.Check{
 		{

@@ -14,7 +14,7 @@ import (
 	"github.com/verdict-dev/verdict/internal/memlimit"
 )
 
-// serveFlags are what `verdict serve` takes beside the configuration.
+// serveFlags are the flags of `verdict serve`.
 type serveFlags struct {
 	config            string
 	policies          []string

@@ -77,7 +77,8 @@ func newService(ctx context.Context, c *config.Configuration, withExample bool, 
 	return s, nil
 }
 
-// prepare makes what decides, then the servers that ask it.
+// prepare makes the engine, the verifier and the watch of the cluster, then the
+// servers that use them.
 func (s *service) prepare(ctx context.Context, withExample bool) error {
 	if err := s.loadPolicies(ctx); err != nil {
 		return err
@@ -159,17 +160,17 @@ func (s *service) run(ctx context.Context, signals <-chan os.Signal) error {
 
 var errSecondSignal = errors.New("stopped at once by a second signal")
 
-// answeringTime is left at the end of grace for answers to go out, and for the
-// server, which looks twice a second, to see that they did.
+// answeringTime is the rest of the grace period in which the last answers are sent,
+// and in which the server, which checks twice a second, sees that they were sent.
 const answeringTime = 2 * time.Second
 
-// finish lets requests in flight end, new connections having been refused.
+// finish lets requests in flight end, and refuses new connections.
 func (s *service) finish(ctx context.Context, signals <-chan os.Signal) error {
 	s.log.Info("finishing the requests in flight", zap.Duration("grace", s.config.Shutdown.Grace))
 	ctx, cancel := context.WithTimeout(ctx, s.config.Shutdown.Grace)
 	defer cancel()
-	// What is still being decided near the end is answered that there was no
-	// time: apiserver's clients repeat a request whose connection was reset.
+	// Requests that are not decided near the end are answered with a timeout: the
+	// apiserver's client repeats a request when its connection was reset.
 	ending := time.AfterFunc(s.config.Shutdown.Grace-min(s.config.Shutdown.Grace/2, answeringTime), s.endRequests)
 	defer ending.Stop()
 	done := make(chan error, 1)
@@ -187,7 +188,7 @@ func (s *service) finish(ctx context.Context, signals <-chan os.Signal) error {
 	}
 }
 
-// close stops what runs in the background and gives the ports back.
+// close stops the goroutines in the background and closes the listeners.
 func (s *service) close() {
 	s.stop()
 	if s.endRequests != nil {

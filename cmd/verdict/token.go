@@ -24,7 +24,7 @@ func tokenCommand() *cobra.Command {
 	return command
 }
 
-// newToken is what the flags of `verdict token new` say.
+// newToken holds the flags of `verdict token new`.
 type newToken struct {
 	entry   userlist.Entry
 	extra   []string

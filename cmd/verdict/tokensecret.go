@@ -40,8 +40,8 @@ func (s *tokenSecret) check() error {
 	return nil
 }
 
-// print writes the manifest to the standard output, which a pipe may lead to
-// kubectl, and the token to where a person reads it.
+// print writes the manifest to the standard output, which can be a pipe to kubectl,
+// and the token to the standard error, for a person to read.
 func (s *tokenSecret) print(cmd *cobra.Command, token string, entry userlist.Entry) error {
 	name := s.name
 	if name == "" {

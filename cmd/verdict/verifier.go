@@ -42,7 +42,7 @@ func (s *service) loadIdentities(ctx context.Context, withExample bool) error {
 	return nil
 }
 
-// followRevoked keeps data.revoked as the file says.
+// followRevoked keeps data.revoked equal to the file.
 func (s *service) followRevoked(made *identities) error {
 	path := s.config.Authentication.RevokedFile
 	if path == "" {

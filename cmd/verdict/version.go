@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// versions is what /version and `verdict version` say.
+// versions is the content of /version and `verdict version`.
 type versions struct {
 	Version  string `json:"version"`
 	Go       string `json:"go"`

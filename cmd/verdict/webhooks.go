@@ -100,8 +100,8 @@ func (s *service) watchDecisions(metrics *handlers.Metrics) {
 	}
 }
 
-// certificates returns the webhook listener's files, and keeps them under watch;
-// nil with plain HTTP. Without files of the user's own it makes the development
+// certificates returns the files of the webhook listener, and watches them; nil with
+// plain HTTP. Where the configuration names no files it makes the development
 // certificate.
 func (s *service) certificates(ctx context.Context) (*certs.Reloader, error) {
 	server := s.config.Server
@@ -131,7 +131,7 @@ func (s *service) certificates(ctx context.Context) (*certs.Reloader, error) {
 	return reloader, nil
 }
 
-// developmentHosts is the host listened on, where it is one a caller can name.
+// developmentHosts is the host of the address, if a caller can use it as a name.
 func developmentHosts(address string) []string {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil || host == "" {

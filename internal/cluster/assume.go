@@ -60,8 +60,8 @@ func (s *State) AssumedPods() scheduling.AssumedStats {
 	return stats
 }
 
-// refused ends an assumption whose Binding surely did not take place, and which
-// no earlier one can bring about any more.
+// refused ends an assumption whose Binding certainly did not take place, when no
+// earlier Binding of the pod can take place any more either.
 func (s *State) refused(made *assumption) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -9,10 +9,10 @@ import (
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
-// assumption is a pod that was sent to a node and not seen there yet. A pod has
-// more than one while it is not known whether its first Binding took place and
-// another one sends it elsewhere: only one of them can come true, and the room
-// is taken on each node until it is known on which.
+// assumption is a pod that was sent to a node and that the watch has not shown there
+// yet. A pod has several assumptions when the result of its first Binding is unknown
+// and another Binding sends it to another node: only one of them can come true, and
+// the pod takes room on each node until it is known which one did.
 //
 // Its fields are guarded as the ledger is.
 type assumption struct {
@@ -20,27 +20,26 @@ type assumption struct {
 	node  string
 	// annotations are those that the Binding adds to the pod.
 	annotations map[string]string
-	// ask is when the API server is asked about it.
+	// ask is the time at which the API server is asked about the pod.
 	ask time.Time
-	// until is how long it is kept although the API server has the pod pending:
-	// a Binding whose answer was lost may still arrive.
+	// until is the end of the assumption if the pod is still pending in the API server:
+	// a Binding whose answer was lost may arrive until then.
 	until time.Time
-	// lost is until when the Binding of an earlier attempt may still arrive.
+	// lost is the time until which the Binding of an earlier attempt may arrive.
 	lost time.Time
-	// tried says that a Binding was created, or that it is not known whether.
+	// tried says that a Binding was created, or may have been created.
 	tried bool
-	// sending is closed once the Binding that is under way has ended; nil while
-	// there is none.
+	// sending is closed once the Binding in flight has ended; nil without one.
 	sending chan struct{}
 }
 
-// askNow has the API server asked about it with the next sweep.
+// askNow makes the next sweep ask the API server about the pod.
 func (a *assumption) askNow() { a.ask = time.Time{} }
 
-// assume counts a pod on a node before it is seen there. A pod that another call
-// assumed is refused until it is known what came of that, or that it cannot be
-// known: then it is assumed once more. On the same node what was assumed first
-// stays, with the annotations that an earlier Binding may have brought already.
+// assume counts a pod on a node before the watch shows it there. A pod that another
+// call assumed is refused until the result of that call is known, or cannot be known:
+// then the pod is assumed a second time. On the same node the first assumption stays,
+// with the annotations that an earlier Binding may already have added.
 func (l *ledger) assume(state *policy.PodState, node string, annotations map[string]string, until time.Time) (*assumption, error) {
 	if known := l.bound(state.UID); known != "" {
 		return nil, fmt.Errorf("it is already bound to node %s", known)
@@ -55,7 +54,7 @@ func (l *ledger) assume(state *policy.PodState, node string, annotations map[str
 		}
 	}
 	if again != nil {
-		// The first attempt has nothing more to say about it.
+		// The first attempt no longer decides about the pod.
 		renewed := *again
 		renewed.tried, renewed.ask, renewed.until = false, until, until
 		of := l.assumed[state.UID]
@@ -68,7 +67,7 @@ func (l *ledger) assume(state *policy.PodState, node string, annotations map[str
 	return made, nil
 }
 
-// seenAs assumes a pod where it was seen before something older said otherwise,
+// seenAs assumes a pod on its last known node after older news contradicted this,
 // until the API server has been asked.
 func (l *ledger) seenAs(record *podRecord) {
 	made := &assumption{state: record.state.Assume(), node: record.node, tried: true}
@@ -93,7 +92,7 @@ func (l *ledger) forget(made *assumption, ended *uint64) bool {
 	return true
 }
 
-// forgetAll ends what is assumed of the pod: it is on that node, or on none.
+// forgetAll ends all assumptions of the pod: it is on that node, or on none.
 func (l *ledger) forgetAll(uid, node string) {
 	for _, assumed := range l.assumed[uid] {
 		ended := &l.ended.Forgotten
@@ -104,7 +103,7 @@ func (l *ledger) forgetAll(uid, node string) {
 	}
 }
 
-// assumedOn returns what is assumed of the pod on the node, nil for nothing.
+// assumedOn returns the assumption of the pod on the node, nil without one.
 func (l *ledger) assumedOn(uid, node string) *assumption {
 	for _, assumed := range l.assumed[uid] {
 		if assumed.node == node {

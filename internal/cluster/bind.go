@@ -12,9 +12,9 @@ import (
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
-// PendingPod implements scheduling.Cluster. Where the watch may not have told
-// everything the API server is asked: of a pod that is assumed, which an earlier
-// call may have bound, and of any while the watch is interrupted.
+// PendingPod implements scheduling.Cluster. Where the watch may be behind, it asks the
+// API server: about a pod that is assumed, which an earlier call may have bound, and
+// about every pod while the watch is interrupted.
 func (s *State) PendingPod(ctx context.Context, namespace, name, uid string) (text []byte, bound string, err error) {
 	if err := s.awaitBinding(ctx, namespace, name, uid); err != nil {
 		return nil, "", err
@@ -43,7 +43,7 @@ func (s *State) PendingPod(ctx context.Context, namespace, name, uid string) (te
 	return text, bound, err
 }
 
-// awaitBinding waits until no Binding of the pod is under way.
+// awaitBinding waits until no Binding of the pod is in flight.
 func (s *State) awaitBinding(ctx context.Context, namespace, name, uid string) error {
 	for {
 		var sending chan struct{}
@@ -104,9 +104,9 @@ var errBindOff = errors.New("Verdict does not bind pods here: set scheduling.bin
 
 var errTakingOver = errors.New("this replica was just elected to bind pods: it is still listing the pods that the last one bound")
 
-// Resign makes way for another replica: it is no longer active at once, waits
-// until no node is locked and no Binding is under way, or ctx is done, and gives the Lease back. Without an
-// election it does nothing.
+// Resign lets another replica become active: this one stops being active at once,
+// waits until no node is locked and no Binding is in flight, or ctx is done, and
+// releases the Lease. Without an election it does nothing.
 func (s *State) Resign(ctx context.Context) {
 	if s.lease == nil {
 		return

@@ -17,22 +17,22 @@ import (
 )
 
 const (
-	// bindTimeout bounds what one call does to bind a pod, whether or not anybody
-	// still waits for it.
+	// bindTimeout bounds the requests of one call to bind a pod, also when the call
+	// itself has ended.
 	bindTimeout = 10 * time.Second
-	// bindAttempts is how often a Binding is created whose answers get lost.
+	// bindAttempts is how often a Binding is created while its answers are lost.
 	bindAttempts = 3
-	// betweenBindings is how long to wait before the second, and twice as long
-	// before the third.
+	// betweenBindings is the wait before the second attempt; before the third it is
+	// twice as long.
 	betweenBindings = 50 * time.Millisecond
 )
 
 // Bind implements scheduling.Cluster: it creates a v1 Binding, whose annotations
-// the API server adds to the pod in the same step. It ends the request by the
-// time that another replica may become the active one. What is under way when ctx
-// is done is seen through: a retry of the call finds out what became of it.
+// the API server adds to the pod in the same request. It ends the request before
+// another replica can become active. A Binding in flight when ctx is done continues:
+// a retry of the call waits for its result.
 func (s *State) Bind(ctx context.Context, namespace, name, uid, node string, annotations map[string]string) error {
-	// Before it is seen whether this replica is active: see Resign.
+	// Before the check whether this replica is active: see Resign.
 	s.sending.Add(1)
 	if err := s.Active(); err != nil {
 		s.sending.Add(-1)
@@ -70,7 +70,7 @@ func (s *State) Bind(ctx context.Context, namespace, name, uid, node string, ann
 	}
 }
 
-// beginBinding notes that a Binding is under way of the pod that is assumed.
+// beginBinding records that a Binding of the assumed pod is in flight.
 func (s *State) beginBinding(uid, node string) *assumption {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -81,7 +81,7 @@ func (s *State) beginBinding(uid, node string) *assumption {
 	return made
 }
 
-// endBinding notes what became of it.
+// endBinding records the result of the Binding.
 func (s *State) endBinding(made *assumption, err error) {
 	if made == nil {
 		return
@@ -108,7 +108,7 @@ func (s *State) endBinding(made *assumption, err error) {
 	}
 }
 
-// boundTo ends what is assumed of the pod on other nodes: it is on this one.
+// boundTo ends the assumptions of the pod on other nodes: it is on this one.
 // mutex is held.
 func (s *State) boundTo(made *assumption) {
 	for _, other := range s.ledger.assumed[made.state.UID] {
@@ -119,9 +119,9 @@ func (s *State) boundTo(made *assumption) {
 	s.changed()
 }
 
-// bind creates the Binding, and creates it anew where its answer was lost and
-// the pod is pending all the same: the API server binds a pod once. The error
-// wraps scheduling.ErrBindUnknown where it may still come to take place.
+// bind creates the Binding, and creates it again when its answer was lost and the
+// pod is still pending: the API server binds a pod once. The error wraps
+// scheduling.ErrBindUnknown when the Binding may still take place.
 func (s *State) bind(ctx context.Context, binding *corev1.Binding) error {
 	lost := false
 	for attempt := 1; ; attempt++ {
@@ -161,7 +161,7 @@ func sleep(ctx context.Context, by time.Duration) bool {
 	}
 }
 
-// isDefinite tells whether the error says that the request changed nothing.
+// isDefinite reports whether the error means that the request changed nothing.
 func isDefinite(err error) bool {
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {

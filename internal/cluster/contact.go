@@ -11,12 +11,12 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
-// contact notes when the API server last spoke to us and what last went wrong.
+// contact records the time of the API server's last message, and the last error.
 type contact struct {
 	now func() time.Time
 
 	mu        sync.Mutex
-	heardAt   time.Time // guarded by mu, like what follows
+	heardAt   time.Time // guarded by mu, like the fields below
 	failedAt  time.Time
 	lastError error
 }
@@ -35,8 +35,8 @@ func (c *contact) failed(err error) {
 	c.failedAt, c.lastError = at, err
 }
 
-// state returns when we last heard something, zero for never, and what went
-// wrong since.
+// state returns the time of the last message, zero for none, and the last error since
+// then.
 func (c *contact) state() (heardAt time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -46,9 +46,9 @@ func (c *contact) state() (heardAt time.Time, err error) {
 	return c.heardAt, err
 }
 
-// wrap returns a transport that notes each successful answer, and each piece of
-// one: a quiet watch still gets a bookmark about every minute. It tells refused
-// those errors that informers retry without a word.
+// wrap returns a transport that records each successful answer, and each piece of
+// one: a quiet watch still gets a bookmark about every minute. It reports to refused
+// the errors that informers retry without a report.
 func (c *contact) wrap(next http.RoundTripper, refused func(error)) http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(request)
@@ -66,7 +66,7 @@ func (c *contact) wrap(next http.RoundTripper, refused func(error)) http.RoundTr
 	})
 }
 
-// isRefusal tells whether wrap reported the error already.
+// isRefusal reports whether wrap already reported the error.
 func isRefusal(err error) bool {
 	return utilnet.IsConnectionRefused(err) || apierrors.IsTooManyRequests(err)
 }

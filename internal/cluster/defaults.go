@@ -9,11 +9,11 @@ import (
 	"k8s.io/component-helpers/resource"
 )
 
-// withDefaultRequests is the pod with the requests that kube-apiserver gives one
-// that is created with limits alone: SetDefaults_Pod for containers and init
-// containers, and DefaultPodLevelResources (KEP-2837) for the pod as a whole. A
-// pod that passed the API server has them, and is returned as it is; one in a
-// body that somebody wrote may lack them. The pod is not changed.
+// withDefaultRequests is the pod with the requests that kube-apiserver adds to a pod
+// that is created with limits only: SetDefaults_Pod for containers and init
+// containers, and DefaultPodLevelResources (KEP-2837) for the pod as a whole. A pod
+// from the API server has these requests, and is returned unchanged; a pod in a body
+// that a user wrote may lack them. The argument is not changed.
 func withDefaultRequests(pod *corev1.Pod) *corev1.Pod {
 	containers := defaultContainers(pod.Spec.Containers)
 	initContainers := defaultContainers(pod.Spec.InitContainers)
@@ -37,8 +37,8 @@ func withDefaultRequests(pod *corev1.Pod) *corev1.Pod {
 	return pod
 }
 
-// defaultContainers are the containers with their requests; nil where none lacks
-// any.
+// defaultContainers are the containers with their requests; nil where no request is
+// missing.
 func defaultContainers(containers []corev1.Container) []corev1.Container {
 	var out []corev1.Container
 	for i := range containers {
@@ -54,8 +54,8 @@ func defaultContainers(containers []corev1.Container) []corev1.Container {
 	return out
 }
 
-// defaulted are the requests with the limits that they lack; nil where there are
-// none of these.
+// defaulted are the requests, with the limits for resources without a request; nil
+// where no request is missing.
 func defaulted(requests, limits corev1.ResourceList) corev1.ResourceList {
 	var out corev1.ResourceList
 	for name, limit := range limits {
@@ -71,11 +71,11 @@ func defaulted(requests, limits corev1.ResourceList) corev1.ResourceList {
 	return out
 }
 
-// podLevelRequests are the requests of the pod as a whole with those that follow
-// from its limits; nil where there is nothing to add. Of cpu and memory they follow
-// only where no container requests any: what containers request counts otherwise,
-// which is what the API server writes there. Huge pages that containers are limited
-// to are a limit of the pod.
+// podLevelRequests are the requests of the pod as a whole, with the requests that
+// follow from its limits; nil where there is nothing to add. For cpu and memory they
+// follow only where no container requests any; otherwise the sum of the containers'
+// requests counts, as the API server writes it. The containers' limits of huge pages
+// are limits of the pod.
 func podLevelRequests(pod *corev1.Pod) corev1.ResourceList {
 	whole := pod.Spec.Resources
 	if whole == nil || len(whole.Limits)+len(whole.Requests) == 0 {

@@ -12,8 +12,8 @@ type interned[V comparable] struct {
 	byHash map[uint64]map[string]V
 }
 
-// internedMost bounds how many maps are remembered; those that are in use stay
-// what they are when it is reached.
+// internedMost bounds the number of remembered maps; maps in use are not changed when
+// it is reached.
 const internedMost = 1 << 14
 
 func newInterned[V comparable]() *interned[V] {

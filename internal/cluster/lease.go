@@ -18,38 +18,38 @@ import (
 // binds.
 type LeaseOptions struct {
 	Namespace, Name string
-	// Identity is this replica's, unique. Default: the host's name and something
-	// random.
+	// Identity is the unique name of this replica. Default: the host's name and random
+	// characters.
 	Identity string
 }
 
-// What client-go's election is run with; the values of Kubernetes' own
-// components. Others take over leaseDuration after they last saw the Lease
-// renewed; the holder stops renewDeadline after it last asked for that, which
-// is earlier by five seconds whatever the clocks say.
+// The settings of client-go's election, which are those of Kubernetes' own components.
+// Another replica takes over leaseDuration after it last saw a renewal; the holder
+// stops renewDeadline after it last sent one. This is five seconds earlier, even when
+// the clocks differ.
 const (
 	leaseDuration = 15 * time.Second
 	renewDeadline = 10 * time.Second
 	retryPeriod   = 2 * time.Second
-	// releaseGrace is how long run waits for the Lease to be given back.
+	// releaseGrace is how long run waits for the Lease to be released.
 	releaseGrace = 2 * time.Second
 )
 
 func newIdentity(host string) string { return host + "_" + rand.Text() }
 
-// lease tells whether this replica surely holds the Lease.
+// lease knows whether this replica certainly holds the Lease.
 type lease struct {
 	options  LeaseOptions
 	now      func() time.Time
 	onHolder func(string)
-	acquired func() // is told when term changed
+	acquired func() // called after term changed
 	elector  leaderelection.LeaderElectionConfig
 	resigned chan struct{} // closed by resign
 	released chan struct{} // closed when run ends
 	once     sync.Once
 
 	mutex     sync.Mutex
-	renewedAt time.Time // when the last renewal that succeeded was asked for; zero when not held
+	renewedAt time.Time // when the last successful renewal was sent; zero when not held
 	since     time.Time // when the Lease was acquired
 	leaving   bool      // resign was called
 	holder    string
@@ -81,10 +81,10 @@ func newLease(client coordinationv1client.LeasesGetter, options LeaseOptions, no
 	return l, nil
 }
 
-// run takes part in the election until ctx is done or resign is called, and
-// gives the Lease back then.
+// run takes part in the election until ctx is done or resign is called, and then
+// releases the Lease.
 func (l *lease) run(ctx context.Context) {
-	// It is told to end once it may give the Lease back.
+	// Its context ends once it may release the Lease.
 	electing, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	go func() {
@@ -92,7 +92,7 @@ func (l *lease) run(ctx context.Context) {
 		for electing.Err() == nil {
 			elector, err := leaderelection.NewLeaderElector(l.elector)
 			if err != nil {
-				return // newLease made one of the very same
+				return // newLease made one with the same options
 			}
 			elector.Run(electing)
 		}
@@ -103,7 +103,7 @@ func (l *lease) run(ctx context.Context) {
 	case <-l.resigned:
 	}
 	cancel()
-	// With an API server that is away it can't be given back.
+	// It cannot be released while the API server is down.
 	select {
 	case <-l.released:
 	case <-time.After(releaseGrace):
@@ -135,7 +135,8 @@ func (l *lease) leave() {
 
 var errLeaving = errors.New("this replica is shutting down and does not bind pods any more")
 
-// held returns nil while the Lease is surely held, and says who binds otherwise.
+// held returns nil while the Lease is certainly held; otherwise the error names the
+// holder.
 func (l *lease) held() error {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
@@ -150,7 +151,7 @@ func (l *lease) held() error {
 	return fmt.Errorf("another replica binds pods: Lease %s/%s is held by %s", l.options.Namespace, l.options.Name, l.holder)
 }
 
-// left is how long the Lease is surely held without another renewal.
+// left is how long the Lease is certainly held without another renewal.
 func (l *lease) left() time.Duration {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
@@ -171,11 +172,10 @@ func (l *lease) term() time.Time {
 	return l.since
 }
 
-// renewed notes that the Lease was acquired or renewed by a request made at that
-// time.
+// renewed records that the Lease was acquired or renewed by a request of that time.
 func (l *lease) renewed(at time.Time) {
 	l.mutex.Lock()
-	// After a gap others may have held it meanwhile.
+	// After a gap another replica may have held it in between.
 	began := l.leftLocked() == 0
 	l.renewedAt = at
 	if began {
@@ -200,8 +200,8 @@ func (l *lease) heldBy(identity string) {
 	l.onHolder(identity)
 }
 
-// leaseLock notes when renewals were asked for: an answer may come so late that
-// counting from it would be too long.
+// leaseLock records when renewals were sent: an answer can be late, so the time of the
+// answer would be too late to count from.
 type leaseLock struct {
 	resourcelock.LeaseLock
 	of *lease
@@ -230,9 +230,9 @@ func (k *leaseLock) Update(ctx context.Context, record resourcelock.LeaderElecti
 	return err
 }
 
-// release gives the Lease back where this replica decided to: no request of its
-// is under way then. A Lease that could not be renewed is left to run out, since
-// the API server may still be at work on one.
+// release releases the Lease where this replica decided to stop: it has no request in
+// flight then. A Lease that could not be renewed is left to expire, since the API
+// server may still be working on a request.
 func (k *leaseLock) release(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
 	k.of.mutex.Lock()
 	leaving := k.of.leaving

@@ -12,21 +12,21 @@ import (
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
-// podRecord is what is kept of a v1 Pod.
+// podRecord holds the fields of a v1 Pod that are kept.
 type podRecord struct {
 	state *policy.PodState
 	node  string // spec.nodeName
 	// pending is the whole pod as JSON while it waits to be bound, where bind
 	// needs it.
 	pending []byte
-	// ended says that the pod has Succeeded or Failed: a feed keeps none of these.
+	// ended says that the pod has Succeeded or Failed: a feed does not keep such pods.
 	ended bool
-	// at is when it came, by the clock of the State.
+	// at is the time at which it arrived, by the clock of the State.
 	at time.Time
 }
 
-// GetObjectMeta implements metav1.ObjectMetaAccessor, by which informers know
-// what is called what.
+// GetObjectMeta implements metav1.ObjectMetaAccessor, by which informers read the
+// names of objects.
 func (r *podRecord) GetObjectMeta() metav1.Object {
 	return &metav1.ObjectMeta{Namespace: r.state.Namespace, Name: r.state.Name}
 }
@@ -35,8 +35,8 @@ type podName struct{ namespace, name string }
 
 func (r *podRecord) name() podName { return podName{r.state.Namespace, r.state.Name} }
 
-// ledger knows which pods are on which node, and what they request there
-// together. It does the sums as pods come and go. It is not safe for concurrent
+// ledger knows which pods are on which node, and the sum of their requests there. It
+// updates the sums when pods are added and removed. It is not safe for concurrent
 // use.
 type ledger struct {
 	pods    map[string]*podRecord    // by UID, as the API server has them
@@ -53,7 +53,7 @@ type ledger struct {
 	annotations *interned[string]
 }
 
-// occupancy is what is on one node.
+// occupancy holds the pods of one node and their sum.
 type occupancy struct {
 	pods      []*policy.PodState // sorted by namespace and name; never changed in place
 	requested map[string]int64   // their sum, without zeros
@@ -100,8 +100,8 @@ func (l *ledger) remove(uid string) {
 	l.drop(uid)
 }
 
-// drop takes away the pod, and leaves what is assumed of it to be asked about:
-// what says that the pod is gone may be older than its being assumed.
+// drop removes the pod, and leaves its assumptions until the API server is asked: the
+// news that the pod is gone may be older than the assumption.
 func (l *ledger) drop(uid string) {
 	for _, assumed := range l.assumed[uid] {
 		assumed.askNow()
@@ -117,12 +117,12 @@ func (l *ledger) drop(uid string) {
 	l.displace(record.node, record.state)
 }
 
-// replace takes in what a list brought: all pods there are that have not ended.
-// Assumed pods that it lacks stay until the API server is asked about them: they
-// may be newer than the list, or have ended unseen.
+// replace takes the result of a list: all pods that have not ended. Assumed pods that
+// are not in it stay until the API server is asked about them: they may be newer than
+// the list, or may have ended without an event.
 //
-// The list of a new feed is older than what the feed before it brought after
-// since, when it was asked for; zero for the list of the same feed.
+// The list of a new feed was requested at the time since: pods that the old feed
+// brought after that are newer. since is zero for a list of the same feed.
 func (l *ledger) replace(records []*podRecord, since time.Time) {
 	listed := make(map[string]struct{}, len(records))
 	for _, record := range records {
@@ -148,7 +148,7 @@ func (l *ledger) replace(records []*podRecord, since time.Time) {
 	}
 }
 
-// clear forgets what the API server told.
+// clear forgets all pods of the API server.
 func (l *ledger) clear() {
 	for _, record := range l.pods {
 		l.displace(record.node, record.state)
@@ -212,7 +212,7 @@ func (l *ledger) displace(node string, pod *policy.PodState) {
 }
 
 func (o *occupancy) add(name string, amount int64) {
-	// A node that once ran something is like one that never did.
+	// A node without pods is equal to a node that never had one.
 	if o.requested[name] += amount; o.requested[name] == 0 {
 		delete(o.requested, name)
 	}
@@ -230,7 +230,7 @@ func comparePods(a, b *policy.PodState) int {
 	return strings.Compare(a.UID, b.UID)
 }
 
-// state is what policies are told of a node.
+// state is the state of a node as policies see it.
 func (l *ledger) state(name string, allocatable map[string]int64, reads policy.StateReads) *policy.NodeState {
 	on := l.nodes[name]
 	if on == nil {

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// nodeLocks are locks by name that exist while somebody holds or awaits them.
+// nodeLocks are locks by name that exist while a goroutine holds or awaits them.
 type nodeLocks struct {
 	mutex sync.Mutex
 	held  map[string]*nodeLock // guarded by mutex, like users
@@ -47,7 +47,7 @@ func (l *nodeLocks) lock(ctx context.Context, name string) (unlock func(), err e
 	}
 }
 
-// idle reports whether nobody holds or awaits any lock.
+// idle reports whether no goroutine holds or awaits a lock.
 func (l *nodeLocks) idle() bool {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()

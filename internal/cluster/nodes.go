@@ -39,7 +39,7 @@ type cachedNode[T any] struct {
 
 // newNodeInformer returns the nodes of the cluster that config leads to, none until Run.
 // decode turns a Node and its JSON, with its apiVersion and kind and without
-// metadata.managedFields, into what is kept of it; it owns both.
+// metadata.managedFields, into the value that is kept; it owns both.
 func newNodeInformer[T any](config *rest.Config, decode func(*corev1.Node, []byte) (T, error), options Options) (*nodeInformer[T], error) {
 	w, err := newWatcher(config, "nodes", options)
 	if err != nil {
@@ -112,8 +112,8 @@ func (n *nodeInformer[T]) All() map[string]T {
 	return maps.Clone(n.byName)
 }
 
-// Status says in a line, for people, how many nodes are known, when the API
-// server last spoke to us, and what went wrong since.
+// Status is a line for people: the number of known nodes, the time of the API server's
+// last message, and the last error since then.
 func (n *nodeInformer[T]) Status() string {
 	if err := n.Ready(); err != nil {
 		return err.Error()
@@ -147,7 +147,7 @@ func (n *nodeInformer[T]) transform(object any) (any, error) {
 	}
 	value, err := n.value(node)
 	if err != nil {
-		// An error from here would keep every other node out as well.
+		// An error from here would stop the list of all other nodes as well.
 		n.onError(fmt.Errorf("node %s: %w", node.Name, err))
 		return cached, nil
 	}

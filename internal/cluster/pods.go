@@ -20,42 +20,41 @@ import (
 	"github.com/verdict-dev/verdict/policy"
 )
 
-// unendedPods are those that still take room, by the selector that kube-scheduler
-// watches with.
+// unendedPods selects the pods that take room, with the selector of kube-scheduler's
+// own watch.
 var unendedPods = fields.AndSelectors(
 	fields.OneTermNotEqualSelector("status.phase", string(corev1.PodSucceeded)),
 	fields.OneTermNotEqualSelector("status.phase", string(corev1.PodFailed)),
 ).String()
 
-// podBackoff is how long to wait before the pods are listed or watched once
-// more. client-go's own goes up to a minute, which is long for a state that
-// decisions are made by.
+// podBackoff is the wait before the pods are listed or watched again. client-go's own
+// backoff goes up to a minute, which is too long for a state that decides.
 var podBackoff = wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 1, Steps: 5, Cap: 5 * time.Second}
 
-// hasEnded tells whether the pod takes no more room: the rule of the selector
-// above, for where pods come without it.
+// hasEnded reports whether the pod takes no room any more: the rule of the selector
+// above, for pods that come without it.
 func hasEnded(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
-// podFeed lists and watches the pods. It keeps of each what is read, and what is
-// read never changes: then another feed takes over, and what the old one brought
-// is served until the new one has listed all pods. It implements
-// cache.TransformingStore.
+// podFeed lists and watches the pods. It keeps the fields that policies read. The set
+// of these fields never changes in a feed: when it changes, a new feed takes over, and
+// the pods of the old feed are served until the new one has listed all pods. It
+// implements cache.TransformingStore.
 type podFeed struct {
 	state *State
 	reads policy.StateReads
-	// term is when the Lease was acquired that the feed was started for: its list
-	// is newer.
+	// term is the time at which the Lease was acquired; the feed was started for it, and
+	// its list is newer.
 	term time.Time
 	stop context.CancelFunc
 	// watching says that a watch is open.
 	watching atomic.Bool
-	// asked is when the newest list was asked for. It is the reflector's alone.
+	// asked is when the newest list was requested. Only the reflector uses it.
 	asked time.Time
 }
 
-// follow starts and stops feeds, and classifies nodes anew, as policies change,
+// follow starts and stops feeds, and classifies nodes again, when policies change,
 // until ctx is done.
 func (s *State) follow(ctx context.Context) {
 	for {
@@ -69,7 +68,7 @@ func (s *State) follow(ctx context.Context) {
 	}
 }
 
-// classify does so again for policies that may read something else.
+// classify classifies all nodes again, for policies that may read other fields.
 func (s *State) classify() {
 	s.foundMutex.RLock()
 	nodes := make([]*policy.Node, 0, len(s.found))
@@ -82,8 +81,8 @@ func (s *State) classify() {
 	}
 }
 
-// adjust sees to it that the pods are watched as policies read them, or not at
-// all when nobody needs them.
+// adjust makes the watch of pods match the fields that policies read, and stops it
+// when no policy and no bind call needs pods.
 func (s *State) adjust(ctx context.Context) {
 	reads := s.options.Reads()
 	var term time.Time
@@ -116,8 +115,8 @@ func (s *State) adjust(ctx context.Context) {
 	ctx, stop := context.WithCancel(ctx)
 	feed := &podFeed{state: s, reads: reads, term: term, stop: stop}
 	s.newest = feed
-	// It ends with ctx; while the API server refuses connections that may take a
-	// while, and nobody waits for it.
+	// It ends with ctx. While the API server refuses connections this can take some
+	// time, and no goroutine waits for it.
 	go feed.run(ctx)
 }
 
@@ -134,8 +133,8 @@ func (f *podFeed) listWatch() *cache.ListWatch {
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			options.FieldSelector = unendedPods
 			if options.ResourceVersion == "0" {
-				// Not what some cache happens to hold: who takes over binding has
-				// to know what the one before bound.
+				// Not from a cache of the API server: a replica that takes over has to
+				// know all pods that the other replica bound.
 				options.ResourceVersion = ""
 			}
 			if options.Continue == "" {
@@ -159,7 +158,7 @@ func (f *podFeed) listWatch() *cache.ListWatch {
 	}
 }
 
-// openWatch notes when the watch ends.
+// openWatch records the end of the watch.
 type openWatch struct {
 	watch.Interface
 	feed *podFeed
@@ -187,7 +186,7 @@ func (s *State) podsFailed(err error) {
 	s.options.OnError(err)
 }
 
-// record is what is kept of a v1 Pod, which may be one already.
+// record is the podRecord of a v1 Pod; the argument may already be one.
 func (f *podFeed) record(object any) (*podRecord, error) {
 	switch object := object.(type) {
 	case *podRecord:
@@ -198,7 +197,7 @@ func (f *podFeed) record(object any) (*podRecord, error) {
 			record.state = podState(object, f.reads, f.state.annotations)
 			return record, nil
 		}
-		// Nothing but its name and its text serves for anything yet.
+		// Only its name and its text are used for now.
 		record.state = podState(object, policy.StateReads{}, f.state.annotations)
 		if f.state.options.Bind {
 			text, err := podText(object)
@@ -270,8 +269,8 @@ func (f *podFeed) change(what func(*ledger)) {
 	s.changed()
 }
 
-// Replace implements cache.ReflectorStore: it is given all pods there are. A feed
-// takes over from the one before it then.
+// Replace implements cache.ReflectorStore: it gets all pods. The feed then takes over
+// from the feed before it.
 func (f *podFeed) Replace(objects []any, _ string) error {
 	records := make([]*podRecord, 0, len(objects))
 	for _, object := range objects {

@@ -13,9 +13,8 @@ import (
 	"github.com/verdict-dev/verdict/internal/identity/sources"
 )
 
-// Secrets follows the Secrets of one namespace that bear the label of those with
-// tokens, and hands each on. It keeps nothing of what they hold, and asks for no
-// others.
+// Secrets watches the Secrets of one namespace that have the label of token Secrets,
+// and passes each on. It keeps nothing of their content, and reads no other Secrets.
 //
 // The methods may be called from several goroutines.
 type Secrets struct {
@@ -28,7 +27,7 @@ var _ sources.SecretWatcher = (*Secrets)(nil)
 // cachedSecret is what the informer stores in place of the v1 Secret.
 type cachedSecret struct {
 	metav1.ObjectMeta
-	// content is what the receiver has not yet been told; nil once it was.
+	// content is not yet passed to the receiver; nil once it was.
 	content atomic.Pointer[sources.TokenSecret]
 }
 
@@ -50,7 +49,7 @@ func NewSecrets(config *rest.Config, namespace string, options Options) (*Secret
 	return s, nil
 }
 
-// Run tells receiver of the Secrets until ctx is done. An API server that cannot
+// Run passes the Secrets to receiver until ctx is done. An API server that cannot
 // be reached is tried again, at growing intervals of up to about 30 s. It can be
 // called once. client-go's own messages go to the logger in ctx
 // (klog.NewContext), else to klog.
@@ -59,8 +58,8 @@ func (s *Secrets) Run(ctx context.Context, receiver sources.SecretReceiver) {
 	s.run(ctx)
 }
 
-// Status says in a line, for people, when the API server last spoke to us, and
-// what went wrong since.
+// Status is a line for people: the time of the API server's last message, and the last
+// error since then.
 func (s *Secrets) Status() string {
 	if err := s.Ready(); err != nil {
 		return err.Error()
@@ -93,8 +92,8 @@ func (s *Secrets) transform(object any) (any, error) {
 	if !ok {
 		return object, nil
 	}
-	// After a broken watch everything is listed again, most of it unchanged,
-	// and of that the receiver is not told.
+	// After an interrupted watch all Secrets are listed again. Unchanged ones are not
+	// passed to the receiver.
 	if object, found, err := s.informer.GetIndexer().GetByKey(secret.Namespace + "/" + secret.Name); err == nil && found {
 		cached, ok := object.(*cachedSecret)
 		if ok && cached.UID == secret.UID && cached.ResourceVersion == secret.ResourceVersion {

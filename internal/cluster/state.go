@@ -19,21 +19,21 @@ import (
 	"github.com/verdict-dev/verdict/policy"
 )
 
-// StateOptions are what State can do without, but for Reads.
+// StateOptions configure State. Only Reads is required.
 type StateOptions struct {
-	// Reads says what policies read of states now. It is asked on every call.
-	// State.Reload has to be called after its answer changed.
+	// Reads returns the fields of states that policies read now. It is called on every
+	// call. State.Reload must be called after its result changed.
 	Reads func() policy.StateReads
 	// Classify is given each new Node before it can be found. It must return
 	// quickly.
 	Classify func(*policy.Node)
-	// OnNodes is told that some Node object was added, changed or taken away. It
-	// must return quickly.
+	// OnNodes is called after a Node object was added, changed or removed. It must
+	// return quickly.
 	OnNodes func()
-	// OnError is told of what goes wrong, at each attempt. It must return quickly
-	// and may be called from several goroutines.
+	// OnError is called with each error, at each attempt. It must return quickly and
+	// may be called from several goroutines.
 	OnError func(error)
-	// OnHolder is told which replica holds the Lease, each time it changes.
+	// OnHolder is called with the replica that holds the Lease, each time it changes.
 	OnHolder func(identity string)
 
 	// PodAnnotations are the annotations of pods that policies may see: names, and
@@ -43,8 +43,8 @@ type StateOptions struct {
 	Bind bool
 	// Lease elects the replica that binds; without a namespace each one does.
 	Lease LeaseOptions
-	// MaxStaleness is how long nothing may have been heard of the API server; 0
-	// for any time.
+	// MaxStaleness is the longest time without a message of the API server; 0 for no
+	// limit.
 	MaxStaleness time.Duration
 	// Registerer takes the metrics. May be nil.
 	Registerer prometheus.Registerer
@@ -52,12 +52,12 @@ type StateOptions struct {
 	Now func() time.Time
 }
 
-// State is what is known of the cluster as kube-scheduler knows it: nodes, and
-// where a policy reads it, the pods on each and what they request. It implements
+// State holds the cluster as kube-scheduler knows it: the nodes, and where a policy
+// reads them, the pods on each node and their requests. It implements
 // scheduling.Cluster.
 //
-// Nodes are made anew when they or a pod on them change, never on a call. The
-// methods may be called from several goroutines.
+// A node is built again when it or a pod on it changes, never on a call. The methods
+// may be called from several goroutines.
 type State struct {
 	options     StateOptions
 	annotations annotationList
@@ -66,19 +66,19 @@ type State struct {
 	podContact  *contact // of lists and watches of pods
 	locks       nodeLocks
 	lease       *lease        // nil without an election
-	sending     atomic.Int64  // Bindings under way
-	wake        chan struct{} // tells follow that something may be amiss with the feed
+	sending     atomic.Int64  // Bindings in flight
+	wake        chan struct{} // makes follow check the feed
 
-	// mutex serialises changes, and guards what follows.
+	// mutex serialises changes, and guards the fields below.
 	mutex  sync.RWMutex
 	ledger *ledger
 	// newest is the last feed that was started; nil when pods are not watched.
 	newest *podFeed
-	// current is the feed that the pods of the ledger are from, nil for none.
+	// current is the feed of the pods in the ledger, nil for none.
 	current atomic.Pointer[podFeed]
-	synced  atomic.Bool // nothing was missing once
+	synced  atomic.Bool // everything was received once
 
-	// found is what Find gives out, by name.
+	// found holds the nodes that Find returns, by name.
 	foundMutex sync.RWMutex
 	found      map[string]foundNode
 }
@@ -91,11 +91,11 @@ type bareNode struct {
 
 type foundNode struct {
 	node *policy.Node
-	of   *policy.Node // what it was made from
+	of   *policy.Node // the node that it was built from
 }
 
-// clients are the ways to the API server. Those for pods are two: one is limited
-// and watches; the other binds as fast as the scheduler asks.
+// clients are the clients of the API server. There are two for pods: watch has a rate
+// limit; bind has none, since the scheduler sets the pace.
 type clients struct {
 	watch  corev1client.PodsGetter
 	bind   corev1client.PodsGetter
@@ -158,7 +158,7 @@ func newClients(config *rest.Config, heard *contact, refused func(error)) (clien
 	return c, errors.Join(err1, err2, err3)
 }
 
-// prepare makes what depends on the clients.
+// prepare makes the parts that need the clients.
 func (s *State) prepare() error {
 	if s.options.Bind && s.options.Lease.Namespace != "" {
 		if s.options.Lease.Identity == "" {
@@ -181,7 +181,7 @@ func decodeNode(node *corev1.Node, text []byte) (bareNode, error) {
 	return bareNode{node: made, allocatable: Allocatable(node)}, err
 }
 
-// Run keeps the state up to date until ctx is done, as Nodes.Run does. It can be
+// Run keeps the state up to date until ctx is done, as nodeInformer.Run does. It can be
 // called once.
 func (s *State) Run(ctx context.Context) {
 	var running sync.WaitGroup
@@ -194,7 +194,7 @@ func (s *State) Run(ctx context.Context) {
 	running.Wait()
 }
 
-// Reload has to be called when policies read something else than before.
+// Reload must be called when policies read other fields than before.
 func (s *State) Reload() {
 	select {
 	case s.wake <- struct{}{}:
@@ -224,9 +224,9 @@ func (s *State) Objects() map[string]*policy.Node {
 	return out
 }
 
-// Ready implements scheduling.Nodes: it returns nil while everything is known
-// that policies read. After a policy was loaded that reads more of pods than the
-// one before, it says so until they were listed again.
+// Ready implements scheduling.Nodes: it returns nil while all objects that policies
+// read are known. After a policy was loaded that reads more fields of pods than the
+// one before, it returns an error until the pods were listed again.
 func (s *State) Ready() error {
 	if err := s.nodes.Ready(); err != nil {
 		return err
@@ -234,14 +234,14 @@ func (s *State) Ready() error {
 	return s.podsReady()
 }
 
-// NodesReady returns nil once the nodes were received whole.
+// NodesReady returns nil once all nodes were received.
 func (s *State) NodesReady() error { return s.nodes.Ready() }
 
-// NodesStatus says in a line, for people, how it stands with the nodes.
+// NodesStatus is a line for people with the state of the nodes.
 func (s *State) NodesStatus() string { return s.nodes.Status() + s.staleness(s.nodes.contact) }
 
-// PodsReady returns nil once the pods were received whole for the first time, or
-// nobody needed them. Unlike Ready it stays nil when a policy reads more of them.
+// PodsReady returns nil once all pods were received for the first time, or while no
+// policy needs them. Unlike Ready it stays nil when a policy reads more fields.
 func (s *State) PodsReady() error {
 	if s.synced.Load() {
 		return nil
@@ -263,8 +263,8 @@ func (s *State) podsReady() error {
 	return fmt.Errorf("the pods on the nodes are not yet known: waiting for the API server at %s", s.nodes.host)
 }
 
-// PodsStatus says in a line, for people, how it stands with the pods; "" when
-// nobody needs them.
+// PodsStatus is a line for people with the state of the pods; "" while no policy
+// needs them.
 func (s *State) PodsStatus() string {
 	if s.current.Load() == nil {
 		return ""
@@ -319,7 +319,7 @@ func (s *State) staleness(of *contact) string {
 	return "; beyond cluster.maxStaleness: extender calls are answered with an Error"
 }
 
-// nodeChanged is told of each change of a Node.
+// nodeChanged is called after each change of a Node.
 func (s *State) nodeChanged(name string) {
 	s.mutex.Lock()
 	s.publish(name)
@@ -327,7 +327,7 @@ func (s *State) nodeChanged(name string) {
 	s.options.OnNodes()
 }
 
-// changed makes the nodes anew whose pods changed. mutex is held.
+// changed builds the nodes whose pods changed again. mutex is held.
 func (s *State) changed() {
 	names := s.ledger.changed()
 	if feed := s.current.Load(); feed == nil || !feed.reads.State {
@@ -338,7 +338,7 @@ func (s *State) changed() {
 	}
 }
 
-// publishAll makes all nodes anew. mutex is held.
+// publishAll builds all nodes again. mutex is held.
 func (s *State) publishAll() {
 	s.ledger.changed()
 	for name := range s.nodes.All() {
@@ -346,7 +346,7 @@ func (s *State) publishAll() {
 	}
 }
 
-// publish makes what Find gives out for the node. mutex is held.
+// publish builds the node that Find returns. mutex is held.
 func (s *State) publish(name string) {
 	bare, known := s.nodes.get(name)
 	if !known {

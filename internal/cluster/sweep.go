@@ -11,18 +11,18 @@ import (
 )
 
 const (
-	// askAgainAfter is when the API server is asked about an assumed pod once more
-	// when it could not tell.
+	// askAgainAfter is the wait before the API server is asked about an assumed pod
+	// again, after a request that failed.
 	askAgainAfter = 5 * time.Second
-	// lookUpTimeout bounds one such question.
+	// lookUpTimeout bounds one such request.
 	lookUpTimeout = 2 * time.Second
-	// betweenSweeps is how often it is seen which pods are due.
+	// betweenSweeps is the time between two checks for pods that are due.
 	betweenSweeps = time.Second
 	// questions is how many pods are asked about at once.
 	questions = 8
 )
 
-// expire ends assumptions that nothing came of, until ctx is done.
+// expire ends assumptions that did not come true, until ctx is done.
 func (s *State) expire(ctx context.Context) {
 	ticker := time.NewTicker(betweenSweeps)
 	defer ticker.Stop()
@@ -63,8 +63,8 @@ func (s *State) sweep(ctx context.Context) {
 	asking.Wait()
 }
 
-// resolve asks what became of an assumed pod. It goes by the same rule as the
-// watch: a pod takes room on the node it is bound to until it has ended.
+// resolve asks the API server about an assumed pod. It uses the same rule as the
+// watch: a pod takes room on its node until it has ended.
 func (s *State) resolve(ctx context.Context, made *assumption) {
 	pod := made.state
 	found, err := s.lookUp(ctx, pod.Namespace, pod.Name, pod.UID)
@@ -82,8 +82,8 @@ func (s *State) resolve(ctx context.Context, made *assumption) {
 	}
 }
 
-// mayArrive tells whether a Binding of a pod that is pending may still take
-// place, and has the pod asked about when it no longer may.
+// mayArrive reports whether a Binding of a pending pod may still take place, and
+// schedules the next request about the pod for when it no longer may.
 func (s *State) mayArrive(made *assumption, now time.Time) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

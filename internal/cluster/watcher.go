@@ -16,20 +16,20 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// Options are what a watch can do without. The zero value is valid.
+// Options configure a watch. The zero value is valid.
 type Options struct {
-	// OnChange is told which object was added, changed or taken away, afterwards
-	// and in that order. It must return quickly.
+	// OnChange is called after an object was added, changed or removed, in the order of
+	// the changes. It must return quickly.
 	OnChange func(name string)
-	// OnError is told when the objects cannot be listed or watched, at each
-	// attempt, and when one cannot be decoded. It must return quickly and may
-	// be called from several goroutines.
+	// OnError is called when the objects cannot be listed or watched, at each attempt,
+	// and when one cannot be decoded. It must return quickly and may be called from
+	// several goroutines.
 	OnError func(error)
 	// Now is the clock that contact is measured by. Default time.Now.
 	Now func() time.Time
 }
 
-// watcher keeps an informer going, and knows how it fares.
+// watcher runs an informer, and knows its state.
 type watcher struct {
 	what     string // in messages: "nodes"
 	host     string
@@ -75,8 +75,8 @@ func newWatcher(config *rest.Config, what string, options Options) (*watcher, er
 }
 
 // inform makes the informer of what source lists, objects like example. They are
-// stored as transform returns them; put is told of those that are new or
-// changed, remove of those that are gone.
+// stored as transform returns them; put is called with new and changed objects, remove
+// with deleted ones.
 func (w *watcher) inform(source cache.ListerWatcher, example runtime.Object, transform cache.TransformFunc, put, remove func(object any)) error {
 	w.informer = cache.NewSharedIndexInformerWithOptions(source, example, cache.SharedIndexInformerOptions{ObjectDescription: w.what})
 	// These fail only on an informer that runs already.
@@ -107,7 +107,7 @@ func shownHost(host string) string {
 	return "its configured address"
 }
 
-// run keeps the informer going until ctx is done. It can be called once.
+// run runs the informer until ctx is done. It can be called once.
 //
 // While the API server refuses connections client-go may sit out an interval
 // between two attempts before it ends. run returns without it then; it does
@@ -125,8 +125,8 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
-// Ready returns nil once the objects were received whole, else what is missing.
-// It stays nil when contact is lost later; Status tells that.
+// Ready returns nil once all objects were received, else an error. It stays nil when
+// contact is lost later; Status shows that.
 func (w *watcher) Ready() error {
 	if w.received.HasSynced() {
 		return nil
@@ -137,8 +137,8 @@ func (w *watcher) Ready() error {
 	return fmt.Errorf("the %s are not yet known: waiting for the API server at %s", w.what, w.host)
 }
 
-// contactStatus says when the API server last spoke to us, and what went wrong
-// since.
+// contactStatus is the time of the API server's last message, and the last error since
+// then.
 func (w *watcher) contactStatus() string {
 	heardAt, err := w.contact.state()
 	status := fmt.Sprintf("last contact with the API server at %s %s ago", w.host, w.now().Sub(heardAt).Round(time.Second))
@@ -148,8 +148,8 @@ func (w *watcher) contactStatus() string {
 	return status
 }
 
-// lastContact returns when the API server last sent us something, the zero time
-// for never. A quiet watch gets a bookmark about every minute.
+// lastContact returns the time of the API server's last message, the zero time for
+// none. A quiet watch gets a bookmark about every minute.
 func (w *watcher) lastContact() time.Time {
 	heardAt, _ := w.contact.state()
 	return heardAt
@@ -157,11 +157,11 @@ func (w *watcher) lastContact() time.Time {
 
 // watchError implements cache.WatchErrorHandlerWithContext.
 func (w *watcher) watchError(ctx context.Context, _ *cache.Reflector, err error) {
-	// What the end of run cancels is no fault.
+	// Requests that the end of run cancels are no faults.
 	if ctx.Err() != nil {
 		return
 	}
-	// Watches end in the ordinary course of things, and old versions expire.
+	// It is normal that watches end and that old versions expire.
 	if errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || isRefusal(err) {
 		return
 	}

@@ -34,8 +34,8 @@ func parseAddress(text string) (address, error) {
 	return address{host: host, port: uint16(number)}, nil
 }
 
-// loopback tells whether only this machine can reach the address. Names other
-// than localhost are not looked up: what they resolve to can change.
+// loopback reports whether only this machine can reach the address. Names other
+// than localhost are not looked up, since their addresses can change.
 func (a address) loopback() bool {
 	if strings.EqualFold(a.host, "localhost") {
 		return true

@@ -17,7 +17,7 @@ func (c *checker) address(path, value string) {
 	}
 }
 
-// aboveZero tells whether the size could be read and is above zero.
+// aboveZero reports whether the size could be read and is above zero.
 func (c *checker) aboveZero(path string, size int64) bool {
 	if c.undecoded[path] {
 		return false
@@ -29,7 +29,7 @@ func (c *checker) aboveZero(path string, size int64) bool {
 	return true
 }
 
-// positive tells whether the duration could be read and is above zero.
+// positive reports whether the duration could be read and is above zero.
 func (c *checker) positive(path string, duration time.Duration) bool {
 	if c.undecoded[path] {
 		return false
@@ -47,7 +47,7 @@ func (c *checker) notNegative(path string, duration time.Duration) {
 	}
 }
 
-// names checks a list of which each item says something, once.
+// names checks a list: no item is empty, and no item is there twice.
 func (c *checker) names(path string, names []string) {
 	first := make(map[string]int, len(names))
 	for i, name := range names {

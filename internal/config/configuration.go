@@ -47,11 +47,11 @@ type Server struct {
 	TLS       TLS  `yaml:"tls"`
 	// Callers needs TLS.ClientCAFile: without it callers have no name.
 	Callers Callers `yaml:"callers"`
-	// MaxInFlight is how many requests are worked on at once; more get a 503.
+	// MaxInFlight is the largest number of requests in flight; further ones get a 503.
 	MaxInFlight int `yaml:"maxInFlight"`
-	// MaxBytesInFlight bounds the memory, in bytes, that the bodies of requests in
-	// flight and what becomes of them take together; more get a 503. A quarter of
-	// it is for reviews, the rest for extender calls.
+	// MaxBytesInFlight bounds the memory, in bytes, of the bodies of all requests in
+	// flight and of the values made from them; further requests get a 503. A quarter
+	// is for reviews, the rest for extender calls.
 	MaxBytesInFlight int64    `yaml:"maxBytesInFlight"`
 	Limits           Limits   `yaml:"limits"`
 	Timeouts         Timeouts `yaml:"timeouts"`
@@ -75,7 +75,7 @@ type Limits struct {
 	ReviewBytes int64 `yaml:"reviewBytes"`
 	// SchedulingBytes bounds the body of one scheduler extender call.
 	SchedulingBytes int64 `yaml:"schedulingBytes"`
-	// TokenBytes bounds a token that is verified at all, by whichever source.
+	// TokenBytes bounds a token; no source sees a longer one.
 	TokenBytes int64 `yaml:"tokenBytes"`
 	// ReviewValues and SchedulingValues bound the JSON values in such bodies, and
 	// ObjectValues those of one Pod or Node in an extender call.
@@ -86,7 +86,7 @@ type Limits struct {
 	HeaderBytes int64 `yaml:"headerBytes"`
 }
 
-// Timeouts are those of http.Server, and the bound of a decision.
+// Timeouts are the timeouts of http.Server, and that of a decision.
 type Timeouts struct {
 	ReadHeader time.Duration `yaml:"readHeader"`
 	Read       time.Duration `yaml:"read"`
@@ -94,8 +94,7 @@ type Timeouts struct {
 	// makes an API server retry.
 	Write time.Duration `yaml:"write"`
 	Idle  time.Duration `yaml:"idle"`
-	// Decision is the upper bound of one decision, however long the caller's
-	// ?timeout= is.
+	// Decision bounds one decision. The caller's ?timeout= can only make it shorter.
 	Decision time.Duration `yaml:"decision"`
 }
 
@@ -106,7 +105,7 @@ type Operations struct {
 	Address string `yaml:"address"`
 }
 
-// Shutdown is what happens after SIGTERM.
+// Shutdown configures the end of the process after SIGTERM.
 type Shutdown struct {
 	// Drain is how long requests are still accepted while /readyz fails.
 	Drain time.Duration `yaml:"drain"`
@@ -114,7 +113,7 @@ type Shutdown struct {
 	Grace time.Duration `yaml:"grace"`
 }
 
-// Policy is where policies come from and what they may reach.
+// Policy names the policies, and the hosts and folders that they may use.
 type Policy struct {
 	// Directories hold .rego, data.json and data.yaml files; none means the
 	// starter policies.
@@ -122,23 +121,23 @@ type Policy struct {
 	// AllowedHosts are the hosts, without port, that http.send and the other
 	// builtins that use the network may reach.
 	AllowedHosts []string `yaml:"allowedHosts"`
-	// AllowedFolders are those whose files policies may read: schemas that others
-	// refer to, and certificates and keys for http.send.
+	// AllowedFolders are the folders whose files policies may read: schemas that other
+	// schemas refer to, and certificates and keys for http.send.
 	AllowedFolders []string `yaml:"allowedFolders"`
-	// Evaluator is what runs the rules.
+	// Evaluator runs the rules.
 	Evaluator PolicyEvaluator `yaml:"evaluator"`
 	// LoadTimeout bounds how long a change of policies is parsed and compiled.
 	LoadTimeout time.Duration `yaml:"loadTimeout"`
 }
 
-// PolicyEvaluator is what runs the rules.
+// PolicyEvaluator selects the evaluator of the rules.
 type PolicyEvaluator string
 
 // The values of PolicyEvaluator.
 const (
-	// PolicyEvaluatorAuto compiles what can be compiled.
+	// PolicyEvaluatorAuto compiles every rule that can be compiled.
 	PolicyEvaluatorAuto PolicyEvaluator = "auto"
-	// PolicyEvaluatorInterpreter leaves everything to OPA's interpreter.
+	// PolicyEvaluatorInterpreter runs all rules with OPA's interpreter.
 	PolicyEvaluatorInterpreter PolicyEvaluator = "interpreter"
 )
 
@@ -149,13 +148,13 @@ type Authentication struct {
 	// Audiences are assumed for a review that names none.
 	Audiences []string `yaml:"audiences"`
 	// AllowedSystemNames are the users and groups with the prefix "system:"
-	// that a policy may give out. A name that ends in "*" is a prefix.
+	// that a policy may give to a user. A name that ends in "*" is a prefix.
 	AllowedSystemNames []string `yaml:"allowedSystemNames"`
 	// AllowedExtraKeys are the keys under kubernetes.io and k8s.io that a policy
-	// may give out in a user's extra. One that ends in "*" is a prefix.
+	// may put into a user's extra. A key that ends in "*" is a prefix.
 	AllowedExtraKeys []string `yaml:"allowedExtraKeys"`
-	// RevokedFile is a YAML file that lists what is no longer let in, whatever
-	// a source says of it: subjects, token identifiers and digests of tokens.
+	// RevokedFile is a YAML file of revoked subjects, token identifiers and digests of
+	// tokens. They are refused even if a source accepts the token.
 	RevokedFile string `yaml:"revokedFile"`
 	Entry       Entry  `yaml:"entry"`
 }
@@ -167,7 +166,8 @@ type Authorization struct {
 	Entry         Entry         `yaml:"entry"`
 }
 
-// OnError is what a policy error in authorization becomes.
+// OnError selects the answer after a policy error in authorization. Package handlers
+// has the same type, since neither package can import the other.
 type OnError string
 
 // The values of OnError.
@@ -178,7 +178,8 @@ const (
 	OnErrorNoOpinion OnError = "noOpinion"
 )
 
-// OnUnavailable is what running out of time in authorization becomes.
+// OnUnavailable selects the answer after a timeout in authorization. Package handlers
+// has the same type.
 type OnUnavailable string
 
 // The values of OnUnavailable.
@@ -209,8 +210,8 @@ type Bind struct {
 	// Enabled lets pods be bound. It needs Cluster.
 	Enabled bool  `yaml:"enabled"`
 	Lease   Lease `yaml:"lease"`
-	// ReadinessAddress is where a plain HTTP listener says on /readyz whether
-	// this replica binds, host:port; "" for none. It needs Lease.
+	// ReadinessAddress is the address, host:port, of a plain HTTP listener whose
+	// /readyz succeeds while this replica binds; "" for none. It needs Lease.
 	ReadinessAddress string `yaml:"readinessAddress"`
 }
 
@@ -221,11 +222,11 @@ type Lease struct {
 	Name      string `yaml:"name"`
 }
 
-// Cache configures what is remembered of decisions.
+// Cache configures the caches.
 type Cache struct {
-	// Enabled is the one switch for all of it.
+	// Enabled turns all caches on or off.
 	Enabled bool `yaml:"enabled"`
-	// MaxBytes bounds what all caches take together.
+	// MaxBytes bounds the memory of all caches together.
 	MaxBytes int64 `yaml:"maxBytes"`
 	// MaxEntries bounds the entries of each cache.
 	MaxEntries int              `yaml:"maxEntries"`
@@ -237,7 +238,7 @@ type Cache struct {
 	RejectedTTL time.Duration `yaml:"rejectedTTL"`
 }
 
-// Budget is what all caches together may take, the zero Budget unless Enabled.
+// Budget is the budget of all caches together, the zero Budget unless Enabled.
 func (c *Cache) Budget() cache.Budget {
 	if !c.Enabled {
 		return cache.Budget{}
@@ -246,14 +247,14 @@ func (c *Cache) Budget() cache.Budget {
 }
 
 // Cluster is how to reach the Kubernetes API. With neither field set nothing is
-// known of the cluster beyond what requests carry.
+// known of the cluster beyond the nodes and pods in requests.
 type Cluster struct {
 	// Kubeconfig is the path of a kubeconfig file. It excludes InCluster.
 	Kubeconfig string `yaml:"kubeconfig"`
 	// InCluster uses the service account of the pod.
 	InCluster bool `yaml:"inCluster"`
-	// MaxStaleness is how long nothing may have been heard of the API server
-	// until extender calls are answered with an Error; 0 for any time.
+	// MaxStaleness is the time without a message of the API server after which
+	// extender calls are answered with an Error; 0 for no limit.
 	MaxStaleness time.Duration `yaml:"maxStaleness"`
 }
 

@@ -50,7 +50,7 @@ func (d *decoder) decode(path string, node *yaml.Node, value reflect.Value) {
 	}
 }
 
-// setDefaults fills in what a new value of a type has that sets its own.
+// setDefaults sets the defaults of a new value, if its type has a method for it.
 func setDefaults(pointer reflect.Value) {
 	if value, ok := reflect.TypeAssert[interface{ SetDefaults() }](pointer); ok {
 		value.SetDefaults()
@@ -136,7 +136,7 @@ func (d *decoder) decodeList(path string, node *yaml.Node, value reflect.Value) 
 		} else {
 			d.decode(itemPath, item, element)
 		}
-		// An item with a mistake is kept, so that those after it keep their index.
+		// An item with a mistake is kept, so that later items keep their index.
 		value.Set(reflect.Append(value, element))
 	}
 }
@@ -234,7 +234,7 @@ func isNull(node *yaml.Node) bool {
 	return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null"
 }
 
-// describe says what a node is, for messages.
+// describe describes a node, for messages.
 func describe(node *yaml.Node) string {
 	switch node.Kind {
 	case yaml.MappingNode:

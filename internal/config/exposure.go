@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// CheckExposure refuses to let strangers call, and to let nobody call. Its
+// CheckExposure refuses a configuration that lets any host call, or no caller at all. Its
 // argument is the flag --allow-callers-without-client-certificate, which is not
 // a field of the file, so that a file copied from a laptop to a cluster cannot
 // open the listener.

@@ -22,7 +22,7 @@ type Problem struct {
 	Path string
 	// Line is counted from 1; 0 means that it is not known.
 	Line int
-	// Message is what is wrong and how to mend it.
+	// Message says what is wrong and how to correct it.
 	Message string
 }
 
@@ -51,13 +51,13 @@ func (p Problem) String() string {
 	return p.Path + ": " + p.Message
 }
 
-// problems collects what decoding and checking find.
+// problems collects the mistakes that decoding and checking find.
 type problems struct {
 	found []Problem
 	// lines has the line of each path that is in the document.
 	lines map[string]int
-	// undecoded has the paths whose value could not be read. They hold their
-	// default, so that checking it would blame what nobody wrote.
+	// undecoded has the paths whose value could not be read. They hold their default,
+	// so a check would report a value that is not in the file.
 	undecoded map[string]bool
 }
 

@@ -58,12 +58,11 @@ func parseDuration(node *yaml.Node) (time.Duration, error) {
 	return 0, fmt.Errorf("%s is not a duration: write a number and a unit, such as 500ms, 30s or 2m", quote(node.Value))
 }
 
-// byteQuantity is a subset of the quantities of Kubernetes. Left out are
-// fractions of a byte (100m), and exponents so large that working them out takes
-// minutes.
+// byteQuantity is a subset of the quantities of Kubernetes, without fractions of a
+// byte (100m), and without exponents so large that parsing takes minutes.
 var byteQuantity = regexp.MustCompile(`^[+-]?[0-9]{1,19}(\.[0-9]{1,9})?([kMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?$`)
 
-// maxBytes keeps a limit in bytes something that a machine can hold.
+// maxBytes is the largest limit in bytes, about the memory of a machine.
 const maxBytes = 16 << 30
 
 // parseBytes reads a Kubernetes quantity that is a whole number of bytes.
