@@ -264,12 +264,12 @@ func TestLibraryIsCompiledIn(t *testing.T) {
 
 func TestLookalikesWarn(t *testing.T) {
 	for _, c := range []struct{ name, source, want string }{
-		{"a letter dropped", authz + "alow contains \"x\"", "p0.rego:3:1: rule alow is never asked: did you mean allow?"},
-		{"a letter added", authz + "denny contains \"x\"", "p0.rego:3:1: rule denny is never asked: did you mean deny?"},
-		{"a letter replaced", sched + "rejekt contains \"x\"", "p0.rego:3:1: rule rejekt is never asked: did you mean reject?"},
-		{"neighbours swapped", authz + "dney contains \"x\"", "p0.rego:3:1: rule dney is never asked: did you mean deny?"},
-		{"plural", sched + "scores.a := 1", "p0.rego:3:1: rule scores is never asked: did you mean score?"},
-		{"user", authn + "usr.username := \"a\"", "p0.rego:3:1: rule usr is never asked: did you mean user?"},
+		{"a letter dropped", authz + "alow contains \"x\"", "p0.rego:3:1: rule alow is never evaluated: did you mean allow?"},
+		{"a letter added", authz + "denny contains \"x\"", "p0.rego:3:1: rule denny is never evaluated: did you mean deny?"},
+		{"a letter replaced", sched + "rejekt contains \"x\"", "p0.rego:3:1: rule rejekt is never evaluated: did you mean reject?"},
+		{"neighbours swapped", authz + "dney contains \"x\"", "p0.rego:3:1: rule dney is never evaluated: did you mean deny?"},
+		{"plural", sched + "scores.a := 1", "p0.rego:3:1: rule scores is never evaluated: did you mean score?"},
+		{"user", authn + "usr.username := \"a\"", "p0.rego:3:1: rule usr is never evaluated: did you mean user?"},
 		{"a function", authz + "alow(x) := x", ""},
 		{"two slips", authz + "aloow2 := 1", ""},
 		{"another package", "package app\n\nalow := 1", ""},

@@ -227,13 +227,13 @@ func refusedBy(verb Verb, which SchedulingRule) string {
 	case which == BindDeny:
 		return "not bound: denied"
 	case verb == BindVerb:
-		return "not bound: no eviction cures what rejects the node"
+		return "not bound: no eviction makes the node fit"
 	case which == Protect:
-		return "nobody is evicted here: a victim is protected"
+		return "no pod is evicted here: a victim is protected"
 	case verb == PreemptVerb && which == Reject:
-		return "nobody is evicted here: the node is rejected without the victims too"
+		return "no pod is evicted here: the node is rejected even without the victims"
 	case verb == PreemptVerb:
-		return "nobody is evicted here: no eviction cures what rejects the node"
+		return "no pod is evicted here: no eviction makes the node fit"
 	case which == Unresolvable:
 		return "rejected, and no eviction cures it"
 	}

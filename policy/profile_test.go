@@ -78,8 +78,8 @@ func TestProfilesThatLookLikeMistakes(t *testing.T) {
 		got = append(got, warning.String())
 	}
 	contains(t, strings.Join(got, "\n"),
-		"p0.rego:3:1: rule rejct is never asked: did you mean reject?",
-		`p1.rego:1:1: package kubernetes.scheduler.spot is never asked: add "spot" to scheduling.profiles, or is its name misspelt?`,
+		"p0.rego:3:1: rule rejct is never evaluated: did you mean reject?",
+		`p1.rego:1:1: package kubernetes.scheduler.spot is never evaluated: add "spot" to scheduling.profiles, or is its name misspelt?`,
 		"the profile batch has no rules: every node fits, and no pod is protected; write them in package kubernetes.scheduler.batch")
 	if len(got) != 3 {
 		t.Errorf("%d warnings, want 3:\n%s", len(got), strings.Join(got, "\n"))

@@ -188,7 +188,7 @@ func lookalikes(modules []*ast.Module, entries Entries) []Problem {
 			}
 			for known := range names {
 				if oneSlip(name, known) {
-					out.at(rule.Location, "rule %s is never asked: did you mean %s?", name, known)
+					out.at(rule.Location, "rule %s is never evaluated: did you mean %s?", name, known)
 				}
 			}
 		}
@@ -223,9 +223,9 @@ func strays(modules []*ast.Module, entries []entry) []Problem {
 		switch {
 		case asked:
 		case isProfile && !strings.Contains(profile, "."):
-			out.at(m.Package.Location, "package %s is never asked: add %q to scheduling.profiles, or is its name misspelt?", name, profile)
+			out.at(m.Package.Location, "package %s is never evaluated: add %q to scheduling.profiles, or is its name misspelt?", name, profile)
 		default:
-			out.at(m.Package.Location, "package %s is never asked and nothing refers to it: is its name misspelt?", name)
+			out.at(m.Package.Location, "package %s is never evaluated and nothing refers to it: is its name misspelt?", name)
 		}
 	}
 	return out

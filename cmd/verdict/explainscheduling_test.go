@@ -64,20 +64,20 @@ func TestExplainScheduling(t *testing.T) {
 		"prioritize":                  {on(full), "--profile gpus --verb prioritize", 0, "score 2\n", "kubernetes.scheduler.gpus.score"},
 		"what is free alone":          {on(`, "state": {"free": {"cpu": 700}}`), "--profile gpus --verb prioritize", 0, "score 7\n", ""},
 		"bind":                        {on(full), "--profile gpus --verb bind", 0, "not bound: denied\n", "no device"},
-		"bind on another tenant's":    {`{"pod": ` + explainedPod + `, "node": ` + explainedOther + `, "state": {}}`, "--profile gpus --verb bind", 0, "not bound: no eviction cures what rejects the node\n", "another tenant's"},
+		"bind on another tenant's":    {`{"pod": ` + explainedPod + `, "node": ` + explainedOther + `, "state": {}}`, "--profile gpus --verb bind", 0, "not bound: no eviction makes the node fit\n", "another tenant's"},
 		"bind with an annotation":     {on(`, "state": {}`), "--profile gpus --verb bind", 0, "bound, with the annotations example.com/device=3\n", ""},
 		"a verb without rules":        {on(""), "--point scheduling --verb bind", 0, "bound: no policy has a rule for this\n", ""},
 		"preempt":                     {on(full + `, "victims": [{"uid": "1"}]`), "--profile gpus --verb preempt", 0, "the victims may be evicted\n", "kubernetes.scheduler.gpus.protect of victim x/web"},
 		"preempt by itself":           {on(full + `, "victims": [{"uid": "1"}]`), "--profile gpus", 0, "the victims may be evicted\n", "reject in the state without the victims"},
-		"preempt of a protected pod":  {on(full + `, "victims": [{"uid": "1"}, {"uid": "2"}]`), "--profile gpus --verb preempt", 0, "nobody is evicted here: a victim is protected\n", "db stays"},
-		"preempt of one":              {on(full + `, "victim": {"uid": "2", "namespace": "x", "name": "db", "labels": {"app": "db"}}`), "--profile gpus", 0, "nobody is evicted here: a victim is protected\n", "db stays"},
-		"preempt without victims":     {on(full), "--profile gpus --verb preempt", 0, "nobody is evicted here: the node is rejected without the victims too\n", "full"},
-		"preempt on another tenant's": {`{"pod": ` + explainedPod + `, "node": ` + explainedOther + full + `, "victims": [{"uid": "1"}]}`, "--profile gpus", 0, "nobody is evicted here: no eviction cures what rejects the node\n", "another tenant's"},
-		"a state without":             {on(full + `, "stateWithout": {"free": {"cpu": 250}}, "victims": [{"uid": "1"}]`), "--profile gpus", 0, "nobody is evicted here: the node is rejected without the victims too\n", "frees too little"},
+		"preempt of a protected pod":  {on(full + `, "victims": [{"uid": "1"}, {"uid": "2"}]`), "--profile gpus --verb preempt", 0, "no pod is evicted here: a victim is protected\n", "db stays"},
+		"preempt of one":              {on(full + `, "victim": {"uid": "2", "namespace": "x", "name": "db", "labels": {"app": "db"}}`), "--profile gpus", 0, "no pod is evicted here: a victim is protected\n", "db stays"},
+		"preempt without victims":     {on(full), "--profile gpus --verb preempt", 0, "no pod is evicted here: the node is rejected even without the victims\n", "full"},
+		"preempt on another tenant's": {`{"pod": ` + explainedPod + `, "node": ` + explainedOther + full + `, "victims": [{"uid": "1"}]}`, "--profile gpus", 0, "no pod is evicted here: no eviction makes the node fit\n", "another tenant's"},
+		"a state without":             {on(full + `, "stateWithout": {"free": {"cpu": 250}}, "victims": [{"uid": "1"}]`), "--profile gpus", 0, "no pod is evicted here: the node is rejected even without the victims\n", "frees too little"},
 		"a call with whole nodes":     {`{"Pod": ` + explainedPod + `, "Nodes": {"items": [` + explainedNode + `, ` + explainedOther + `]}, "NodeNames": null}`, "--profile gpus --verb filter", 0, "node n: accepted\n", "node m: rejected, and no eviction cures it"},
 		"a call of preempt": {
 			`{"Pod": ` + explainedPod + `, "Nodes": {"items": [` + explainedNode + `]}, "NodeNameToVictims": {"n": {"Pods": [{"metadata": {"namespace": "x", "name": "db", "uid": "2", "labels": {"app": "db"}}}]}}, "NodeNameToMetaVictims": null}`,
-			"--profile gpus", 0, "node n: nobody is evicted here: a victim is protected\n", "db stays",
+			"--profile gpus", 0, "node n: no pod is evicted here: a victim is protected\n", "db stays",
 		},
 
 		"a review":                {`{"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {"user": "a"}}`, "--point scheduling", 2, "a SubjectAccessReview is not an input of scheduling: set --point for it", ""},
@@ -128,7 +128,7 @@ func TestExplainProfilesOfAConfiguration(t *testing.T) {
 	if code != 2 || !strings.Contains(stderr, `there is no profile "gpus": add it to scheduling.profiles, which are ["batch"]`) {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
-	if !strings.Contains(stderr, `package kubernetes.scheduler.gpus is never asked: add "gpus" to scheduling.profiles`) {
+	if !strings.Contains(stderr, `package kubernetes.scheduler.gpus is never evaluated: add "gpus" to scheduling.profiles`) {
 		t.Errorf("the warning of the profile is not printed: %s", stderr)
 	}
 }

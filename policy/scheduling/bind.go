@@ -105,7 +105,7 @@ func prepare(ctx context.Context, profile policy.Profile, cluster Cluster, b Bin
 		return Bound{}, nil, outOfTime("before the Binding of pod %s/%s, which was not begun", b.Namespace, b.Name)
 	}
 	if left, limited := timeLeft(ctx); limited && left < needed {
-		return Bound{}, nil, outOfTime("before the Binding of pod %s/%s, which was not begun: with less than %s left nobody might see what comes of it, and %s were left", b.Namespace, b.Name, needed, left)
+		return Bound{}, nil, outOfTime("before the Binding of pod %s/%s, which was not created: at least %s must be left to see its result, and %s were left", b.Namespace, b.Name, needed, left)
 	}
 	forget, err := cluster.Assume(text, b.Node, annotations)
 	if err != nil {
