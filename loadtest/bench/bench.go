@@ -69,7 +69,7 @@ type Bench struct {
 	Issuer *generate.Issuer
 	Files  generate.Files
 	Fleet  *servers.Fleet
-	// Progress is told what the run does, a line each.
+	// Progress gets a line for each step of the run.
 	Progress io.Writer
 	// Next is the number of the next request, over all workloads.
 	Next atomic.Uint64

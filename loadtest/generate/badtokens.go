@@ -18,8 +18,8 @@ var badKinds = []struct {
 	{"expired", (*badTokens).expired},
 }
 
-// badTokens makes tokens that nobody should accept, as leftovers of a former
-// issuer, of a job that never ends, or of somebody who tries.
+// badTokens makes tokens that no service should accept: such as those of a former issuer,
+// of a job that never ends, or of an attacker.
 type badTokens struct {
 	issuer  *Issuer
 	company *Company

@@ -15,12 +15,12 @@ const (
 	boundApps = 200
 	// boundTeams are their namespaces.
 	boundTeams = 20
-	// noisy of a thousand pods carry NoisyLabel.
+	// noisy of a thousand pods carry noisyLabel.
 	noisy = 10
 )
 
-// NoisyLabel is "true" on some pods.
-const NoisyLabel = "example.com/noisy"
+// noisyLabel is "true" on some pods.
+const noisyLabel = "example.com/noisy"
 
 // Namespaces are those that bound pods are in.
 func Namespaces() []string {
@@ -48,7 +48,7 @@ func BoundPod(node string, i int, seed uint64) *corev1.Pod {
 		}},
 	}
 	if random.IntN(1000) < noisy {
-		p.Labels[NoisyLabel] = "true"
+		p.Labels[noisyLabel] = "true"
 	}
 	p.Spec.NodeName = node
 	p.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = *resource.NewMilliQuantity(int64(100+50*(app%12)), resource.DecimalSI)

@@ -62,8 +62,8 @@ type SignedToken struct {
 	Input, Signature []byte
 }
 
-// NewIssuer makes the keys. Tokens were issued some time before now, when
-// whoever trusts the issuer had its keys already.
+// NewIssuer makes the keys. Tokens were issued some time before now, when the services
+// that trust the issuer had its keys already.
 func NewIssuer(now time.Time) (*Issuer, error) {
 	i := &Issuer{keys: map[Algorithm]issuerKey{}, issued: now.Add(-tokenAge).Truncate(time.Second)}
 	var err error
@@ -165,8 +165,8 @@ func (i *Issuer) Token(algorithm Algorithm, p Person, number int) (SignedToken, 
 	return i.sign(algorithm, keyID(algorithm), i.claims(p, number))
 }
 
-// Check verifies a signature and does nothing else: the least that whoever
-// verifies a token has to do.
+// Check verifies a signature and does nothing else: the least that a service has to do
+// to verify a token.
 func (i *Issuer) Check(algorithm Algorithm, input, signature []byte) bool {
 	return i.keys[algorithm].check(input, signature)
 }

@@ -18,8 +18,8 @@ func GoodOpaqueReviews(c *Company) (*Workload, error) {
 	return w, nil
 }
 
-// BadOpaqueReviews asks about so many opaque tokens that are nobody's and all
-// different.
+// BadOpaqueReviews are TokenReviews of so many opaque tokens, all different, that belong
+// to no user.
 func BadOpaqueReviews(count int, seed uint64) (*Workload, error) {
 	bad := newBadTokens(nil, nil, seed)
 	w := &Workload{Name: "TokenReview, bad opaque tokens", About: fmt.Sprintf("%d different opaque tokens", count), Path: tokenReviewPath}
@@ -33,7 +33,7 @@ func BadOpaqueReviews(count int, seed uint64) (*Workload, error) {
 	return w, nil
 }
 
-// Introspection returns what the issuer says of a token (RFC 7662 §2.2): the
+// Introspection returns the answer of the issuer about a token (RFC 7662 §2.2): the
 // claims of the people's JWTs for their opaque tokens, and that any other is not
 // active.
 func (i *Issuer) Introspection(c *Company) (func(token string) []byte, error) {

@@ -30,8 +30,8 @@ reject contains "node(s) that the pod keeps off" if {
 }
 `
 
-// issuerPolicy joins the starter policies: those name nobody for what an issuer
-// says, in a JWT or when it is asked.
+// issuerPolicy joins the starter policies: they name no user for a JWT, nor for the answer
+// of an issuer about a token.
 const issuerPolicy = `package kubernetes.authentication
 
 user.username := input.identity.claims.email if _from_issuer

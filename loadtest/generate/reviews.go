@@ -21,11 +21,11 @@ const (
 	inKubeSystem = 25
 )
 
-// tokenReviewPath is where API servers ask.
+// tokenReviewPath is the path that API servers send TokenReviews to.
 const tokenReviewPath = "/authenticate"
 
-// TokenReviews asks whose a token of the token file is, Zipf over the people;
-// one in 50 tokens belongs to nobody.
+// TokenReviews are reviews of the tokens in the token file, Zipf over the people; one in
+// 50 tokens belongs to no user.
 func TokenReviews(c *Company, count int, seed uint64) (*Workload, error) {
 	tokens := make([]string, len(c.People))
 	for i, p := range c.People {

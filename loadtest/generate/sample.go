@@ -36,14 +36,14 @@ func newSample(document any) (Sample, error) {
 	}
 }
 
-// Len is the length of a body in bytes, whatever its number.
-func (s Sample) Len() int { return len(s.text) }
+// len is the length of a body in bytes, whatever its number.
+func (s Sample) len() int { return len(s.text) }
 
 // Unique says whether bodies with different numbers differ.
 func (s Sample) Unique() bool { return len(s.holes) > 0 }
 
-// Append appends the body of request number n to buffer and returns it.
-func (s Sample) Append(buffer []byte, n uint64) []byte {
+// append appends the body of request number n to buffer and returns it.
+func (s Sample) append(buffer []byte, n uint64) []byte {
 	start := len(buffer)
 	buffer = append(buffer, s.text...)
 	for _, at := range s.holes {
@@ -72,14 +72,14 @@ type Workload struct {
 
 // Body appends the body of request number n to buffer and returns it.
 func (w *Workload) Body(buffer []byte, n uint64) []byte {
-	return w.Samples[n%uint64(len(w.Samples))].Append(buffer, n)
+	return w.Samples[n%uint64(len(w.Samples))].append(buffer, n)
 }
 
 // MeanBytes is the mean length of a body.
 func (w *Workload) MeanBytes() int {
 	total := 0
 	for _, s := range w.Samples {
-		total += s.Len()
+		total += s.len()
 	}
 	return total / max(len(w.Samples), 1)
 }

@@ -11,7 +11,7 @@ const neighboursPolicy = `package kubernetes.scheduling
 
 reject contains "node(s) with a noisy neighbour" if {
 	some neighbour in input.state.pods
-	neighbour.labels["` + NoisyLabel + `"] == "true"
+	neighbour.labels["` + noisyLabel + `"] == "true"
 }
 `
 

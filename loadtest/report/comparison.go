@@ -8,7 +8,7 @@ type Entry struct {
 	Figure Figure `json:"figure"`
 }
 
-// Comparison is one quantity of several contestants that took turns. The
+// Comparison is one quantity of several servers or libraries that took turns. The
 // service's own comes first.
 type Comparison struct {
 	// Section groups comparisons in the report.
@@ -21,7 +21,7 @@ type Comparison struct {
 	Entries        []Entry `json:"entries"`
 }
 
-// Of returns the figure of one contestant, the zero value where there is none.
+// Of returns the figure of one of them, the zero value where there is none.
 func (c Comparison) Of(name string) Figure {
 	for _, e := range c.Entries {
 		if e.Name == name {
@@ -39,8 +39,8 @@ func (c Comparison) Against(name string) Figure {
 	return Ratio(c.Entries[0].Figure, c.Of(name))
 }
 
-// Worse returns those that the service is worse than, by their medians.
-func (c Comparison) Worse() []string {
+// worse returns the names of those that the service is worse than, by their medians.
+func (c Comparison) worse() []string {
 	var names []string
 	for i, e := range c.Entries {
 		ratio := c.Against(e.Name).Median

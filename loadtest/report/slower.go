@@ -17,7 +17,7 @@ func (r *Report) Slower() []string {
 		}
 	}
 	for _, c := range r.Comparisons {
-		for _, name := range c.Worse() {
+		for _, name := range c.worse() {
 			lines = append(lines, fmt.Sprintf("%s: %s has %s times the %s of %s", c.Name, c.Entries[0].Name, number(c.Against(name).Median), c.Unit, name))
 		}
 	}

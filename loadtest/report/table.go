@@ -1,7 +1,7 @@
 package report
 
-// Table is what was measured of the service in several cases, which are no
-// contestants.
+// Table is what was measured of the service in several cases, which are not compared
+// with each other.
 type Table struct {
 	Name    string      `json:"name"`
 	About   string      `json:"about"` // a sentence or more, with the full stop

@@ -140,7 +140,7 @@ func (f *Fleet) VerdictProgram() string { return f.verdict }
 // Self is this program's file.
 func (f *Fleet) Self() string { return f.self }
 
-// Versions are what the programs say of themselves, by server.
+// Versions are the versions that the programs print, by server.
 func (f *Fleet) Versions() map[string]string { return f.versions }
 
 // OPASettings are the flags that OPA's server runs with.

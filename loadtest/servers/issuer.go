@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// Issuer is the server of whoever issues tokens, within this program.
+// Issuer is the server of a token issuer, within this program.
 type Issuer struct {
-	// KeysURL is where its public keys are, IntrospectionURL where it says what a
-	// token is.
+	// KeysURL is the URL of its public keys, IntrospectionURL the one that answers what
+	// a token is.
 	KeysURL, IntrospectionURL string
 
 	keys, introspections atomic.Int64 // requests
@@ -21,8 +21,8 @@ type Issuer struct {
 	ended                chan error
 }
 
-// ServeIssuer serves a JSON Web Key Set (RFC 7517 §5), and what introspect says
-// of a token (RFC 7662), over TLS until Stop. Whoever asks is not looked at.
+// ServeIssuer serves a JSON Web Key Set (RFC 7517 §5), and the answers of introspect about
+// tokens (RFC 7662), over TLS until Stop. It authenticates no client.
 func ServeIssuer(ctx context.Context, pair Certificate, jwks []byte, introspect func(token string) []byte) (*Issuer, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")

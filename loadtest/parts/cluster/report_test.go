@@ -22,7 +22,7 @@ func TestCheckPlaced(t *testing.T) {
 	}
 }
 
-// What a policy that reads no state evaluates while pods come and go is told.
+// The report has the evaluations of a policy that reads no state while pods come and go.
 func TestClusterReport(t *testing.T) {
 	calm := interval{p50: 1, p99: 2, cpu: 10, calls: 100, classes: 50}
 	slow := calm

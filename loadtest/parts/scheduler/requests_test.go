@@ -19,8 +19,8 @@ import (
 	"github.com/verdict-dev/verdict/internal/cluster"
 )
 
-// What policies are told that pods request, and that nodes have, is what
-// kube-scheduler itself counts with the feature gates it ships with.
+// The requests of pods and the resources of nodes that policies see are those that
+// kube-scheduler itself counts, with the feature gates that it ships with.
 func TestRequestsAreThoseOfTheScheduler(t *testing.T) {
 	const nodes, podsPerNode = 500, 20
 	g := podGenerator{rand.New(rand.NewPCG(1, 2))}
@@ -48,8 +48,8 @@ func TestRequestsAreThoseOfTheScheduler(t *testing.T) {
 	}
 }
 
-// What a pod requests that nobody has defaulted, with limits in the place of some
-// requests, is what the scheduler counts once kube-apiserver has defaulted it.
+// For a pod that has no defaults yet, with limits in the place of some requests, the
+// requests are those that the scheduler counts once kube-apiserver has set the defaults.
 func TestRequestsFollowLimitsAsInTheAPIServer(t *testing.T) {
 	g := podGenerator{rand.New(rand.NewPCG(3, 4))}
 	differ := 0

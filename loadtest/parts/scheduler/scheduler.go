@@ -107,7 +107,7 @@ func measure(ctx context.Context, b *bench.Bench, dir string) (_ result, err err
 	return parse(text)
 }
 
-// tail is the end of what a program said, which is where it says why it ended.
+// tail is the end of the output of a program, where it says why it ended.
 func tail(said []byte) []byte {
 	const most = 4000
 	said = bytes.TrimSpace(said)
