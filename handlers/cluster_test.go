@@ -10,15 +10,16 @@ import (
 
 	"github.com/verdict-dev/verdict/handlers"
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
 // wholeCluster is a cluster that pods can be bound in.
 type wholeCluster struct {
 	*cluster
-	states map[string]*policy.NodeState // by node
-	pods   map[string]*policy.PodState  // bound, by UID
-	bound  map[string]string            // node by UID
+	states map[string]*nodes.State // by node
+	pods   map[string]*nodes.Pod   // bound, by UID
+	bound  map[string]string       // node by UID
 
 	mutex               sync.Mutex // guards bound
 	stale, active, bind error
@@ -29,7 +30,7 @@ type wholeCluster struct {
 // inWholeCluster connects to the cluster, in which default/p waits for a node.
 func inWholeCluster(c *cluster, change ...func(*wholeCluster)) func(*handlers.Options) {
 	whole := &wholeCluster{
-		cluster: c, states: map[string]*policy.NodeState{}, pods: map[string]*policy.PodState{},
+		cluster: c, states: map[string]*nodes.State{}, pods: map[string]*nodes.Pod{},
 		bound: map[string]string{"uid-p": ""},
 	}
 	for _, f := range change {
@@ -39,7 +40,7 @@ func inWholeCluster(c *cluster, change ...func(*wholeCluster)) func(*handlers.Op
 }
 
 // readPodState reads what the tests' policies see of a pod.
-func readPodState(text []byte) (*policy.PodState, error) {
+func readPodState(text []byte) (*nodes.Pod, error) {
 	var pod struct {
 		Metadata struct {
 			Namespace, Name, UID string
@@ -50,7 +51,7 @@ func readPodState(text []byte) (*policy.PodState, error) {
 	if err := json.Unmarshal(text, &pod); err != nil {
 		return nil, errors.New("spec: is no PodSpec")
 	}
-	return &policy.PodState{
+	return &nodes.Pod{
 		Namespace: pod.Metadata.Namespace, Name: pod.Metadata.Name, UID: pod.Metadata.UID,
 		Labels: pod.Metadata.Labels, Priority: pod.Spec.Priority,
 	}, nil
@@ -63,11 +64,11 @@ func withProfiles(t testing.TB, modules []string, names ...string) func(*handler
 	return func(o *handlers.Options) { o.Revisions, o.Profiles = e, names }
 }
 
-func (c *wholeCluster) Find(names [][]byte, nodes []*policy.Node) {
-	c.cluster.Find(names, nodes)
-	for i, node := range nodes {
+func (c *wholeCluster) Find(names [][]byte, list []*nodes.Node) {
+	c.cluster.Find(names, list)
+	for i, node := range list {
 		if node != nil {
-			nodes[i] = node.WithState(c.states[node.Name()])
+			list[i] = node.WithState(c.states[node.Name()])
 		}
 	}
 }
@@ -75,7 +76,7 @@ func (c *wholeCluster) Find(names [][]byte, nodes []*policy.Node) {
 func (c *wholeCluster) Stale() error  { return c.stale }
 func (c *wholeCluster) Active() error { return c.active }
 
-func (c *wholeCluster) PodByUID(uid string) (*policy.PodState, bool) {
+func (c *wholeCluster) PodByUID(uid string) (*nodes.Pod, bool) {
 	pod, ok := c.pods[uid]
 	return pod, ok
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -20,7 +21,7 @@ type extenderCall struct {
 	profile policy.Profile
 	pod     *document.Document
 	// nodes are those of the call, in its order; nil where one is not known.
-	nodes []*policy.Node
+	nodes []*nodes.Node
 	// items are the nodes as they came: names with their quotes, or whole.
 	items []item
 	// whole says that nodes came whole.
@@ -131,7 +132,7 @@ func (h *handler) decodeExtenderCall(c *call, rules ...policy.SchedulingRule) (e
 
 // decideNodes decides the nodes of a call.
 func decideNodes[Decided any](c *call, e *extenderCall,
-	decide func(context.Context, policy.Profile, document.Value, []*policy.Node) ([]Decided, scheduling.Sharing, error),
+	decide func(context.Context, policy.Profile, document.Value, []*nodes.Node) ([]Decided, scheduling.Sharing, error),
 ) ([]Decided, error) {
 	if e.undecidable != nil {
 		return nil, e.undecidable
@@ -195,7 +196,7 @@ func parseExtenderArgs(c *call, body []byte, args extenderArgs) (e extenderCall,
 		e.whole, e.items, e.nodes = true, args.items, args.nodes
 		err = checkNodes(e.nodes)
 	case args.names != nil:
-		e.items, e.nodes = args.items, make([]*policy.Node, len(args.items))
+		e.items, e.nodes = args.items, make([]*nodes.Node, len(args.items))
 		err = checkNames(args.names)
 	default:
 		err = at("Nodes", errors.New("is missing, and so is NodeNames: send one"))
@@ -207,9 +208,9 @@ func parseExtenderArgs(c *call, body []byte, args extenderArgs) (e extenderCall,
 }
 
 // checkNodes refuses names that come twice.
-func checkNodes(nodes []*policy.Node) error {
-	seen := make(map[string]bool, len(nodes))
-	for i, node := range nodes {
+func checkNodes(list []*nodes.Node) error {
+	seen := make(map[string]bool, len(list))
+	for i, node := range list {
 		if seen[node.Name()] {
 			return fmt.Errorf("%s[%d].metadata.name: every node needs a name of its own", nodeItems, i)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // extenderArgs says where in a body the parts of an extender call are.
@@ -22,7 +23,7 @@ type extenderArgs struct {
 	// whole says that there are Nodes; items are where they are.
 	whole bool
 	items []item
-	nodes []*policy.Node
+	nodes []*nodes.Node
 	// names are those of NodeNames, nil when it is missing or null; items are
 	// where they are, with their quotes.
 	names [][]byte
@@ -232,7 +233,7 @@ const nodeItems = "Nodes.items"
 
 // nodes goes past a list of nodes, and returns where they are and what they
 // are. A null list has none.
-func (s *scanner) nodes(known *knownNodes) ([]item, []*policy.Node, error) {
+func (s *scanner) nodes(known *knownNodes) ([]item, []*nodes.Node, error) {
 	if s.null() {
 		return nil, nil, s.skip()
 	}
@@ -243,7 +244,7 @@ func (s *scanner) nodes(known *knownNodes) ([]item, []*policy.Node, error) {
 		return nil, nil, err
 	}
 	var items []item
-	var nodes []*policy.Node
+	var nodes []*nodes.Node
 	for first := true; s.peek() != ']'; first = false {
 		if !first {
 			if err := s.take(','); err != nil {
@@ -288,7 +289,7 @@ func (s *scanner) pause(parts, bytes int) error {
 }
 
 // node goes past one node. One that came before, byte by byte, is not read again.
-func (s *scanner) node(known *knownNodes) (item, *policy.Node, error) {
+func (s *scanner) node(known *knownNodes) (item, *nodes.Node, error) {
 	if found, ok := known.find(s.text[s.next:]); ok {
 		place := item{start: s.next, end: s.next + len(found.Text())}
 		s.next = place.end

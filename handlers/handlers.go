@@ -18,6 +18,7 @@ import (
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/cache"
 	"github.com/verdict-dev/verdict/policy/identity"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 	"github.com/verdict-dev/verdict/policy/sealer"
 )
@@ -71,7 +72,7 @@ type Options struct {
 	// PodState reads a v1 Pod, as JSON that it does not keep, into what policies
 	// see of victims that come whole. Nil: these are answered with an Error where
 	// a policy protects pods.
-	PodState func(text []byte) (*policy.PodState, error)
+	PodState func(text []byte) (*nodes.Pod, error)
 	// Profiles are those of policy.Entries. May be empty.
 	Profiles []string
 	Metrics  *Metrics

@@ -19,6 +19,7 @@ import (
 	"github.com/verdict-dev/verdict/handlers"
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/identity"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // service is the webhook handler over a real engine, with what it logged and counted.
@@ -102,29 +103,29 @@ func (v *verifier) Generation() uint64 { return v.generation.Load() }
 
 // cluster is the set of nodes an informer would know.
 type cluster struct {
-	nodes map[string]*policy.Node
+	nodes map[string]*nodes.Node
 	ready error
 	// looked is called for every look-up when it is set.
 	looked func()
 }
 
-func (c *cluster) Find(names [][]byte, nodes []*policy.Node) {
+func (c *cluster) Find(names [][]byte, list []*nodes.Node) {
 	if c.looked != nil {
 		c.looked()
 	}
 	for i, name := range names {
-		nodes[i] = c.nodes[string(name)]
+		list[i] = c.nodes[string(name)]
 	}
 }
 
 func (c *cluster) Ready() error { return c.ready }
 
 // newCluster knows the nodes, each given as its JSON, by their metadata.name.
-func newCluster(t testing.TB, nodes ...string) *cluster {
+func newCluster(t testing.TB, list ...string) *cluster {
 	t.Helper()
-	c := &cluster{nodes: map[string]*policy.Node{}}
-	for _, source := range nodes {
-		node, err := policy.NewNode([]byte(source))
+	c := &cluster{nodes: map[string]*nodes.Node{}}
+	for _, source := range list {
+		node, err := nodes.New([]byte(source))
 		if err != nil {
 			t.Fatalf("reading the test's node: %v", err)
 		}

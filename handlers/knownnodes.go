@@ -3,13 +3,13 @@ package handlers
 import (
 	"bytes"
 
-	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // knownNodes keeps nodes that came whole, by their exact bytes.
 type knownNodes struct {
-	kept *cache.Cache[string, *policy.Node]
+	kept *cache.Cache[string, *nodes.Node]
 }
 
 // nodePrefix is how many bytes a node is looked up by before it is compared
@@ -17,7 +17,7 @@ type knownNodes struct {
 const nodePrefix = 192
 
 func newKnownNodes(budget cache.Budget, profiles int, m *Metrics) *knownNodes {
-	kept := cache.New(budget, cache.Nodes, func(prefix string, n *policy.Node) int {
+	kept := cache.New(budget, cache.Nodes, func(prefix string, n *nodes.Node) int {
 		return cache.SizeOf(len(prefix)) + n.Size(profiles)
 	})
 	if kept != nil {
@@ -29,7 +29,7 @@ func newKnownNodes(budget cache.Budget, profiles int, m *Metrics) *knownNodes {
 // find returns the node whose text is at the beginning of rest; false when it is
 // not known. A whole JSON object is not the beginning of another one, so what
 // is found is all of the value there.
-func (k *knownNodes) find(rest []byte) (*policy.Node, bool) {
+func (k *knownNodes) find(rest []byte) (*nodes.Node, bool) {
 	if k.kept == nil {
 		return nil, false
 	}
@@ -40,9 +40,9 @@ func (k *knownNodes) find(rest []byte) (*policy.Node, bool) {
 }
 
 // add reads a node that is not known, from text that may change afterwards.
-func (k *knownNodes) add(text []byte) (*policy.Node, error) {
+func (k *knownNodes) add(text []byte) (*nodes.Node, error) {
 	text = bytes.Clone(text)
-	node, err := policy.NewNode(text)
+	node, err := nodes.New(text)
 	if err == nil && len(text) >= nodePrefix {
 		k.kept.Set(string(text[:nodePrefix]), node)
 	}

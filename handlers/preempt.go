@@ -11,6 +11,7 @@ import (
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -129,7 +130,7 @@ func (h *handler) candidates(profile policy.Profile, p *preemption) ([]schedulin
 		return nil, errNoClusterForNodes
 	}
 	if h.Cluster != nil {
-		names, nodes := make([][]byte, len(out)), make([]*policy.Node, len(out))
+		names, nodes := make([][]byte, len(out)), make([]*nodes.Node, len(out))
 		for i := range p.nodes {
 			names[i] = p.nodes[i].name
 		}
@@ -151,8 +152,8 @@ func (h *handler) candidates(profile policy.Profile, p *preemption) ([]schedulin
 }
 
 // victims are the pods to evict from one node; nil where one is not known.
-func (h *handler) victims(p *preemption, node *preemptedNode) ([]*policy.PodState, error) {
-	out := make([]*policy.PodState, len(node.victims))
+func (h *handler) victims(p *preemption, node *preemptedNode) ([]*nodes.Pod, error) {
+	out := make([]*nodes.Pod, len(node.victims))
 	for i, victim := range node.victims {
 		if !p.whole {
 			out[i], _ = h.Cluster.PodByUID(victim.uid)

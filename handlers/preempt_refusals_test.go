@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/verdict-dev/verdict/handlers"
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 const tenancyRules = `
@@ -24,11 +24,11 @@ func withTenants(tb testing.TB) func(*handlers.Options) {
 	c := newCluster(tb, node("mine", "tenant", "mine"), node("full", "tenant", "mine"), node("theirs", "tenant", "theirs"), node("db", "tenant", "mine"))
 	return inWholeCluster(c, withVictims, func(c *wholeCluster) {
 		for _, name := range []string{"mine", "full", "theirs", "db"} {
-			pods := []*policy.PodState{
+			pods := []*nodes.Pod{
 				{UID: "uid-web", Name: "web", Requests: map[string]int64{"cpu": 600}},
 				{UID: "uid-db", Name: "db", Requests: map[string]int64{"cpu": 600}},
 			}
-			state := &policy.NodeState{
+			state := &nodes.State{
 				Allocatable: map[string]int64{"cpu": 1000}, Requested: map[string]int64{"cpu": 600}, Pods: pods[:1],
 			}
 			if name == "full" {

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/verdict-dev/verdict/handlers"
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 const protectPolicy = `package kubernetes.scheduling
@@ -159,8 +159,8 @@ protect contains "x" if {
 		t.Run(form, func(t *testing.T) {
 			c := newCluster(t, node("calm", "calm", "yes"), node("busy"), node("calmBusy", "calm", "yes"))
 			s := newService(t, []string{byNode}, inWholeCluster(c, withVictims, func(c *wholeCluster) {
-				c.states["calm"] = &policy.NodeState{Allocatable: map[string]int64{"cpu": 1000}}
-				c.states["calmBusy"] = &policy.NodeState{Allocatable: map[string]int64{"cpu": 50}}
+				c.states["calm"] = &nodes.State{Allocatable: map[string]int64{"cpu": 1000}}
+				c.states["calmBusy"] = &nodes.State{Allocatable: map[string]int64{"cpu": 50}}
 			}))
 			const want = `{"NodeNameToMetaVictims":{"busy":{"Pods":[{"UID":"uid-db"}],"NumPDBViolations":3},"calmBusy":{"Pods":[{"UID":"uid-db"}],"NumPDBViolations":3}}}`
 			if w := s.post(t, "/scheduler/preempt", body); w.Body.String() != want {

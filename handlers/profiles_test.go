@@ -10,7 +10,7 @@ import (
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
 
 	"github.com/verdict-dev/verdict/handlers"
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -106,7 +106,7 @@ score.cpu := input.state.free.cpu
 	known := node("known", "pool", "a")
 	s := newService(t, []string{byState}, inWholeCluster(newCluster(t, known, node("changed", "pool", "a")), func(c *wholeCluster) {
 		for _, name := range []string{"known", "changed"} {
-			c.states[name] = &policy.NodeState{Allocatable: map[string]int64{"cpu": 7}}
+			c.states[name] = &nodes.State{Allocatable: map[string]int64{"cpu": 7}}
 		}
 	}))
 	body := wholeNodes(tenantPod, strings.Replace(known, "{", `{"later": 1,`, 1), node("changed", "pool", "b"), node("simulated", "pool", "a"))

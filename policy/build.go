@@ -106,13 +106,10 @@ func (c *carried) build(l *load, content Content, options Options) (*Revision, e
 		parsed:             next.own,
 		warnings:           next.warnings,
 		data:               data,
+		rules:              next.rules,
 		profiles:           map[string]int{},
 		allowedSystemNames: allowanceOf(options.AllowedSystemNames),
 		allowedExtraKeys:   allowanceOf(options.AllowedExtraKeys),
-	}
-	for _, r := range next.rules {
-		own := *r // a revision gives its rules classes of nodes
-		revision.rules = append(revision.rules, &own)
 	}
 	for i, name := range options.Entries.Profiles {
 		revision.profiles[name] = ruleCount + i*schedulingRules

@@ -9,9 +9,9 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
-	"github.com/verdict-dev/verdict/policy/cache"
 	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // Engine holds the current revision and what was decided by it. A reload
@@ -22,7 +22,7 @@ type Engine struct {
 	observer Observer
 	current  atomic.Pointer[View]
 	kept     *decisions
-	classes  *cache.Cache[classKey, *nodeClass]
+	classes  *nodes.Cache
 	patterns *patterns
 
 	loads loads
@@ -56,7 +56,9 @@ type Fault struct {
 // NewEngine returns an engine without a revision.
 func NewEngine(options Options, observer Observer) *Engine {
 	options.patterns = newPatterns(options.Cache.budget())
-	return &Engine{options: options, patterns: options.patterns, observer: observer, kept: newDecisions(options.Cache), classes: newClassCache(options.Cache.budget()), samples: make(chan sample, 1)}
+	e := &Engine{options: options, patterns: options.patterns, observer: observer, kept: newDecisions(options.Cache), samples: make(chan sample, 1)}
+	e.classes = nodes.NewCache(options.Cache.budget(), e.number)
+	return e
 }
 
 // replace makes revision the current one, and reports false where it is the current
@@ -68,7 +70,6 @@ func (e *Engine) replace(revision *Revision) bool {
 	}
 	cluster := e.readCluster(revision)
 	e.swap(func(old *View) *View {
-		e.shareClasses(revision, old)
 		resources := maps.Clone(cluster)
 		for name, value := range old.cluster {
 			// What nobody reads is not kept up to date either.
@@ -146,27 +147,6 @@ func (e *Engine) newGeneration() *Generation {
 
 // number returns one that nothing else of the engine has.
 func (e *Engine) number() uint64 { return e.numbers.Add(1) }
-
-// shareClasses gives every rule of revision the classes of nodes that the same
-// rule had before, where it reads the same of a node, else new ones.
-func (e *Engine) shareClasses(revision *Revision, old *View) {
-	for i, r := range revision.rules {
-		reads, ofState := r.input.Field(nodeName), r.input.Field(stateName)
-		shared := i < len(old.rules) && reads.Equal(old.rules[i].nodes.reads)
-		if shared {
-			r.nodes = old.rules[i].nodes
-		} else {
-			r.nodes = newNodeClasses(reads, e.classes, e.number)
-		}
-		switch {
-		case ofState == nil:
-		case shared && old.rules[i].states != nil && ofState.Equal(old.rules[i].states.reads):
-			r.states = old.rules[i].states
-		default:
-			r.states = newNodeClasses(ofState, e.classes, e.number)
-		}
-	}
-}
 
 // Refuse records that a source could not deliver; the running revision stays.
 func (e *Engine) Refuse(err error) {

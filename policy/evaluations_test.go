@@ -13,6 +13,7 @@ import (
 	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/evaluator"
 	"github.com/verdict-dev/verdict/policy/identity"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // stuck is an evaluation in a builtin function: it ends when open does, whatever
@@ -40,11 +41,11 @@ func endlessly(t *testing.T) map[string]func(t *testing.T) (e *Engine, ask func(
 	place := func(options Options, which SchedulingRule, rule, pod string) func(t *testing.T) (*Engine, func(context.Context, string) error, int) {
 		return func(t *testing.T) (*Engine, func(context.Context, string) error, int) {
 			e := loaded(t, options, sched+rule)
-			n := namedNode(t, "a", `"labels":{}`).WithState(&NodeState{})
+			n := namedNode(t, "a", `"labels":{}`).WithState(&nodes.State{})
 			return e, func(ctx context.Context, name string) error {
 				of := documentOf(t, `{"metadata":{"namespace":"`+name+`"`+pod+`}}`)
 				defer of.Release()
-				placer := e.View().DefaultProfile().newPlacer(which, of.Root(), nil, &PodState{Name: "v"})
+				placer := e.View().DefaultProfile().newPlacer(which, of.Root(), nil, &nodes.Pod{Name: "v"})
 				_, err := placer.Decide(ctx, n, placer.Class(n))
 				return err
 			}, int(which) + firstSchedulingRule

@@ -4,6 +4,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/verdict-dev/verdict/policy/document"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // Eviction is pods that would have to leave a node so that another pod fits
@@ -11,7 +12,7 @@ import (
 type Eviction struct {
 	profile Profile
 	pod     document.Value
-	victims []*PodState
+	victims []*nodes.Pod
 	// members are those of the input that all of its victims share, as far as the
 	// rule reads them, and key is what they add to that of a placer.
 	members [][2]*ast.Term
@@ -21,7 +22,7 @@ type Eviction struct {
 // Eviction returns the eviction of victims for pod, after which the state of
 // their node would be without; nil where no state of the node is known. None of
 // the victims may be nil.
-func (p Profile) Eviction(pod document.Value, victims []*PodState, without *NodeState) *Eviction {
+func (p Profile) Eviction(pod document.Value, victims []*nodes.Pod, without *nodes.State) *Eviction {
 	e := &Eviction{profile: p, pod: pod, victims: victims}
 	r := p.rule(Protect)
 	if r.evaluator == nil {
@@ -30,12 +31,12 @@ func (p Profile) Eviction(pod document.Value, victims []*PodState, without *Node
 	if reads := r.input.Field(victimsName); reads != nil {
 		list := make([]*ast.Term, len(victims))
 		for i, victim := range victims {
-			list[i] = ast.NewTerm(victim.project(reads.Item()))
+			list[i] = ast.NewTerm(victim.Project(reads.Item()))
 		}
 		e.add(victimsKey, ast.NewArray(list...), reads)
 	}
 	if reads := r.input.Field(stateWithoutName); reads != nil {
-		e.add(stateWithoutKey, without.project(reads), reads)
+		e.add(stateWithoutKey, without.Project(reads), reads)
 	}
 	return e
 }

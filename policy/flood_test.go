@@ -7,6 +7,7 @@ import (
 
 	"github.com/verdict-dev/verdict/policy/cache"
 	"github.com/verdict-dev/verdict/policy/cache/cachetest"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // TestFloodsStayWithinTheBudget fills each of the engine's caches with the largest
@@ -29,7 +30,7 @@ func TestFloodsStayWithinTheBudget(t *testing.T) {
 			}
 		}
 	}
-	place := func(rule string, pods, nodes int, pod, node func(i int) string, state func(i int) *NodeState) func(*testing.T, *Engine) {
+	place := func(rule string, pods, nodeCount int, pod, node func(i int) string, state func(i int) *nodes.State) func(*testing.T, *Engine) {
 		return func(t *testing.T, e *Engine) {
 			t.Helper()
 			if err := e.Load(t.Context(), content(sched+rule)); err != nil {
@@ -37,13 +38,13 @@ func TestFloodsStayWithinTheBudget(t *testing.T) {
 			}
 			for i := range pods {
 				pod := documentOf(t, pod(i))
-				for j := range nodes {
-					n, err := NewNode([]byte(node(i*nodes + j)))
+				for j := range nodeCount {
+					n, err := nodes.New([]byte(node(i*nodeCount + j)))
 					if err != nil {
 						t.Fatal(err)
 					}
 					if state != nil {
-						n = n.WithState(state(i*nodes + j))
+						n = n.WithState(state(i*nodeCount + j))
 					}
 					reject(t, e.View(), pod.Root(), n)
 				}
@@ -81,8 +82,8 @@ func TestFloodsStayWithinTheBudget(t *testing.T) {
 				return fmt.Sprintf(`{"metadata":{"name":"n"},"a":[%d%s]}`, i, strings.Repeat(",1", 450))
 			}, nil)},
 		"node classes, states": {cache.NodeClasses, place(`reject contains "x" if input.state.pods == input.pod.a`, 1, 4_000,
-			func(int) string { return `{"a":"b"}` }, func(int) string { return named(1) }, func(i int) *NodeState {
-				return &NodeState{Pods: []*PodState{{Name: fmt.Sprint(i, long[:800]), Namespace: "n"}}}
+			func(int) string { return `{"a":"b"}` }, func(int) string { return named(1) }, func(i int) *nodes.State {
+				return &nodes.State{Pods: []*nodes.Pod{{Name: fmt.Sprint(i, long[:800]), Namespace: "n"}}}
 			})},
 		"patterns, regular expressions": {cache.Patterns, access(authz+`allow contains "x" if regex.match(input.spec.user, "y")`, 2_000, func(i int) string {
 			return fmt.Sprintf(`{"spec":{"user":"%d%s"}}`, i, long[:1000])

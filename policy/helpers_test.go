@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // compile builds a revision from Rego sources, named p0.rego, p1.rego, ….
@@ -91,12 +93,38 @@ func (r *Revision) Score(ctx context.Context, pod, node document.Value) (int64, 
 
 func (r *Revision) place(ctx context.Context, which SchedulingRule, pod, node document.Value) (Placed, error) {
 	placer := r.View().DefaultProfile().Placer(which, pod)
-	alone := &Node{nodeObject: &nodeObject{name: "node", text: node.Raw()}}
+	alone := nodeOf(node)
 	class := placer.Class(alone)
 	if placed, ok := placer.Kept(class, time.Now()); ok {
 		return placed, nil
 	}
 	return placer.Decide(ctx, alone, class)
+}
+
+// nodeOf is node with a name, which every node has.
+func nodeOf(node document.Value) *nodes.Node {
+	text := node.Raw()
+	if made, err := nodes.New(text); err == nil {
+		return made
+	}
+	var fields, metadata map[string]any
+	if err := json.Unmarshal(text, &fields); err != nil {
+		panic(err)
+	}
+	if metadata, _ = fields["metadata"].(map[string]any); metadata == nil {
+		metadata = map[string]any{}
+	}
+	metadata["name"] = "node"
+	fields["metadata"] = metadata
+	text, err := json.Marshal(fields)
+	if err != nil {
+		panic(err)
+	}
+	made, err := nodes.New(text)
+	if err != nil {
+		panic(err)
+	}
+	return made
 }
 
 // contains checks that text has every part.

@@ -6,15 +6,14 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/verdict-dev/verdict/policy/cache"
 	"github.com/verdict-dev/verdict/policy/document"
-	"github.com/verdict-dev/verdict/policy/footprint"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // namedNode is a v1 Node with these members of its metadata.
-func namedNode(tb testing.TB, name, members string) *Node {
+func namedNode(tb testing.TB, name, members string) *nodes.Node {
 	tb.Helper()
-	n, err := NewNode(fmt.Appendf(nil, `{"metadata":{"name":%q,%s}}`, name, members))
+	n, err := nodes.New(fmt.Appendf(nil, `{"metadata":{"name":%q,%s}}`, name, members))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -22,7 +21,7 @@ func namedNode(tb testing.TB, name, members string) *Node {
 }
 
 // reject asks the rule reject as package scheduling does.
-func reject(tb testing.TB, v *View, pod document.Value, n *Node) Placed {
+func reject(tb testing.TB, v *View, pod document.Value, n *nodes.Node) Placed {
 	tb.Helper()
 	return placed(tb, v.DefaultProfile().Placer(Reject, pod), n)
 }
@@ -68,11 +67,11 @@ func TestNodesThatARuleCannotTellApart(t *testing.T) {
 // TestKindAndVersionAreNoPartOfANode: nodes that come in calls have none.
 func TestKindAndVersionAreNoPartOfANode(t *testing.T) {
 	e := loaded(t, Options{Cache: roomy}, sched+`reject contains "x" if count(input.node) == 1`)
-	with, err := NewNode([]byte(`{"apiVersion":"v1","kind":"Node","metadata":{"name":"a"}}`))
+	with, err := nodes.New([]byte(`{"apiVersion":"v1","kind":"Node","metadata":{"name":"a"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	without, err := NewNode([]byte(`{"metadata":{"name":"a"}}`))
+	without, err := nodes.New([]byte(`{"metadata":{"name":"a"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,61 +79,8 @@ func TestKindAndVersionAreNoPartOfANode(t *testing.T) {
 	if placer.Class(with) != placer.Class(without) {
 		t.Error("they are of different classes")
 	}
-	for _, n := range []*Node{with, without} {
+	for _, n := range []*nodes.Node{with, without} {
 		equal(t, "reasons", reject(t, e.View(), object(t, `{}`), n).Reasons(), []string{"x"})
-	}
-}
-
-// TestClassesAreBounded: a class for which there is no room any more stays what it
-// is for the nodes that remember it, and takes no memory worth mentioning.
-func TestClassesAreBounded(t *testing.T) {
-	const most = 20_000
-	reads := document.NewSelection(&footprint.Paths{Fields: map[string]*footprint.Paths{"name": {Whole: true}}})
-	var last uint64
-	number := func() uint64 { last++; return last }
-	kept := newClassCache(cache.Budget{Bytes: most * 100 / cache.Weights()[cache.NodeClasses], Entries: 1000})
-	classes := newNodeClasses(reads, kept, number)
-	named := func(i int) *Node {
-		n, err := NewNode(fmt.Appendf(nil, `{"metadata":{"name":"n"},"name":"node-%06d"}`, i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	nodes := make([]*Node, 2000)
-	ids := map[uint64]int{}
-	for i := range nodes {
-		nodes[i] = named(i)
-		class := classes.of(nodes[i], rejectRule)
-		if classes.of(nodes[i], rejectRule) != class {
-			t.Fatal("a node's class changed although it was remembered")
-		}
-		ids[class.id] = i
-	}
-	if len(ids) != len(nodes) {
-		t.Errorf("%d numbers for %d classes", len(ids), len(nodes))
-	}
-	if stats := kept.Stats(); stats.Bytes > 2*most || stats.Entries > most/sizeOfClass || stats.Evictions == 0 {
-		t.Errorf("got %+v, the bound is %d bytes", stats, most)
-	}
-	dropped := 0
-	for i, n := range nodes {
-		class := classes.of(n, rejectRule)
-		if ids[class.id] != i {
-			t.Errorf("node %d has the class of node %d", i, ids[class.id])
-		}
-		if class.held.Load() == nil {
-			dropped++
-		}
-		if got := class.valueOf(n).String(); !strings.Contains(got, fmt.Sprintf("node-%06d", i)) {
-			t.Errorf("node %d is read as %s", i, got)
-		}
-		if other := named(i); !classes.alike(n, other, rejectRule) || classes.alike(n, nodes[(i+1)%len(nodes)], rejectRule) {
-			t.Errorf("node %d is not alike to what it is alike to", i)
-		}
-	}
-	if dropped < len(nodes)/2 {
-		t.Errorf("%d of %d classes were dropped", dropped, len(nodes))
 	}
 }
 
@@ -144,7 +90,7 @@ func TestANodeForgetsItsClassWhenMoreIsRead(t *testing.T) {
 	byRack := strings.ReplaceAll(byZone, "zone", "rack")
 	e := loaded(t, Options{Cache: roomy}, byZone)
 	pod := object(t, `{"zone":"a","rack":"1"}`)
-	nodes := []*Node{
+	list := []*nodes.Node{
 		namedNode(t, "n0", `"labels":{"zone":"a","rack":"1"}`),
 		namedNode(t, "n1", `"labels":{"zone":"a","rack":"2"}`),
 		namedNode(t, "n2", `"labels":{"zone":"b","rack":"1"}`),
@@ -163,7 +109,7 @@ func TestANodeForgetsItsClassWhenMoreIsRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			for i, n := range nodes {
+			for i, n := range list {
 				equal(t, n.Name(), reject(t, e.View(), pod, n).Reasons(), step.want[i])
 			}
 		}
@@ -227,9 +173,9 @@ func TestPodsOfOneKeyUnderTwoPolicies(t *testing.T) {
 func TestClassesOfManyAtOnce(t *testing.T) {
 	sources := []string{byZone, strings.ReplaceAll(byZone, "zone", "rack")}
 	e := loaded(t, Options{Cache: roomy}, sources[0])
-	nodes := make([]*Node, 50)
-	for i := range nodes {
-		nodes[i] = namedNode(t, fmt.Sprintf("n%d", i), fmt.Sprintf(`"labels":{"zone":"%d","rack":"%d"}`, i%3, i%2))
+	list := make([]*nodes.Node, 50)
+	for i := range list {
+		list[i] = namedNode(t, fmt.Sprintf("n%d", i), fmt.Sprintf(`"labels":{"zone":"%d","rack":"%d"}`, i%3, i%2))
 	}
 	pod := object(t, `{"zone":"0","rack":"0"}`)
 	done := make(chan struct{})
@@ -243,7 +189,7 @@ func TestClassesOfManyAtOnce(t *testing.T) {
 				default:
 				}
 				view := e.View()
-				for i, n := range nodes {
+				for i, n := range list {
 					got := reject(t, view, pod, n).Reasons()
 					zone, rack := fmt.Sprint(i%3), fmt.Sprint(i%2)
 					byZone := len(got) == 0 && zone == "0" || len(got) == 1 && got[0] == zone

@@ -15,6 +15,7 @@ import (
 	"github.com/verdict-dev/verdict/policy/cache"
 	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/evaluator"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // MaxScore is the highest score of a node (k8s.io/kube-scheduler MaxExtenderPriority).
@@ -60,6 +61,10 @@ func (v *View) Profile(name string) (Profile, bool) {
 
 func (p Profile) rule(which SchedulingRule) *rule { return p.view.rules[p.first+int(which)] }
 
+func (p Profile) table(which SchedulingRule) *nodes.Table {
+	return p.view.tables[p.first-firstSchedulingRule+int(which)]
+}
+
 // Defines reports whether a policy has one of the rules.
 func (p Profile) Defines(rules ...SchedulingRule) bool {
 	return slices.ContainsFunc(rules, func(which SchedulingRule) bool { return p.rule(which).evaluator != nil })
@@ -72,7 +77,7 @@ func (p Profile) DefinesAny() bool {
 
 // ReadsNode reports whether one of the rules may read input.node.
 func (p Profile) ReadsNode(rules ...SchedulingRule) bool {
-	return slices.ContainsFunc(rules, func(which SchedulingRule) bool { return p.rule(which).nodes.reads != nil })
+	return slices.ContainsFunc(rules, func(which SchedulingRule) bool { return p.table(which).ReadsObject() })
 }
 
 // ReadsState reports whether one of the rules may read input.state, or, where
@@ -80,16 +85,15 @@ func (p Profile) ReadsNode(rules ...SchedulingRule) bool {
 func (p Profile) ReadsState(rules ...SchedulingRule) bool {
 	return slices.ContainsFunc(rules, func(which SchedulingRule) bool {
 		r := p.rule(which)
-		return r.states != nil || which == Protect && r.input.Field(stateWithoutName) != nil
+		return p.table(which).ReadsState() || which == Protect && r.input.Field(stateWithoutName) != nil
 	})
 }
 
 // Alike reports whether the objects of both nodes are alike in everything that
 // the rules read of them.
-func (p Profile) Alike(a, b *Node, rules ...SchedulingRule) bool {
+func (p Profile) Alike(a, b *nodes.Node, rules ...SchedulingRule) bool {
 	return !slices.ContainsFunc(rules, func(which SchedulingRule) bool {
-		r := p.rule(which)
-		return !r.nodes.alike(a, b, r.index)
+		return !p.table(which).Alike(a, b)
 	})
 }
 
@@ -98,9 +102,11 @@ func (p Profile) Alike(a, b *Node, rules ...SchedulingRule) bool {
 type Placer struct {
 	view *View
 	rule *rule
-	pod  document.Value
+	// table tells nodes apart for the rule.
+	table *nodes.Table
+	pod   document.Value
 	// victim and eviction are nil where the rule is of none.
-	victim   *PodState
+	victim   *nodes.Pod
 	eviction *Eviction
 	// taken is what the rule reads of the pod, taken out of it once for all nodes;
 	// nil when it reads nothing.
@@ -115,8 +121,8 @@ func (p Profile) Placer(which SchedulingRule, pod document.Value) *Placer {
 	return p.newPlacer(which, pod, nil, nil)
 }
 
-func (p Profile) newPlacer(which SchedulingRule, pod document.Value, eviction *Eviction, victim *PodState) *Placer {
-	out := &Placer{view: p.view, rule: p.rule(which), pod: pod, eviction: eviction, victim: victim}
+func (p Profile) newPlacer(which SchedulingRule, pod document.Value, eviction *Eviction, victim *nodes.Pod) *Placer {
+	out := &Placer{view: p.view, rule: p.rule(which), table: p.table(which), pod: pod, eviction: eviction, victim: victim}
 	out.taken = sync.OnceValue(out.takePod)
 	kept := p.view.engine.kept
 	if kept.pods == nil || !out.rule.cached || out.rule.evaluator == nil {
@@ -125,12 +131,12 @@ func (p Profile) newPlacer(which SchedulingRule, pod document.Value, eviction *E
 	buffer := keys.Get().(*[]byte)
 	defer releaseKey(buffer)
 	// The same bytes mean something else where something else is selected.
-	key := binary.BigEndian.AppendUint64((*buffer)[:0], out.rule.nodes.id)
+	key := binary.BigEndian.AppendUint64((*buffer)[:0], out.table.ID())
 	if reads := out.rule.input.Field(podName); reads != nil {
 		key = pod.AppendKey(key, reads)
 	}
 	if reads := out.rule.input.Field(victimName); reads != nil {
-		key = document.NewDecoded(victim.project(reads)).AppendKey(key, reads)
+		key = document.NewDecoded(victim.Project(reads)).AppendKey(key, reads)
 	}
 	if eviction != nil {
 		key = append(key, eviction.key...)
@@ -151,15 +157,15 @@ func (p Profile) newPlacer(which SchedulingRule, pod document.Value, eviction *E
 
 // Class stands for all nodes that are alike in everything the rule reads of
 // them: one decision serves them all. The zero Class is of one node alone.
-type Class struct{ class *nodeClass }
+type Class struct{ class *nodes.Class }
 
 // Class returns the node's class. Where the rule depends on chance or the clock
 // it is the zero Class: every node is decided by itself then.
-func (p *Placer) Class(node *Node) Class {
+func (p *Placer) Class(node *nodes.Node) Class {
 	if !p.rule.cached {
 		return Class{}
 	}
-	return Class{p.rule.class(node)}
+	return Class{p.table.Class(node)}
 }
 
 // Kept returns what was decided before of the pod on nodes of the class.
@@ -177,12 +183,12 @@ func (p *Placer) Kept(class Class, now time.Time) (Placed, bool) {
 }
 
 func (p *Placer) key(class Class) placementKey {
-	return placementKey{rule: p.rule.index, pod: p.number, node: class.class.id}
+	return placementKey{rule: p.rule.index, pod: p.number, node: class.class.ID()}
 }
 
 // Decide evaluates the rule for the pod on node, which is of the class. An
 // error is ErrTimeout or an *EvaluationError.
-func (p *Placer) Decide(ctx context.Context, node *Node, class Class) (Placed, error) {
+func (p *Placer) Decide(ctx context.Context, node *nodes.Node, class Class) (Placed, error) {
 	now := time.Now()
 	asked := &placementQuestion{view: p.view, rule: p.rule, pod: p.pod, input: p.input(node, class)}
 	var key flightKey
@@ -227,7 +233,7 @@ func (q *placementQuestion) decide(ctx context.Context, now time.Time) (decision
 
 // input is {"pod": …, "node": …, "state": …, "victim": …, "victims": …,
 // "stateWithout": …}, as far as the rule reads it. node is nil where nothing is known of it.
-func (p *Placer) input(node *Node, class Class) ast.Value {
+func (p *Placer) input(node *nodes.Node, class Class) ast.Value {
 	pairs := make([][2]*ast.Term, 0, inputMembers)
 	add := func(key *ast.Term, value ast.Value) {
 		if value != nil {
@@ -238,7 +244,7 @@ func (p *Placer) input(node *Node, class Class) ast.Value {
 		pairs = append(pairs, [2]*ast.Term{podKey, pod})
 	}
 	if reads := p.rule.input.Field(victimName); reads != nil {
-		add(victimKey, p.victim.project(reads))
+		add(victimKey, p.victim.Project(reads))
 	}
 	if p.eviction != nil {
 		pairs = append(pairs, p.eviction.members...)
@@ -246,18 +252,18 @@ func (p *Placer) input(node *Node, class Class) ast.Value {
 	reads, ofState := p.rule.input.Field(nodeName), p.rule.input.Field(stateName)
 	if class.class != nil {
 		if reads != nil {
-			add(nodeKey, class.class.valueOf(node))
+			add(nodeKey, class.class.Object(node))
 		}
 		if ofState != nil {
-			add(stateKey, class.class.stateOf(node))
+			add(stateKey, class.class.State(node))
 		}
 		return ast.NewObject(pairs...)
 	}
 	if reads != nil && node != nil {
-		add(nodeKey, node.project(reads))
+		add(nodeKey, node.Project(reads))
 	}
 	if ofState != nil && node != nil {
-		add(stateKey, node.state.project(ofState))
+		add(stateKey, node.State().Project(ofState))
 	}
 	return ast.NewObject(pairs...)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/verdict-dev/verdict/policy/document"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // Verb is what kube-scheduler asks an extender for.
@@ -62,7 +63,7 @@ type placementAsked struct {
 }
 
 func (p Profile) questions(verb Verb, input PlacementInput) ([]placementAsked, error) {
-	var state *NodeState
+	var state *nodes.State
 	if input.State != nil {
 		var err error
 		if state, input.State, err = completed(input.State); err != nil {
@@ -97,8 +98,8 @@ func (p Profile) questions(verb Verb, input PlacementInput) ([]placementAsked, e
 
 // completed is a state, and it as policies see it: what is free follows from the
 // rest. A state that says that alone stays as it is, and gives nil.
-func completed(text json.RawMessage) (*NodeState, json.RawMessage, error) {
-	state, whole, err := parseNodeState(text)
+func completed(text json.RawMessage) (*nodes.State, json.RawMessage, error) {
+	state, whole, err := nodes.ParseState(text)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s.%w", stateName, err)
 	}
@@ -109,12 +110,12 @@ func completed(text json.RawMessage) (*NodeState, json.RawMessage, error) {
 	return state, full, err
 }
 
-func (p Profile) preemptQuestions(input PlacementInput, state *NodeState, asked []placementAsked) ([]placementAsked, error) {
+func (p Profile) preemptQuestions(input PlacementInput, state *nodes.State, asked []placementAsked) ([]placementAsked, error) {
 	input.Victims = slices.Clone(input.Victims)
-	victims := make([]*PodState, len(input.Victims))
+	victims := make([]*nodes.Pod, len(input.Victims))
 	uids := make([]string, len(input.Victims))
 	for i, text := range input.Victims {
-		victim, err := parsePodState(text)
+		victim, err := nodes.ParsePod(text)
 		if err == nil && victim.UID == "" {
 			err = errors.New("uid: is missing, by which the victim is found among state.pods")
 		}
@@ -156,7 +157,7 @@ func (p Profile) preemptQuestions(input PlacementInput, state *NodeState, asked 
 
 // stateWithout is the state without the victims, which have those UIDs; nil where
 // there is no state.
-func stateWithout(input PlacementInput, state *NodeState, uids []string) (json.RawMessage, error) {
+func stateWithout(input PlacementInput, state *nodes.State, uids []string) (json.RawMessage, error) {
 	switch {
 	case input.StateWithout != nil:
 		_, full, err := completed(input.StateWithout)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -150,14 +151,14 @@ type preemptionCase struct {
 func newPreemptionCase(t *testing.T, r *rand.Rand) preemptionCase {
 	t.Helper()
 	c := preemptionCase{node: fmt.Sprintf(`{"metadata":{"name":"n%d"},"zone":%q}`, r.IntN(50), pick(r, "a", "b")), known: r.IntN(8) > 0}
-	node, err := policy.NewNode([]byte(c.node))
+	node, err := nodes.New([]byte(c.node))
 	if err != nil {
 		t.Fatal(err)
 	}
-	state := &policy.NodeState{Allocatable: map[string]int64{"cpu": 5, "memory": 2}, Requested: map[string]int64{"cpu": 0, "memory": 0, "pods": 0}}
+	state := &nodes.State{Allocatable: map[string]int64{"cpu": 5, "memory": 2}, Requested: map[string]int64{"cpu": 0, "memory": 0, "pods": 0}}
 	for i := range r.IntN(5) {
 		app, cpu, priority := pick(r, "db", "web"), r.IntN(3), r.IntN(4)
-		pod := &policy.PodState{
+		pod := &nodes.Pod{
 			Namespace: "x", Name: string(rune('a' + i)), UID: strconv.Itoa(i), Labels: map[string]string{"app": app},
 			Priority: int32(priority), Requests: map[string]int64{"cpu": int64(cpu)}, Annotations: map[string]string{"x": pick(r, "1", "2")},
 		}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 var gpuAndBatch = Options{Entries: Entries{Profiles: []string{"gpu", "batch"}}, Cache: roomy}
@@ -42,7 +44,7 @@ func TestProfilesHaveRulesOfTheirOwn(t *testing.T) {
 	}
 }
 
-func placed(tb testing.TB, placer *Placer, n *Node) Placed {
+func placed(tb testing.TB, placer *Placer, n *nodes.Node) Placed {
 	tb.Helper()
 	class := placer.Class(n)
 	if placed, ok := placer.Kept(class, time.Now()); ok {
@@ -123,7 +125,7 @@ func TestAnnotations(t *testing.T) {
 	}
 }
 
-func decideOnce(t *testing.T, placer *Placer, n *Node) (string, error) {
+func decideOnce(t *testing.T, placer *Placer, n *nodes.Node) (string, error) {
 	t.Helper()
 	class := placer.Class(n)
 	got, kept := placer.Kept(class, time.Now())
@@ -152,16 +154,16 @@ reject contains "a victim" if input.victim`)
 	pod := object(t, `{"priority":5}`)
 	for range 2 {
 		for name, test := range map[string]struct {
-			victim *PodState
+			victim *nodes.Pod
 			want   []string
 		}{
-			"higher":       {&PodState{UID: "1", Labels: map[string]string{"app": "db"}, Priority: 9}, []string{"db on a"}},
-			"another":      {&PodState{UID: "2", Labels: map[string]string{"app": "web"}, Priority: 9}, []string{"web on a"}},
-			"lower":        {&PodState{UID: "3", Labels: map[string]string{"app": "db"}, Priority: 4}, nil},
-			"higher job":   {&PodState{UID: "4", Labels: map[string]string{"app": "db"}, Priority: 9, OwnerKind: "Job", OwnerName: "j"}, nil},
-			"without apps": {&PodState{UID: "5", Priority: 9}, nil},
+			"higher":       {&nodes.Pod{UID: "1", Labels: map[string]string{"app": "db"}, Priority: 9}, []string{"db on a"}},
+			"another":      {&nodes.Pod{UID: "2", Labels: map[string]string{"app": "web"}, Priority: 9}, []string{"web on a"}},
+			"lower":        {&nodes.Pod{UID: "3", Labels: map[string]string{"app": "db"}, Priority: 4}, nil},
+			"higher job":   {&nodes.Pod{UID: "4", Labels: map[string]string{"app": "db"}, Priority: 9, OwnerKind: "Job", OwnerName: "j"}, nil},
+			"without apps": {&nodes.Pod{UID: "5", Priority: 9}, nil},
 		} {
-			placers := profile.Eviction(pod, []*PodState{test.victim}, nil).Placers()
+			placers := profile.Eviction(pod, []*nodes.Pod{test.victim}, nil).Placers()
 			equal(t, name, placed(t, placers[0], n).Reasons(), test.want)
 		}
 		equal(t, "reject sees no victim", reject(t, e.View(), pod, n).Reasons(), nil)
@@ -175,7 +177,7 @@ reject contains pod.labels.app if some pod in input.state.pods
 
 unresolvable contains pod.name if some pod in input.state.pods`)
 	profile := e.View().DefaultProfile()
-	n := namedNode(t, "n", `"labels":{}`).WithState(&NodeState{Pods: []*PodState{
+	n := namedNode(t, "n", `"labels":{}`).WithState(&nodes.State{Pods: []*nodes.Pod{
 		{Namespace: "default", Name: "a", UID: "1", Labels: map[string]string{"app": "db"}},
 		{Namespace: "default", Name: "b", UID: "2", Labels: map[string]string{"app": "web"}},
 	}})

@@ -13,6 +13,7 @@ import (
 	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/footprint"
 	"github.com/verdict-dev/verdict/policy/identity"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -128,7 +129,7 @@ func (e *engine) place(ctx context.Context, pod, node, state []byte) (reject, un
 		return nil, nil, true
 	}
 	defer p.Release()
-	answer, _, err := scheduling.Filter(ctx, e.View().DefaultProfile(), p.Root(), []*policy.Node{n})
+	answer, _, err := scheduling.Filter(ctx, e.View().DefaultProfile(), p.Root(), []*nodes.Node{n})
 	if err != nil || answer[0].Err != nil {
 		return nil, nil, true
 	}
@@ -142,21 +143,21 @@ func (e *engine) score(ctx context.Context, pod, node, state []byte) (score int6
 		return 0, true
 	}
 	defer p.Release()
-	answer, _, err := scheduling.Prioritize(ctx, e.View().DefaultProfile(), p.Root(), []*policy.Node{n})
+	answer, _, err := scheduling.Prioritize(ctx, e.View().DefaultProfile(), p.Root(), []*nodes.Node{n})
 	if err != nil || answer[0].Err != nil {
 		return 0, true
 	}
 	return answer[0].Score, false
 }
 
-func (e *engine) placed(pod, node, state []byte) (*document.Document, *policy.Node, error) {
-	n, err := e.node(string(node), func() (*policy.Node, error) { return policy.NewNode(node) })
+func (e *engine) placed(pod, node, state []byte) (*document.Document, *nodes.Node, error) {
+	n, err := e.node(string(node), func() (*nodes.Node, error) { return nodes.New(node) })
 	if err != nil {
 		return nil, nil, err
 	}
 	if state != nil {
-		n, err = e.node(string(node)+string(state), func() (*policy.Node, error) {
-			given := &policy.NodeState{}
+		n, err = e.node(string(node)+string(state), func() (*nodes.Node, error) {
+			given := &nodes.State{}
 			// The rest of a state follows from this.
 			return n.WithState(given), json.Unmarshal(state, given)
 		})
@@ -172,16 +173,16 @@ func (e *engine) placed(pod, node, state []byte) (*document.Document, *policy.No
 }
 
 // node returns the node that key stands for.
-func (e *engine) node(key string, made func() (*policy.Node, error)) (*policy.Node, error) {
+func (e *engine) node(key string, made func() (*nodes.Node, error)) (*nodes.Node, error) {
 	if known, ok := e.nodes.Load(key); ok {
-		return known.(*policy.Node), nil
+		return known.(*nodes.Node), nil
 	}
 	n, err := made()
 	if err != nil {
 		return nil, err
 	}
 	known, _ := e.nodes.LoadOrStore(key, n)
-	return known.(*policy.Node), nil
+	return known.(*nodes.Node), nil
 }
 
 // authenticate says who an identity is.

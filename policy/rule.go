@@ -35,9 +35,6 @@ type rule struct {
 	// planHash says what a plan of the rule depends on.
 	planHash [32]byte
 	input    *document.Selection
-	// nodes are the classes of nodes that the rule tells apart, and states those
-	// of nodes with their states; nil when it reads no state.
-	nodes, states *nodeClasses
 	// cached says whether decisions may be kept at all, ttl for how long at
 	// most (0: for as long as they hold).
 	cached bool

@@ -8,15 +8,15 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/policy/cache"
-	"github.com/verdict-dev/verdict/policy/document"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // busyState is a state with something of everything.
-func busyState() *NodeState {
-	return &NodeState{
+func busyState() *nodes.State {
+	return &nodes.State{
 		Allocatable: map[string]int64{"cpu": 8000, "memory": 32 << 30, "pods": 110, "example.com/gpu": 8},
 		Requested:   map[string]int64{"cpu": 8500, "memory": 1 << 30, "pods": 2, "example.com/other": 1},
-		Pods: []*PodState{
+		Pods: []*nodes.Pod{
 			{
 				Namespace: "a", Name: "p", UID: "1", Priority: -5,
 				Labels: map[string]string{"app": "x"}, Annotations: map[string]string{"example.com/gpu": "3"},
@@ -89,7 +89,7 @@ reject contains "no memory" if not input.state.free.memory`)
 	n := namedNode(t, "n", `"x":1`)
 	for range 2 {
 		equal(t, "without a state", reject(t, e.View(), object(t, `{}`), n).Reasons(), []string{"no memory", "unknown"})
-		equal(t, "with an empty one", reject(t, e.View(), object(t, `{}`), n.WithState(&NodeState{})).Reasons(), []string{"no memory"})
+		equal(t, "with an empty one", reject(t, e.View(), object(t, `{}`), n.WithState(&nodes.State{})).Reasons(), []string{"no memory"})
 		equal(t, "with one", reject(t, e.View(), object(t, `{}`), n.WithState(busyState())).Reasons(), []string{"full"})
 		equal(t, "taken away", reject(t, e.View(), object(t, `{}`), n.WithState(busyState()).WithState(nil)).Reasons(), []string{"no memory", "unknown"})
 	}
@@ -100,10 +100,10 @@ reject contains "full" if input.state.free.cpu < 1000
 unresolvable contains "zone" if input.node.metadata.labels.zone != "a"
 `
 
-func withCPU(n *Node, requested int64, pod string) *Node {
-	return n.WithState(&NodeState{
+func withCPU(n *nodes.Node, requested int64, pod string) *nodes.Node {
+	return n.WithState(&nodes.State{
 		Allocatable: map[string]int64{"cpu": 4000}, Requested: map[string]int64{"cpu": requested, "memory": requested},
-		Pods: []*PodState{{Namespace: "a", Name: pod, UID: pod}},
+		Pods: []*nodes.Pod{{Namespace: "a", Name: pod, UID: pod}},
 	})
 }
 
@@ -129,9 +129,16 @@ func TestClassesOfStates(t *testing.T) {
 		t.Error("no state is of the same class as one")
 	}
 	unresolvable.Class(first)
-	if known := withCPU(n, 3000, "p").classes.get(unresolvableRule); known == nil {
+	looked := lookedUp(e)
+	if unresolvable.Class(withCPU(n, 3000, "p")); lookedUp(e) != looked {
 		t.Error("the class for the rule that reads no state got lost with the state")
 	}
+}
+
+// lookedUp is how often a class of nodes was looked up that no node remembered.
+func lookedUp(e *Engine) uint64 {
+	stats := e.CacheStats()[cache.NodeClasses]()
+	return stats.Hits + stats.Misses
 }
 
 func TestClassesOfNodeAndStateTogether(t *testing.T) {
@@ -146,28 +153,6 @@ reject contains input.node.metadata.labels.zone if input.state.free.cpu < 1000`)
 	}
 }
 
-// TestClassesOfStatesAreBounded: states that never come again are not kept, nor
-// does a node with one of those lose its class.
-func TestClassesOfStatesAreBounded(t *testing.T) {
-	const most = 10_000
-	var last uint64
-	number := func() uint64 { last++; return last }
-	kept := newClassCache(cache.Budget{Bytes: most * 100 / cache.Weights()[cache.NodeClasses], Entries: 1000})
-	objects, states := newNodeClasses(nil, kept, number), newNodeClasses(document.All(), kept, number)
-	n := namedNode(t, "n", `"x":1`)
-	object := objects.of(n, rejectRule)
-	for i := range 1000 {
-		changed := withCPU(n, int64(i), "p")
-		class := states.ofState(changed, object, rejectRule)
-		if states.ofState(changed, object, rejectRule) != class || class.object != object {
-			t.Fatal("a node's class changed although it was remembered")
-		}
-		if stats := kept.Stats(); stats.Bytes > 2*most {
-			t.Fatalf("%d bytes are kept, the bound is %d", stats.Bytes, most)
-		}
-	}
-}
-
 // Pods come and go all the time: nodes stay of one class while what rules read of
 // their pods is alike.
 func TestClassesByWhatIsReadOfPods(t *testing.T) {
@@ -177,9 +162,9 @@ func TestClassesByWhatIsReadOfPods(t *testing.T) {
 }`)
 	placer := e.View().DefaultProfile().Placer(Reject, object(t, `{}`))
 	n := namedNode(t, "n", `"x":1`)
-	with := func(name, noisy string) *Node {
-		pod := &PodState{Namespace: "default", Name: name, UID: name, Labels: map[string]string{"app": name, "noisy": noisy}}
-		return n.WithState(&NodeState{Pods: []*PodState{pod}})
+	with := func(name, noisy string) *nodes.Node {
+		pod := &nodes.Pod{Namespace: "default", Name: name, UID: name, Labels: map[string]string{"app": name, "noisy": noisy}}
+		return n.WithState(&nodes.State{Pods: []*nodes.Pod{pod}})
 	}
 	quiet, noisy := with("a", "false"), with("b", "true")
 	if placer.Class(quiet) != placer.Class(with("c", "false")) {
@@ -197,13 +182,12 @@ func TestClassifyFindsOutAllThatRulesRead(t *testing.T) {
 	n := namedNode(t, "n", `"labels":{"zone":"a"}`)
 	changed := withCPU(n, 1000, "p")
 	e.Classify(changed)
-	for _, rule := range []int{rejectRule, unresolvableRule} {
-		if changed.classes.get(rule) == nil {
-			t.Errorf("rule %d: the class of the object is not known", rule)
+	looked := lookedUp(e)
+	for _, rule := range []SchedulingRule{Reject, Unresolvable} {
+		e.View().DefaultProfile().Placer(rule, object(t, `{}`)).Class(changed)
+		if lookedUp(e) != looked {
+			t.Errorf("rule %d: the class of the node is not known", rule)
 		}
-	}
-	if changed.stated.get(rejectRule) == nil || changed.stated.get(unresolvableRule) != nil {
-		t.Error("the classes of states are not known for the rule that reads them alone")
 	}
 	NewEngine(Options{}, nil).Classify(changed) // nothing to find out yet
 }
@@ -211,94 +195,28 @@ func TestClassifyFindsOutAllThatRulesRead(t *testing.T) {
 func TestWhatIsReadOfStates(t *testing.T) {
 	for name, test := range map[string]struct {
 		rules string
-		want  StateReads
+		want  nodes.Reads
 	}{
-		"nothing":                   {`reject contains "x" if input.node.full`, StateReads{}},
-		"whether there is any":      {`reject contains "x" if not input.state`, StateReads{State: true, Requested: true, Pods: true, Labels: true, Annotations: true, Owners: true, Requests: true}},
-		"free":                      {`score["x"] := input.state.free.cpu`, StateReads{State: true, Requested: true}},
-		"quantities":                {`deny contains "x" if input.state.quantities.requested.cpu == "1"`, StateReads{State: true, Requested: true}},
-		"pods":                      {`reject contains "x" if count(input.state.pods) > 3`, StateReads{State: true, Pods: true, Labels: true, Annotations: true, Owners: true, Requests: true}},
-		"the labels of pods":        {"reject contains \"x\" if {\n\tsome p in input.state.pods\n\tp.labels.app == \"db\"\n}", StateReads{State: true, Pods: true, Labels: true}},
-		"the owners of pods":        {`reject contains "x" if input.state.pods[_].owner.kind == "Job"`, StateReads{State: true, Pods: true, Owners: true}},
-		"whole pods":                {"reject contains p if some p in input.state.pods", StateReads{State: true, Pods: true, Labels: true, Annotations: true, Owners: true, Requests: true}},
-		"a victim's priority":       {`protect contains "x" if input.victim.priority > 3`, StateReads{State: true, Pods: true}},
-		"a victim's labels":         {`protect contains "x" if input.victim.labels.app == "db"`, StateReads{State: true, Pods: true, Labels: true}},
-		"a victim's owner":          {`protect contains "x" if input.victim.owner.kind == "Job"`, StateReads{State: true, Pods: true, Owners: true}},
-		"all victims' labels":       {"protect contains \"x\" if {\n\tsome v in input.victims\n\tv.labels.app == \"db\"\n}", StateReads{State: true, Pods: true, Labels: true}},
-		"what is free afterwards":   {`protect contains "x" if input.stateWithout.free.cpu < 3`, StateReads{State: true, Requested: true}},
-		"who stays":                 {`protect contains "x" if input.stateWithout.pods[_].owner.kind == "Job"`, StateReads{State: true, Pods: true, Owners: true}},
-		"authorization's \"state\"": {"reject contains \"x\" if false\n", StateReads{}},
+		"nothing":                   {`reject contains "x" if input.node.full`, nodes.Reads{}},
+		"whether there is any":      {`reject contains "x" if not input.state`, nodes.Reads{State: true, Requested: true, Pods: true, Labels: true, Annotations: true, Owners: true, Requests: true}},
+		"free":                      {`score["x"] := input.state.free.cpu`, nodes.Reads{State: true, Requested: true}},
+		"quantities":                {`deny contains "x" if input.state.quantities.requested.cpu == "1"`, nodes.Reads{State: true, Requested: true}},
+		"pods":                      {`reject contains "x" if count(input.state.pods) > 3`, nodes.Reads{State: true, Pods: true, Labels: true, Annotations: true, Owners: true, Requests: true}},
+		"the labels of pods":        {"reject contains \"x\" if {\n\tsome p in input.state.pods\n\tp.labels.app == \"db\"\n}", nodes.Reads{State: true, Pods: true, Labels: true}},
+		"the owners of pods":        {`reject contains "x" if input.state.pods[_].owner.kind == "Job"`, nodes.Reads{State: true, Pods: true, Owners: true}},
+		"whole pods":                {"reject contains p if some p in input.state.pods", nodes.Reads{State: true, Pods: true, Labels: true, Annotations: true, Owners: true, Requests: true}},
+		"a victim's priority":       {`protect contains "x" if input.victim.priority > 3`, nodes.Reads{State: true, Pods: true}},
+		"a victim's labels":         {`protect contains "x" if input.victim.labels.app == "db"`, nodes.Reads{State: true, Pods: true, Labels: true}},
+		"a victim's owner":          {`protect contains "x" if input.victim.owner.kind == "Job"`, nodes.Reads{State: true, Pods: true, Owners: true}},
+		"all victims' labels":       {"protect contains \"x\" if {\n\tsome v in input.victims\n\tv.labels.app == \"db\"\n}", nodes.Reads{State: true, Pods: true, Labels: true}},
+		"what is free afterwards":   {`protect contains "x" if input.stateWithout.free.cpu < 3`, nodes.Reads{State: true, Requested: true}},
+		"who stays":                 {`protect contains "x" if input.stateWithout.pods[_].owner.kind == "Job"`, nodes.Reads{State: true, Pods: true, Owners: true}},
+		"authorization's \"state\"": {"reject contains \"x\" if false\n", nodes.Reads{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := loaded(t, Options{Cache: roomy}, sched+test.rules, authz+`allow contains "x" if input.state`)
 			if got := e.ReadsState(); got != test.want {
 				t.Errorf("got  %+v\nwant %+v", got, test.want)
-			}
-		})
-	}
-}
-
-func TestStateWithoutPods(t *testing.T) {
-	pod := &PodState{UID: "1", Requests: map[string]int64{"cpu": 100, "memory": 5, "example.com/gpu": 2}}
-	other := &PodState{UID: "2", Requests: map[string]int64{"cpu": 7}}
-	state := &NodeState{
-		Allocatable: map[string]int64{"memory": 10},
-		Requested:   map[string]int64{"cpu": 107, "memory": 5, "pods": 2, "example.com/gpu": 2}, Pods: []*PodState{pod, other},
-	}
-	if got := state.Without("3"); got != state {
-		t.Error("another state without a pod that is not in it")
-	}
-	if got := (*NodeState)(nil).Without("3"); got != nil {
-		t.Error("a state of none")
-	}
-	for name, test := range map[string]struct {
-		gone      []string
-		requested map[string]int64
-		left      []*PodState
-	}{
-		// Zeros are of what is allocatable, as on a node that never had the pod.
-		"one":           {[]string{"1"}, map[string]int64{"cpu": 7, "memory": 0, "pods": 1}, []*PodState{other}},
-		"another":       {[]string{"2", "3"}, map[string]int64{"cpu": 100, "memory": 5, "pods": 1, "example.com/gpu": 2}, []*PodState{pod}},
-		"all, repeated": {[]string{"2", "1", "2"}, map[string]int64{"memory": 0, "pods": 0}, []*PodState{}},
-	} {
-		got := state.Without(test.gone...)
-		if !reflect.DeepEqual(got.Requested, test.requested) || !reflect.DeepEqual(got.Pods, test.left) {
-			t.Errorf("%s: %v and %v, want %v and %v", name, got.Requested, got.Pods, test.requested, test.left)
-		}
-		counted := (&NodeState{Allocatable: state.Allocatable, Requested: state.Requested, Counted: state.Pods}).Without(test.gone...)
-		if !reflect.DeepEqual(counted.Requested, test.requested) || counted.Pods != nil {
-			t.Errorf("%s, where no rule reads the list: %v and %v, want %v", name, counted.Requested, counted.Pods, test.requested)
-		}
-	}
-	if state.Requested["cpu"] != 107 || len(state.Pods) != 2 || state.Pods[0] != pod {
-		t.Error("the state that others hold was changed")
-	}
-	if got := (&NodeState{Pods: state.Pods}).Without("1"); len(got.Pods) != 1 || len(got.Requested) > 0 {
-		t.Errorf("nothing added up: %+v", got)
-	}
-}
-
-// BenchmarkStatePods is what a decision pays for input.state.pods of a node on
-// which one of 100 pods has changed since the last one, and where all have.
-func BenchmarkStatePods(b *testing.B) {
-	state := &NodeState{}
-	for i := range 100 {
-		state.Pods = append(state.Pods, &PodState{
-			Namespace: "default", Name: fmt.Sprintf("pod-%03d", i), UID: fmt.Sprint(i),
-			Labels:      map[string]string{"app": "web", "team": "payments", "tier": "frontend"},
-			Annotations: map[string]string{"gpu.example.com/device": "3", "gpu.example.com/memory": "8"},
-			OwnerKind:   "ReplicaSet", OwnerName: "web", Requests: map[string]int64{"cpu": 500, "memory": 1 << 30},
-			Created: time.Unix(1_700_000_000, 0),
-		})
-	}
-	for name, changed := range map[string]int{"one": 1, "all": len(state.Pods)} {
-		b.Run(name, func(b *testing.B) {
-			_ = state.project(document.All())
-			for b.Loop() {
-				for _, pod := range state.Pods[:changed] {
-					pod.listed.Store(nil)
-				}
-				_ = state.project(document.All())
 			}
 		})
 	}

@@ -2,6 +2,8 @@ package policy
 
 import (
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // View is a revision with the changing data of one instant: what one request
@@ -13,6 +15,9 @@ type View struct {
 	changing
 	// generations says for each rule which decisions still hold.
 	generations []*Generation
+	// tables tell nodes apart for each rule of scheduling, the first of which is
+	// firstSchedulingRule. A revision may be that of many views, which have their own.
+	tables []*nodes.Table
 	// points likewise for all that a point decides, by Point.
 	points [pointCount]*Generation
 }
@@ -22,14 +27,7 @@ type View struct {
 func (r *Revision) View() *View {
 	e := NewEngine(Options{}, nil)
 	empty := e.newView(&Revision{data: ast.NewObject()}, changing{}, nil)
-	alone := *r
-	alone.rules = make([]*rule, len(r.rules))
-	for i, each := range r.rules {
-		copied := *each
-		alone.rules[i] = &copied
-	}
-	e.shareClasses(&alone, empty)
-	return e.newView(&alone, changing{}, empty)
+	return e.newView(r, changing{}, empty)
 }
 
 // Generation marks what was decided under the same rules and data: what is
@@ -54,6 +52,7 @@ type changing struct {
 func (e *Engine) newView(revision *Revision, now changing, old *View, changed ...[]string) *View {
 	v := &View{Revision: revision, engine: e, changing: now, generations: make([]*Generation, len(revision.rules))}
 	v.data = now.under(revision.data)
+	v.tables = e.tables(revision, old)
 	var moved [pointCount]bool
 	for i, r := range revision.rules {
 		if old != nil && v.carries(r, old, changed) {
@@ -74,6 +73,33 @@ func (e *Engine) newView(revision *Revision, now changing, old *View, changed ..
 		v.points[p] = e.newGeneration()
 	}
 	return v
+}
+
+// tables are those of the rules of revision. Where a rule reads the same of nodes as
+// it did in old, its classes stay.
+func (e *Engine) tables(revision *Revision, old *View) []*nodes.Table {
+	if len(revision.rules) == 0 || old != nil && old.Revision == revision {
+		return old.tablesOrNone()
+	}
+	scheduling := revision.rules[firstSchedulingRule:]
+	before := old.tablesOrNone()
+	tables := make([]*nodes.Table, len(scheduling))
+	for slot, r := range scheduling {
+		var table *nodes.Table
+		if slot < len(before) {
+			table = before[slot]
+		}
+		tables[slot] = nodes.NewTable(slot, r.input.Field(nodeName), r.input.Field(stateName), table, e.classes)
+	}
+	return tables
+}
+
+// tablesOrNone are the tables of the view, which may be nil.
+func (v *View) tablesOrNone() []*nodes.Table {
+	if v == nil {
+		return nil
+	}
+	return v.tables
 }
 
 func (v *View) carries(r *rule, old *View, changed [][]string) bool {

@@ -7,6 +7,7 @@ import (
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -74,8 +75,8 @@ func TestEngineTakesWhatShips(t *testing.T) {
 		pod := object(t, `{"metadata": {"namespace": "payments", "annotations": {"verdict.dev/tenant": "payments", "verdict.dev/zones": "eu-1a"}}, "spec": {"containers": [{"image": "nginx"}]}}`)
 		ours := node(t, `{"metadata": {"name": "a", "labels": {"verdict.dev/tenant": "payments", "topology.kubernetes.io/zone": "eu-1a"}}, "status": {"images": [{"names": ["docker.io/library/nginx:latest"]}]}}`)
 		theirs := node(t, `{"metadata": {"name": "b", "labels": {"verdict.dev/tenant": "search"}}}`)
-		nodes := []*policy.Node{ours, theirs}
-		filtered, _, err := scheduling.Filter(t.Context(), view.DefaultProfile(), pod, nodes)
+		list := []*nodes.Node{ours, theirs}
+		filtered, _, err := scheduling.Filter(t.Context(), view.DefaultProfile(), pod, list)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,15 +86,15 @@ func TestEngineTakesWhatShips(t *testing.T) {
 		if other := filtered[1]; other.Err != nil || len(other.Unresolvable) != 1 {
 			t.Errorf("another tenant's node: %+v, want one unresolvable reason", other)
 		}
-		if scored, _, err := scheduling.Prioritize(t.Context(), view.DefaultProfile(), pod, nodes); err != nil || scored[0].Score != 10 {
+		if scored, _, err := scheduling.Prioritize(t.Context(), view.DefaultProfile(), pod, list); err != nil || scored[0].Score != 10 {
 			t.Errorf("scores = %v, %v, want 10", scored, err)
 		}
 	})
 }
 
-func node(t *testing.T, text string) *policy.Node {
+func node(t *testing.T, text string) *nodes.Node {
 	t.Helper()
-	n, err := policy.NewNode([]byte(text))
+	n, err := nodes.New([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}

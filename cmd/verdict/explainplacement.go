@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // placement is a pod on a node for which the rules of scheduling are evaluated.
@@ -22,7 +23,7 @@ const placementForm = `{"pod": …, "node": …, "state": …}`
 // readPlacements reads a document of scheduling: the input as policies see it, or
 // the body of a scheduler's call with whole nodes. A document of victims sets the
 // verb where no flag sets it. readPod reads whole pods.
-func readPlacements(text []byte, verb policy.Verb, readPod func([]byte) (*policy.PodState, error)) ([]placement, policy.Verb, error) {
+func readPlacements(text []byte, verb policy.Verb, readPod func([]byte) (*nodes.Pod, error)) ([]placement, policy.Verb, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil {
 		return nil, verb, err
@@ -79,7 +80,7 @@ func at(member, format string, args ...any) error {
 type placementReader struct {
 	members map[string]json.RawMessage
 	verb    policy.Verb
-	readPod func([]byte) (*policy.PodState, error)
+	readPod func([]byte) (*nodes.Pod, error)
 }
 
 // one reads a pod and a node as policies see them.
@@ -250,7 +251,7 @@ func readNodes(text json.RawMessage) ([]namedNode, error) {
 	}
 	out := make([]namedNode, len(list.Items))
 	for i, item := range list.Items {
-		node, err := policy.NewNode(item)
+		node, err := nodes.New(item)
 		if err != nil {
 			return nil, at(fmt.Sprintf("Nodes.items[%d]", i), "%w", err)
 		}

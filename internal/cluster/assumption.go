@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -16,7 +16,7 @@ import (
 //
 // Its fields are guarded as the ledger is.
 type assumption struct {
-	state *policy.PodState
+	state *nodes.Pod
 	node  string
 	// annotations are those that the Binding adds to the pod.
 	annotations map[string]string
@@ -40,7 +40,7 @@ func (a *assumption) askNow() { a.ask = time.Time{} }
 // call assumed is refused until the result of that call is known, or cannot be known:
 // then the pod is assumed a second time. On the same node the first assumption stays,
 // with the annotations that an earlier Binding may already have added.
-func (l *ledger) assume(state *policy.PodState, node string, annotations map[string]string, until time.Time) (*assumption, error) {
+func (l *ledger) assume(state *nodes.Pod, node string, annotations map[string]string, until time.Time) (*assumption, error) {
 	if known := l.bound(state.UID); known != "" {
 		return nil, fmt.Errorf("it is already bound to node %s", known)
 	}

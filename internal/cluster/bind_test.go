@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -104,10 +104,10 @@ func TestAssumedPodIsForgotten(t *testing.T) {
 // testState is one without an API server to watch: its pods are put by hand.
 func testState(t *testing.T, client *fake.Clientset, now func() time.Time) *State {
 	t.Helper()
-	s := newState(StateOptions{Bind: true, Now: now, Reads: func() policy.StateReads { return everything }})
-	nodes, err := newNodeInformer(configFor("http://127.0.0.1:1"), decodeNode, Options{})
+	s := newState(StateOptions{Bind: true, Now: now, Reads: func() nodes.Reads { return everything }})
+	list, err := newNodeInformer(configFor("http://127.0.0.1:1"), decodeNode, Options{})
 	must(t, err)
-	s.nodes = nodes
+	s.nodes = list
 	s.clients = clients{watch: client.CoreV1(), bind: client.CoreV1(), leases: client.CoordinationV1()}
 	must(t, s.prepare())
 	feed := &podFeed{state: s, reads: everything}
@@ -237,7 +237,7 @@ func TestPendingPodOfTheAPIServer(t *testing.T) {
 	}
 
 	// One that is assumed may be bound already, and only the API server knows.
-	s.ledger.put(&podRecord{state: &policy.PodState{Namespace: "default", Name: "q", UID: "uid-q"}, pending: []byte("old")})
+	s.ledger.put(&podRecord{state: &nodes.Pod{Namespace: "default", Name: "q", UID: "uid-q"}, pending: []byte("old")})
 	if text, _, err := s.PendingPod(t.Context(), "default", "q", "uid-q"); err != nil || string(text) != "old" {
 		t.Errorf("the cache was not used: %s, %v", text, err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -112,9 +113,9 @@ func (c *churned) churn(b *testing.B, pods int) {
 
 func (c *churned) filter(b *testing.B) {
 	profile := c.engine.View().DefaultProfile()
-	nodes := make([]*policy.Node, len(c.names))
-	c.state.Find(c.names, nodes)
-	_, sharing, err := scheduling.Filter(b.Context(), profile, c.pods[c.calls%len(c.pods)], nodes)
+	list := make([]*nodes.Node, len(c.names))
+	c.state.Find(c.names, list)
+	_, sharing, err := scheduling.Filter(b.Context(), profile, c.pods[c.calls%len(c.pods)], list)
 	if err != nil {
 		b.Fatal(err)
 	}

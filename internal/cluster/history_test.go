@@ -24,6 +24,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -103,7 +104,7 @@ type history struct {
 	profile policy.Profile
 	nodes   []string
 	uids    int
-	reads   atomic.Pointer[policy.StateReads]
+	reads   atomic.Pointer[nodes.Reads]
 	binds   sync.WaitGroup
 	bound   atomic.Int64
 }
@@ -125,7 +126,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 	var err error
 	h.state, err = NewState(&rest.Config{Host: "http://pods", Dial: listener.dial, QPS: -1}, StateOptions{
 		Bind: true, PodAnnotations: []string{"device"},
-		Reads: func() policy.StateReads { return *h.reads.Load() },
+		Reads: func() nodes.Reads { return *h.reads.Load() },
 	})
 	must(t, err)
 	ctx, cancel := context.WithCancel(klog.NewContext(t.Context(), logr.Discard()))
@@ -225,7 +226,7 @@ func (h *history) step() {
 	case 14:
 		h.server.cut(h.random.IntN(2) == 0)
 	case 15: // a policy that reads something else
-		reads := [...]policy.StateReads{everything, {State: true, Requested: true, Pods: true, Annotations: true}}[h.random.IntN(2)]
+		reads := [...]nodes.Reads{everything, {State: true, Requested: true, Pods: true, Annotations: true}}[h.random.IntN(2)]
 		h.reads.Store(&reads)
 		h.state.Reload()
 	}
@@ -241,7 +242,7 @@ func (h *history) difference() string {
 		return fmt.Sprint(n, " pods are assumed")
 	}
 	for _, node := range h.nodes {
-		var found [1]*policy.Node
+		var found [1]*nodes.Node
 		h.state.Find([][]byte{[]byte(node)}, found[:])
 		if found[0] == nil || found[0].State() == nil {
 			return "node " + node + " is not known"

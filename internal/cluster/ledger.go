@@ -8,13 +8,13 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
 // podRecord holds the fields of a v1 Pod that are kept.
 type podRecord struct {
-	state *policy.PodState
+	state *nodes.Pod
 	node  string // spec.nodeName
 	// pending is the whole pod as JSON while it waits to be bound, where bind
 	// needs it.
@@ -55,8 +55,8 @@ type ledger struct {
 
 // occupancy holds the pods of one node and their sum.
 type occupancy struct {
-	pods      []*policy.PodState // sorted by namespace and name; never changed in place
-	requested map[string]int64   // their sum, without zeros
+	pods      []*nodes.Pod     // sorted by namespace and name; never changed in place
+	requested map[string]int64 // their sum, without zeros
 }
 
 func newLedger() *ledger {
@@ -166,7 +166,7 @@ func (l *ledger) bound(uid string) string {
 }
 
 // pod returns a pod that is on a node or assumed there.
-func (l *ledger) pod(uid string) (*policy.PodState, bool) {
+func (l *ledger) pod(uid string) (*nodes.Pod, bool) {
 	if record := l.pods[uid]; record != nil && record.node != "" {
 		return record.state, true
 	}
@@ -176,7 +176,7 @@ func (l *ledger) pod(uid string) (*policy.PodState, bool) {
 	return nil, false
 }
 
-func (l *ledger) place(node string, pod *policy.PodState) {
+func (l *ledger) place(node string, pod *nodes.Pod) {
 	if node == "" {
 		return
 	}
@@ -187,21 +187,21 @@ func (l *ledger) place(node string, pod *policy.PodState) {
 		l.nodes[node] = on
 	}
 	at, _ := slices.BinarySearchFunc(on.pods, pod, comparePods)
-	pods := make([]*policy.PodState, 0, len(on.pods)+1)
+	pods := make([]*nodes.Pod, 0, len(on.pods)+1)
 	on.pods = append(append(append(pods, on.pods[:at]...), pod), on.pods[at:]...)
 	for name, amount := range pod.Requests {
 		on.add(name, amount)
 	}
 }
 
-func (l *ledger) displace(node string, pod *policy.PodState) {
+func (l *ledger) displace(node string, pod *nodes.Pod) {
 	if node == "" {
 		return
 	}
 	l.dirty[node] = struct{}{}
 	on := l.nodes[node]
 	at := slices.Index(on.pods, pod)
-	pods := make([]*policy.PodState, 0, len(on.pods)-1)
+	pods := make([]*nodes.Pod, 0, len(on.pods)-1)
 	on.pods = append(append(pods, on.pods[:at]...), on.pods[at+1:]...)
 	for name, amount := range pod.Requests {
 		on.add(name, -amount)
@@ -220,7 +220,7 @@ func (o *occupancy) add(name string, amount int64) {
 
 // comparePods sorts by namespace and name, and pods that had the same name one
 // after the other by UID.
-func comparePods(a, b *policy.PodState) int {
+func comparePods(a, b *nodes.Pod) int {
 	if c := strings.Compare(a.Namespace, b.Namespace); c != 0 {
 		return c
 	}
@@ -231,12 +231,12 @@ func comparePods(a, b *policy.PodState) int {
 }
 
 // state is the state of a node as policies see it.
-func (l *ledger) state(name string, allocatable map[string]int64, reads policy.StateReads) *policy.NodeState {
+func (l *ledger) state(name string, allocatable map[string]int64, reads nodes.Reads) *nodes.State {
 	on := l.nodes[name]
 	if on == nil {
 		on = &occupancy{}
 	}
-	state := &policy.NodeState{Counted: on.pods}
+	state := &nodes.State{Counted: on.pods}
 	if reads.Requested {
 		state.Allocatable = allocatable
 		state.Requested = make(map[string]int64, len(allocatable)+1)

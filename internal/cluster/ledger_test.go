@@ -8,19 +8,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 func podOn(node, name, uid string, cpu int64) *podRecord {
-	return &podRecord{node: node, state: &policy.PodState{
+	return &podRecord{node: node, state: &nodes.Pod{
 		Namespace: "default", Name: name, UID: uid, Requests: map[string]int64{"cpu": cpu},
 	}}
 }
 
 // fromScratch is what ledger keeps up to date, computed from what it was told.
-func fromScratch(l *ledger, node string) (requested map[string]int64, pods []*policy.PodState) {
+func fromScratch(l *ledger, node string) (requested map[string]int64, pods []*nodes.Pod) {
 	requested = map[string]int64{}
-	add := func(on string, pod *policy.PodState) {
+	add := func(on string, pod *nodes.Pod) {
 		if on != node {
 			return
 		}
@@ -165,11 +165,11 @@ func TestLedgerState(t *testing.T) {
 	if len(state.Pods) != 2 || state.Requested["cpu"] != 1500 {
 		t.Error("a state that was given out changed")
 	}
-	empty := l.state("b", allocatable, policy.StateReads{State: true, Requested: true})
+	empty := l.state("b", allocatable, nodes.Reads{State: true, Requested: true})
 	if want := map[string]int64{"cpu": 0, "memory": 0, "pods": 0}; !maps.Equal(empty.Requested, want) || empty.Pods != nil {
 		t.Errorf("an empty node: %+v", empty)
 	}
-	if only := l.state("a", allocatable, policy.StateReads{State: true, Pods: true}); only.Requested != nil || len(only.Pods) != 3 {
+	if only := l.state("a", allocatable, nodes.Reads{State: true, Pods: true}); only.Requested != nil || len(only.Pods) != 3 {
 		t.Errorf("with pods alone: %+v", only)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -107,7 +107,7 @@ func TestABindingThatArrivesLate(t *testing.T) {
 			h.server.edit("q", func(p *corev1.Pod) *corev1.Pod { p.Status.Phase = corev1.PodFailed; return p })
 			time.Sleep(time.Second)
 			lose(t, h)
-			var found [1]*policy.Node
+			var found [1]*nodes.Node
 			h.state.Find([][]byte{[]byte("a")}, found[:])
 			if state := found[0].State(); state.Requested["cpu"] != 1000 || len(state.Pods) != 1 {
 				t.Errorf("the pod counts as %v and %d pods", state.Requested, len(state.Pods))
@@ -213,7 +213,7 @@ func TestANewFeedKeepsWhatTheOldOneSaw(t *testing.T) {
 			record.at = test.seen
 			l.put(record)
 			l.replace(test.listed, test.since)
-			state := l.state("a", nil, policy.StateReads{State: true, Requested: true})
+			state := l.state("a", nil, nodes.Reads{State: true, Requested: true})
 			if kept := state.Requested["cpu"] == 1; kept != test.kept {
 				t.Errorf("kept: %v, want %v", kept, test.kept)
 			}

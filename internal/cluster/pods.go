@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // unendedPods selects the pods that take room, with the selector of kube-scheduler's
@@ -43,7 +43,7 @@ func hasEnded(pod *corev1.Pod) bool {
 // implements cache.TransformingStore.
 type podFeed struct {
 	state *State
-	reads policy.StateReads
+	reads nodes.Reads
 	// term is the time at which the Lease was acquired; the feed was started for it, and
 	// its list is newer.
 	term time.Time
@@ -71,12 +71,12 @@ func (s *State) follow(ctx context.Context) {
 // classify classifies all nodes again, for policies that may read other fields.
 func (s *State) classify() {
 	s.foundMutex.RLock()
-	nodes := make([]*policy.Node, 0, len(s.found))
+	list := make([]*nodes.Node, 0, len(s.found))
 	for _, found := range s.found {
-		nodes = append(nodes, found.node)
+		list = append(list, found.node)
 	}
 	s.foundMutex.RUnlock()
-	for _, node := range nodes {
+	for _, node := range list {
 		s.options.Classify(node)
 	}
 }
@@ -198,7 +198,7 @@ func (f *podFeed) record(object any) (*podRecord, error) {
 			return record, nil
 		}
 		// Only its name and its text are used for now.
-		record.state = podState(object, policy.StateReads{}, f.state.annotations)
+		record.state = podState(object, nodes.Reads{}, f.state.annotations)
 		if f.state.options.Bind {
 			text, err := podText(object)
 			if err != nil {

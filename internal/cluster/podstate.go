@@ -10,16 +10,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // everything is read of pods that are few: victims, and assumed ones.
-var everything = policy.StateReads{
+var everything = nodes.Reads{
 	State: true, Requested: true, Pods: true, Labels: true, Annotations: true, Owners: true, Requests: true,
 }
 
 // covers tells whether a holds whatever b asks for.
-func covers(a, b policy.StateReads) bool {
+func covers(a, b nodes.Reads) bool {
 	has := func(a, b bool) bool { return a || !b }
 	return has(a.State, b.State) && has(a.Requested, b.Requested) && has(a.Pods, b.Pods) && has(a.Labels, b.Labels) &&
 		has(a.Annotations, b.Annotations) && has(a.Owners, b.Owners) && has(a.Requests, b.Requests)
@@ -28,9 +28,9 @@ func covers(a, b policy.StateReads) bool {
 // PodStateReader returns what turns a v1 Pod, as JSON, into all that policies may
 // know of it. allowed are the annotations they may see: names, and prefixes that
 // end in "/".
-func PodStateReader(allowed []string) func(text []byte) (*policy.PodState, error) {
+func PodStateReader(allowed []string) func(text []byte) (*nodes.Pod, error) {
 	annotations := newAnnotationList(allowed)
-	return func(text []byte) (*policy.PodState, error) {
+	return func(text []byte) (*nodes.Pod, error) {
 		var pod corev1.Pod
 		if err := json.Unmarshal(text, &pod); err != nil {
 			return nil, fmt.Errorf("a v1 Pod: %w", err)
@@ -40,8 +40,8 @@ func PodStateReader(allowed []string) func(text []byte) (*policy.PodState, error
 }
 
 // podState is what is read of the pod. It shares nothing with it but strings.
-func podState(pod *corev1.Pod, reads policy.StateReads, annotations annotationList) *policy.PodState {
-	state := &policy.PodState{
+func podState(pod *corev1.Pod, reads nodes.Reads, annotations annotationList) *nodes.Pod {
+	state := &nodes.Pod{
 		Namespace: pod.Namespace, Name: pod.Name, UID: string(pod.UID),
 		Created: pod.CreationTimestamp.Time,
 	}
@@ -66,7 +66,7 @@ func podState(pod *corev1.Pod, reads policy.StateReads, annotations annotationLi
 }
 
 // samePod tells whether nothing that is kept of a pod changed.
-func samePod(a, b *policy.PodState) bool {
+func samePod(a, b *nodes.Pod) bool {
 	return a == b || a.UID == b.UID && a.Name == b.Name && a.Namespace == b.Namespace &&
 		a.Priority == b.Priority && a.Assumed == b.Assumed && a.Created.Equal(b.Created) &&
 		a.OwnerKind == b.OwnerKind && a.OwnerName == b.OwnerName &&

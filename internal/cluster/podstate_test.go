@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 func TestPodStateReader(t *testing.T) {
@@ -16,7 +16,7 @@ func TestPodStateReader(t *testing.T) {
 		"ownerReferences": [{"kind": "Node", "name": "n"}, {"kind": "ReplicaSet", "name": "x-1", "controller": true}]},
 		"spec": {"priority": 7, "containers": [{"resources": {"requests": {"cpu": "1"}}}]}}`))
 	must(t, err)
-	want := &policy.PodState{
+	want := &nodes.Pod{
 		Namespace: "a", Name: "b", UID: "c", Created: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC),
 		Labels:      map[string]string{"app": "x"},
 		Annotations: map[string]string{"gpu.example.com/memory": "8", "example.com/size": "big"},
@@ -33,17 +33,17 @@ func TestPodStateReader(t *testing.T) {
 }
 
 func TestCovers(t *testing.T) {
-	requested := policy.StateReads{State: true, Requested: true}
-	labels := policy.StateReads{State: true, Pods: true, Labels: true}
+	requested := nodes.Reads{State: true, Requested: true}
+	labels := nodes.Reads{State: true, Pods: true, Labels: true}
 	for name, test := range map[string]struct {
-		a, b policy.StateReads
+		a, b nodes.Reads
 		want bool
 	}{
 		"everything covers all": {everything, labels, true},
 		"the same":              {labels, labels, true},
 		"something else":        {requested, labels, false},
-		"nothing":               {requested, policy.StateReads{}, true},
-		"nothing covers none":   {policy.StateReads{}, requested, false},
+		"nothing":               {requested, nodes.Reads{}, true},
+		"nothing covers none":   {nodes.Reads{}, requested, false},
 	} {
 		if got := covers(test.a, test.b); got != test.want {
 			t.Errorf("%s: %v", name, got)

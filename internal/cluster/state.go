@@ -16,17 +16,17 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // StateOptions configure State. Only Reads is required.
 type StateOptions struct {
 	// Reads returns the fields of states that policies read now. It is called on every
 	// call. State.Reload must be called after its result changed.
-	Reads func() policy.StateReads
+	Reads func() nodes.Reads
 	// Classify is given each new Node before it can be found. It must return
 	// quickly.
-	Classify func(*policy.Node)
+	Classify func(*nodes.Node)
 	// OnNodes is called after a Node object was added, changed or removed. It must
 	// return quickly.
 	OnNodes func()
@@ -85,13 +85,13 @@ type State struct {
 
 // bareNode is a Node as the API server has it.
 type bareNode struct {
-	node        *policy.Node
+	node        *nodes.Node
 	allocatable map[string]int64
 }
 
 type foundNode struct {
-	node *policy.Node
-	of   *policy.Node // the node that it was built from
+	node *nodes.Node
+	of   *nodes.Node // the node that it was built from
 }
 
 // clients are the clients of the API server. There are two for pods: watch has a rate
@@ -128,7 +128,7 @@ func newState(options StateOptions) *State {
 		options.OnNodes = func() {}
 	}
 	if options.Classify == nil {
-		options.Classify = func(*policy.Node) {}
+		options.Classify = func(*nodes.Node) {}
 	}
 	if options.OnHolder == nil {
 		options.OnHolder = func(string) {}
@@ -177,7 +177,7 @@ func (s *State) prepare() error {
 }
 
 func decodeNode(node *corev1.Node, text []byte) (bareNode, error) {
-	made, err := policy.NewNode(text)
+	made, err := nodes.New(text)
 	return bareNode{node: made, allocatable: Allocatable(node)}, err
 }
 
@@ -203,21 +203,21 @@ func (s *State) Reload() {
 }
 
 // Find implements scheduling.Nodes.
-func (s *State) Find(names [][]byte, nodes []*policy.Node) {
+func (s *State) Find(names [][]byte, list []*nodes.Node) {
 	s.foundMutex.RLock()
 	defer s.foundMutex.RUnlock()
 	for i, name := range names {
 		if found, ok := s.found[string(name)]; ok {
-			nodes[i] = found.node
+			list[i] = found.node
 		}
 	}
 }
 
 // Objects returns every node by its name, without a state. The caller owns the
 // map.
-func (s *State) Objects() map[string]*policy.Node {
+func (s *State) Objects() map[string]*nodes.Node {
 	all := s.nodes.All()
-	out := make(map[string]*policy.Node, len(all))
+	out := make(map[string]*nodes.Node, len(all))
 	for name, bare := range all {
 		out[name] = bare.node
 	}
@@ -375,7 +375,7 @@ func (s *State) publish(name string) {
 }
 
 // PodByUID implements scheduling.Cluster.
-func (s *State) PodByUID(uid string) (*policy.PodState, bool) {
+func (s *State) PodByUID(uid string) (*nodes.Pod, bool) {
 	s.mutex.RLock()
 	defer s.mutex.RUnlock()
 	return s.ledger.pod(uid)

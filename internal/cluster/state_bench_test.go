@@ -7,13 +7,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // benchState is one of many nodes with pods, without an API server.
-func benchState(b *testing.B, nodes, podsPerNode int, reads policy.StateReads) (*State, *podFeed) {
+func benchState(b *testing.B, list, podsPerNode int, reads nodes.Reads) (*State, *podFeed) {
 	b.Helper()
-	s := newState(StateOptions{Reads: func() policy.StateReads { return reads }})
+	s := newState(StateOptions{Reads: func() nodes.Reads { return reads }})
 	var err error
 	if s.nodes, err = newNodeInformer(configFor("http://127.0.0.1:1"), decodeNode, Options{}); err != nil {
 		b.Fatal(err)
@@ -21,7 +21,7 @@ func benchState(b *testing.B, nodes, podsPerNode int, reads policy.StateReads) (
 	feed := &podFeed{state: s, reads: reads, stop: func() {}}
 	s.newest = feed
 	var pods []any
-	for n := range nodes {
+	for n := range list {
 		name := fmt.Sprint("node-", n)
 		node := &corev1.Node{Status: corev1.NodeStatus{Allocatable: resources("cpu", "64", "memory", "256Gi", "pods", "110")}}
 		node.Name = name
@@ -43,7 +43,7 @@ func benchState(b *testing.B, nodes, podsPerNode int, reads policy.StateReads) (
 // A pod comes to one of 5,000 nodes, each with as many pods as it may have, and
 // goes again.
 func BenchmarkPodComesAndGoes(b *testing.B) {
-	for name, reads := range map[string]policy.StateReads{"requested": readsRequested, "everything": everything} {
+	for name, reads := range map[string]nodes.Reads{"requested": readsRequested, "everything": everything} {
 		b.Run(name, func(b *testing.B) {
 			_, feed := benchState(b, 5000, 10, reads)
 			come := pod("more", "node-7", "100m")
@@ -62,7 +62,7 @@ func BenchmarkPodComesAndGoes(b *testing.B) {
 
 // What 50,000 pods take in memory, beside 5,000 nodes.
 func BenchmarkMemoryOfPods(b *testing.B) {
-	for name, reads := range map[string]policy.StateReads{"requested": readsRequested, "everything": everything} {
+	for name, reads := range map[string]nodes.Reads{"requested": readsRequested, "everything": everything} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				empty, _ := benchState(b, 5000, 0, reads)

@@ -19,7 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -28,19 +28,19 @@ var _ scheduling.Cluster = (*State)(nil)
 // watchedState is a State that follows an apiServer until the test ends.
 type watchedState struct {
 	*State
-	reads      atomic.Pointer[policy.StateReads]
+	reads      atomic.Pointer[nodes.Reads]
 	classified atomic.Int32
 	offset     atomic.Int64 // of the clock
 }
 
-func (w *watchedState) read(reads policy.StateReads) {
+func (w *watchedState) read(reads nodes.Reads) {
 	w.reads.Store(&reads)
 	w.Reload()
 }
 
 func (w *watchedState) now() time.Time { return time.Now().Add(time.Duration(w.offset.Load())) }
 
-func startState(t *testing.T, s *apiServer, reads policy.StateReads, options StateOptions) *watchedState {
+func startState(t *testing.T, s *apiServer, reads nodes.Reads, options StateOptions) *watchedState {
 	t.Helper()
 	w := makeState(t, s, reads, options)
 	w.run(t)
@@ -55,14 +55,14 @@ func (w *watchedState) run(t *testing.T) {
 	t.Cleanup(func() { cancel(); running.Wait() })
 }
 
-func makeState(t *testing.T, s *apiServer, reads policy.StateReads, options StateOptions) *watchedState {
+func makeState(t *testing.T, s *apiServer, reads nodes.Reads, options StateOptions) *watchedState {
 	t.Helper()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	w := &watchedState{}
 	w.reads.Store(&reads)
-	options.Reads = func() policy.StateReads { return *w.reads.Load() }
-	options.Classify = func(*policy.Node) { w.classified.Add(1) }
+	options.Reads = func() nodes.Reads { return *w.reads.Load() }
+	options.Classify = func(*nodes.Node) { w.classified.Add(1) }
 	options.Now = w.now
 	if options.OnError == nil {
 		options.OnError = func(err error) { t.Errorf("reported %v", err) }
@@ -73,8 +73,8 @@ func makeState(t *testing.T, s *apiServer, reads policy.StateReads, options Stat
 	return w
 }
 
-func (w *watchedState) find(name string) *policy.Node {
-	found := make([]*policy.Node, 1)
+func (w *watchedState) find(name string) *nodes.Node {
+	found := make([]*nodes.Node, 1)
 	w.Find([][]byte{[]byte(name)}, found)
 	return found[0]
 }
@@ -106,8 +106,8 @@ func podJSON(t *testing.T, pod *corev1.Pod) []byte {
 }
 
 var (
-	readsRequested = policy.StateReads{State: true, Requested: true}
-	readsLabels    = policy.StateReads{State: true, Requested: true, Pods: true, Labels: true}
+	readsRequested = nodes.Reads{State: true, Requested: true}
+	readsLabels    = nodes.Reads{State: true, Requested: true, Pods: true, Labels: true}
 )
 
 func TestStateFollowsNodesAndPods(t *testing.T) {
@@ -179,7 +179,7 @@ func TestStateWithoutReaders(t *testing.T) {
 	s := newAPIServer(t)
 	s.put("a", "1")
 	s.putPod(pod("p", "a", "1"))
-	w := startState(t, s, policy.StateReads{}, StateOptions{})
+	w := startState(t, s, nodes.Reads{}, StateOptions{})
 	eventually(t, "the first list", func() bool { return w.Ready() == nil && w.find("a") != nil })
 	node := w.find("a")
 	if node.State() != nil || s.podListCount() != 0 || w.PodsStatus() != "" {
@@ -202,7 +202,7 @@ func TestStateWithoutReaders(t *testing.T) {
 	}
 
 	// And stops to.
-	w.read(policy.StateReads{})
+	w.read(nodes.Reads{})
 	eventually(t, "the end of the watch", func() bool { return s.podWatchers() == 0 && w.find("a").State() == nil })
 	if w.find("a") != node || w.Ready() != nil {
 		t.Error("the node is another one than before")

@@ -22,6 +22,7 @@ import (
 	"github.com/verdict-dev/verdict/loadtest/generate"
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
+	"github.com/verdict-dev/verdict/policy/nodes"
 	builtin "github.com/verdict-dev/verdict/rego"
 )
 
@@ -115,19 +116,19 @@ func (r Revision) AuthorizeText(ctx context.Context, text []byte) (policy.Outcom
 }
 
 // Nodes are the cluster's nodes, by name, without a cluster.
-type Nodes map[string]*policy.Node
+type Nodes map[string]*nodes.Node
 
 // NewNodes reads nodes as the node informer does.
-func NewNodes(nodes []corev1.Node) (Nodes, error) {
-	known := make(Nodes, len(nodes))
-	for i := range nodes {
-		node := nodes[i]
+func NewNodes(list []corev1.Node) (Nodes, error) {
+	known := make(Nodes, len(list))
+	for i := range list {
+		node := list[i]
 		node.APIVersion, node.Kind = "v1", "Node"
 		text, err := json.Marshal(node)
 		if err != nil {
 			return nil, fmt.Errorf("marshalling a node: %w", err)
 		}
-		if known[node.Name], err = policy.NewNode(text); err != nil {
+		if known[node.Name], err = nodes.New(text); err != nil {
 			return nil, fmt.Errorf("reading node %s: %w", node.Name, err)
 		}
 	}
@@ -135,7 +136,7 @@ func NewNodes(nodes []corev1.Node) (Nodes, error) {
 }
 
 // Find implements scheduling.Nodes.
-func (m Nodes) Find(names [][]byte, nodes []*policy.Node) {
+func (m Nodes) Find(names [][]byte, nodes []*nodes.Node) {
 	for i, name := range names {
 		nodes[i] = m[string(name)]
 	}

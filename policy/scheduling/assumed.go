@@ -1,11 +1,13 @@
 package scheduling
 
-import "github.com/verdict-dev/verdict/policy"
+import (
+	"github.com/verdict-dev/verdict/policy/nodes"
+)
 
 // LeaveOutAssumed gives nodes, of which some may be nil, a state without the pod
 // of that UID where it is assumed on them: a pod that may have been bound, and
 // is asked about once more, is not in its own way.
-func LeaveOutAssumed(cluster Cluster, uid string, nodes []*policy.Node) {
+func LeaveOutAssumed(cluster Cluster, uid string, nodes []*nodes.Node) {
 	if pod, ok := cluster.PodByUID(uid); !ok || !pod.Assumed {
 		return
 	}

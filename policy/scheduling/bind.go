@@ -8,6 +8,7 @@ import (
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // Binding is a pod that is to run on a node: k8s.io/kube-scheduler/extender/v1
@@ -133,8 +134,8 @@ func mayBind(cluster Cluster) error {
 
 // find returns the node, in a state without the pod itself: a retry is decided
 // as the first call was.
-func find(cluster Cluster, b Binding) (*policy.Node, error) {
-	var found [1]*policy.Node
+func find(cluster Cluster, b Binding) (*nodes.Node, error) {
+	var found [1]*nodes.Node
 	cluster.Find([][]byte{[]byte(b.Node)}, found[:])
 	node := found[0]
 	if node == nil {
@@ -146,7 +147,7 @@ func find(cluster Cluster, b Binding) (*policy.Node, error) {
 
 // decideBinding asks the policy whether the pod may be bound, and what
 // annotations it gets.
-func decideBinding(ctx context.Context, profile policy.Profile, text []byte, node *policy.Node, b Binding, work *Sharing) (denied []string, annotations map[string]string, err error) {
+func decideBinding(ctx context.Context, profile policy.Profile, text []byte, node *nodes.Node, b Binding, work *Sharing) (denied []string, annotations map[string]string, err error) {
 	document, err := document.ParseObject(text)
 	if err != nil {
 		return nil, nil, fmt.Errorf("pod %s/%s: %w", b.Namespace, b.Name, err)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // Cluster is what preemption and binding need to know of the cluster, and do
@@ -22,7 +22,7 @@ type Cluster interface {
 
 	// PodByUID returns a pod that runs on a node or is assumed to; false for
 	// one that is not known. It serves the victims that come as UIDs alone.
-	PodByUID(uid string) (*policy.PodState, bool)
+	PodByUID(uid string) (*nodes.Pod, bool)
 	// PendingPod returns the v1 Pod with that UID as JSON, which is not to be
 	// changed, and the node it is bound to already, "" for none. While a Binding of
 	// the pod is under way it waits for what comes of it. An error that wraps

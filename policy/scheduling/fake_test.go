@@ -9,15 +9,15 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // fakeCluster is a Cluster in memory. Its pods request what their annotation
 // example.com/gpu says, as one digit.
 type fakeCluster struct {
 	mutex   sync.Mutex
-	nodes   map[string]*policy.Node
+	nodes   map[string]*nodes.Node
 	pods    map[string]*fakePod // by UID
 	locks   map[string]chan struct{}
 	binds   int
@@ -40,10 +40,10 @@ type fakePod struct {
 	annotations          map[string]string
 }
 
-func newFakeCluster(tb testing.TB, nodes ...string) *fakeCluster {
+func newFakeCluster(tb testing.TB, list ...string) *fakeCluster {
 	tb.Helper()
-	f := &fakeCluster{nodes: map[string]*policy.Node{}, pods: map[string]*fakePod{}, locks: map[string]chan struct{}{}}
-	for _, name := range nodes {
+	f := &fakeCluster{nodes: map[string]*nodes.Node{}, pods: map[string]*fakePod{}, locks: map[string]chan struct{}{}}
+	for _, name := range list {
 		f.nodes[name] = node(tb, name, "")
 		f.locks[name] = make(chan struct{}, 1)
 	}
@@ -62,14 +62,14 @@ func (p *fakePod) binding(node string) Binding {
 	return Binding{Namespace: p.namespace, Name: p.name, UID: p.uid, Node: node}
 }
 
-func (p *fakePod) state() *policy.PodState {
-	return &policy.PodState{
+func (p *fakePod) state() *nodes.Pod {
+	return &nodes.Pod{
 		Namespace: p.namespace, Name: p.name, UID: p.uid, Annotations: p.annotations,
 		Requests: map[string]int64{"cpu": 100}, Assumed: p.assumed != "",
 	}
 }
 
-func (f *fakeCluster) Find(names [][]byte, nodes []*policy.Node) {
+func (f *fakeCluster) Find(names [][]byte, list []*nodes.Node) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	for i, name := range names {
@@ -77,7 +77,7 @@ func (f *fakeCluster) Find(names [][]byte, nodes []*policy.Node) {
 		if n == nil {
 			continue
 		}
-		state := &policy.NodeState{
+		state := &nodes.State{
 			Allocatable: map[string]int64{"cpu": 1000}, Requested: map[string]int64{"cpu": 0, "pods": 0},
 		}
 		for _, uid := range slices.Sorted(maps.Keys(f.pods)) {
@@ -87,7 +87,7 @@ func (f *fakeCluster) Find(names [][]byte, nodes []*policy.Node) {
 				state.Requested["pods"]++
 			}
 		}
-		nodes[i] = n.WithState(state)
+		list[i] = n.WithState(state)
 	}
 }
 
@@ -95,7 +95,7 @@ func (f *fakeCluster) Ready() error  { return f.ready }
 func (f *fakeCluster) Stale() error  { return f.stale }
 func (f *fakeCluster) Active() error { return f.inactive }
 
-func (f *fakeCluster) PodByUID(uid string) (*policy.PodState, bool) {
+func (f *fakeCluster) PodByUID(uid string) (*nodes.Pod, bool) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	if pod, ok := f.pods[uid]; ok && pod.node+pod.assumed != "" {

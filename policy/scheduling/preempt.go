@@ -8,16 +8,17 @@ import (
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // Candidate is a node that a pod would fit on, as the scheduler sees it, once
 // some pods were evicted.
 type Candidate struct {
 	// Node is nil where the service does not know it.
-	Node *policy.Node
+	Node *nodes.Node
 	// Victims are the pods to evict; nil is one that the service does not know.
 	// There may be none.
-	Victims []*policy.PodState
+	Victims []*nodes.Pod
 }
 
 // Preempted is what was decided of a Candidate.
@@ -86,7 +87,7 @@ type preemption struct {
 	candidates []Candidate
 	// without are the nodes in the states that they would be in without the
 	// victims, where a rule reads these; else nil.
-	without []*policy.Node
+	without []*nodes.Node
 	out     []Preempted
 	work    Sharing
 }
@@ -109,7 +110,7 @@ func (p *preemption) refuse(ctx context.Context, rule policy.SchedulingRule, put
 	}
 	placer := p.profile.Placer(rule, p.pod)
 	var left []int
-	var nodes []*policy.Node
+	var nodes []*nodes.Node
 	for i := range p.candidates {
 		if !p.out[i].Kept() {
 			continue
@@ -144,7 +145,7 @@ func (p *preemption) removeVictims() {
 	if !byReject && !p.profile.ReadsState(policy.Protect) {
 		return
 	}
-	p.without = make([]*policy.Node, len(p.candidates))
+	p.without = make([]*nodes.Node, len(p.candidates))
 	for i, candidate := range p.candidates {
 		if !p.out[i].Kept() {
 			continue
@@ -187,7 +188,7 @@ func (p *preemption) protect(ctx context.Context) error {
 
 func (p *preemption) protectOn(ctx context.Context, i int, asked, evaluated *atomic.Int64) error {
 	candidate, out := &p.candidates[i], &p.out[i]
-	var without *policy.NodeState
+	var without *nodes.State
 	if p.without != nil {
 		without = p.without[i].State()
 	}
@@ -223,7 +224,7 @@ func (p *preemption) protectOn(ctx context.Context, i int, asked, evaluated *ato
 }
 
 // place asks one rule about one node. kept says that it was decided before.
-func place(ctx context.Context, placer *policy.Placer, node *policy.Node) (placed policy.Placed, kept bool, err error) {
+func place(ctx context.Context, placer *policy.Placer, node *nodes.Node) (placed policy.Placed, kept bool, err error) {
 	class := placer.Class(node)
 	if placed, kept = placer.Kept(class, time.Now()); kept {
 		return placed, true, nil

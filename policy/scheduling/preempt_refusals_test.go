@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // refusing has all rules that preempt asks.
@@ -25,12 +26,12 @@ protect contains "a database" if input.victim.labels.app == "db"
 // are all there, of which the first so many are victims.
 func onNode(tb testing.TB, members string, victims int, pods ...string) Candidate {
 	tb.Helper()
-	state := &policy.NodeState{
+	state := &nodes.State{
 		Allocatable: map[string]int64{"cpu": 1000, "pods": 10},
 		Requested:   map[string]int64{"cpu": 0, "pods": 0},
 	}
 	for i, name := range pods {
-		state.Pods = append(state.Pods, &policy.PodState{
+		state.Pods = append(state.Pods, &nodes.Pod{
 			Namespace: "a", Name: name, UID: fmt.Sprint("uid-", name, i), Labels: map[string]string{"app": name}, Requests: map[string]int64{"cpu": 400},
 		})
 		state.Requested["cpu"] += 400
@@ -56,7 +57,7 @@ func TestPreemptAgreesWithFilter(t *testing.T) {
 		{"a protected pod that stays", onNode(t, mine, 1, "web", "db"), Preempted{}},
 		{"a rule that fails", onNode(t, `,"tenant":"t1","size":"big"`, 1, "web"), Preempted{Err: &policy.EvaluationError{}}},
 		{"an unknown node", Candidate{Victims: victims("web")}, Preempted{Err: ErrUnknownNode}},
-		{"an unknown victim", Candidate{Node: onNode(t, mine, 0, "web").Node, Victims: []*policy.PodState{nil}}, Preempted{Err: ErrUnknownVictim}},
+		{"an unknown victim", Candidate{Node: onNode(t, mine, 0, "web").Node, Victims: []*nodes.Pod{nil}}, Preempted{Err: ErrUnknownVictim}},
 		{"a node without a state", Candidate{Node: node(t, "n", mine), Victims: victims("web")}, Preempted{}},
 		{"a victim that is not in the state", Candidate{Node: onNode(t, mine, 0, "web", "cache").Node, Victims: victims("other")}, Preempted{Reject: []string{"no CPU"}}},
 	}
@@ -96,7 +97,7 @@ func TestPreemptOfFilterRulesAlone(t *testing.T) {
 		"unresolvable by the pod alone":        {`unresolvable contains "x" if input.pod.tenant == "t1"`, Candidate{Victims: victims("web")}, Preempted{Unresolvable: []string{"x"}}},
 		"unresolvable sees the pods there now": {`unresolvable contains "x" if count(input.state.pods) > 1`, onNode(t, "", 2, "a", "b"), Preempted{Unresolvable: []string{"x"}}},
 		"reject by the node":                   {`reject contains "x" if input.node.full`, Candidate{Node: node(t, "n", `,"full":true`), Victims: victims("web")}, Preempted{Reject: []string{"x"}}},
-		"reject needs no unknown victim":       {`reject contains "x" if input.node.full`, Candidate{Node: node(t, "n", ""), Victims: []*policy.PodState{nil}}, Preempted{}},
+		"reject needs no unknown victim":       {`reject contains "x" if input.node.full`, Candidate{Node: node(t, "n", ""), Victims: []*nodes.Pod{nil}}, Preempted{}},
 		"reject sees no pods that go":          {`reject contains p.name if some p in input.state.pods`, onNode(t, "", 2, "a", "b", "c"), Preempted{Reject: []string{"c"}}},
 		"reject sees their number":             {`reject contains "x" if input.state.requested.pods > 1`, onNode(t, "", 2, "a", "b", "c"), Preempted{}},
 		"reject sees no victim":                {`reject contains "x" if { some name in ["victim", "victims", "stateWithout"]; input[name] }`, onNode(t, "", 1, "a"), Preempted{}},

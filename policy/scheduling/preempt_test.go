@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 const protecting = `package kubernetes.scheduling
@@ -20,10 +21,10 @@ protect contains sprintf("kept by node %s", [input.node.metadata.name]) if input
 protect contains "odd" if to_number(input.victim.labels.size) > 3
 `
 
-func victims(names ...string) []*policy.PodState {
-	out := make([]*policy.PodState, len(names))
+func victims(names ...string) []*nodes.Pod {
+	out := make([]*nodes.Pod, len(names))
 	for i, name := range names {
-		out[i] = &policy.PodState{Namespace: "a", Name: name, UID: "uid-" + name, Labels: map[string]string{"app": name, "size": "1"}}
+		out[i] = &nodes.Pod{Namespace: "a", Name: name, UID: "uid-" + name, Labels: map[string]string{"app": name, "size": "1"}}
 	}
 	return out
 }
@@ -37,7 +38,7 @@ func TestPreempt(t *testing.T) {
 		{node(t, "c", `,"keep":"web"`), victims("web")},
 		{node(t, "d", ""), nil},
 		{nil, victims("web")},
-		{node(t, "e", ""), []*policy.PodState{victims("web")[0], nil}},
+		{node(t, "e", ""), []*nodes.Pod{victims("web")[0], nil}},
 		{node(t, "f", ""), odd},
 		{node(t, "g", ""), append(victims("db"), odd...)}, // protected before the error is met
 	}
@@ -92,14 +93,14 @@ func likeError(got, want error) bool {
 func TestPreemptWithoutNodes(t *testing.T) {
 	for name, test := range map[string]struct {
 		rules   string
-		victims []*policy.PodState
+		victims []*nodes.Pod
 		kept    bool
 	}{
-		"no rule":              {"package kubernetes.scheduling", []*policy.PodState{nil}, true},
+		"no rule":              {"package kubernetes.scheduling", []*nodes.Pod{nil}, true},
 		"victims alone":        {"package kubernetes.scheduling\n\nprotect contains \"x\" if input.victim.name == \"db\"", victims("web"), true},
 		"a protected victim":   {"package kubernetes.scheduling\n\nprotect contains \"x\" if input.victim.name == \"db\"", victims("web", "db"), false},
 		"a rule of the state":  {"package kubernetes.scheduling\n\nprotect contains \"x\" if input.state.free.cpu > 3", victims("web"), false},
-		"an undecided victim":  {"package kubernetes.scheduling\n\nprotect contains \"x\" if input.pod.x", []*policy.PodState{nil}, false},
+		"an undecided victim":  {"package kubernetes.scheduling\n\nprotect contains \"x\" if input.pod.x", []*nodes.Pod{nil}, false},
 		"nothing of the input": {"package kubernetes.scheduling\n\nprotect contains \"x\"", victims("web"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,8 +132,8 @@ reject contains input.node.labels.zone if input.node.labels.zone == "z"
 
 score.x := 1 if input.node.labels.rank
 `
-	known := func(members string) *policy.Node {
-		return node(t, "n", members).WithState(&policy.NodeState{Allocatable: map[string]int64{"cpu": 1}})
+	known := func(members string) *nodes.Node {
+		return node(t, "n", members).WithState(&nodes.State{Allocatable: map[string]int64{"cpu": 1}})
 	}
 	for name, test := range map[string]struct {
 		cluster, sent string
@@ -147,24 +148,24 @@ score.x := 1 if input.node.labels.rank
 		t.Run(name, func(t *testing.T) {
 			profile := view(t, byLabel, roomy).DefaultProfile()
 			f := &fixed{known(test.cluster)}
-			nodes := []*policy.Node{node(t, "n", test.sent), node(t, "other", test.sent)}
-			Recognize(profile, f, nodes, policy.Unresolvable, policy.Reject)
-			if got := nodes[0] == f.node; got != test.want || nodes[1].State() != nil {
-				t.Errorf("recognized is %v and %v, want %v and false", got, nodes[1].State() != nil, test.want)
+			list := []*nodes.Node{node(t, "n", test.sent), node(t, "other", test.sent)}
+			Recognize(profile, f, list, policy.Unresolvable, policy.Reject)
+			if got := list[0] == f.node; got != test.want || list[1].State() != nil {
+				t.Errorf("recognized is %v and %v, want %v and false", got, list[1].State() != nil, test.want)
 			}
-			if state := nodes[0].State(); state == nil || state.Allocatable["cpu"] != 1 {
+			if state := list[0].State(); state == nil || state.Allocatable["cpu"] != 1 {
 				t.Errorf("the state is %+v, want the known one", state)
 			}
 		})
 	}
 	t.Run("another UID", func(t *testing.T) {
-		sent, err := policy.NewNode([]byte(`{"metadata":{"name":"n","uid":"2"}}`))
+		sent, err := nodes.New([]byte(`{"metadata":{"name":"n","uid":"2"}}`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		nodes := []*policy.Node{sent}
-		Recognize(view(t, byLabel, roomy).DefaultProfile(), &fixed{known("")}, nodes, policy.Reject)
-		if nodes[0].State() != nil {
+		list := []*nodes.Node{sent}
+		Recognize(view(t, byLabel, roomy).DefaultProfile(), &fixed{known("")}, list, policy.Reject)
+		if list[0].State() != nil {
 			t.Error("a node of that name that was made anew is taken for the other")
 		}
 	})
@@ -176,21 +177,21 @@ score.x := 1 if input.node.labels.rank
 		for i := range 30_000 {
 			placer.Class(node(t, "n", fmt.Sprintf(`,"labels":{"zone":"%0300d"}`, i)))
 		}
-		nodes := []*policy.Node{node(t, "n", `,"labels":{"zone":"a"}`)}
-		Recognize(profile, &fixed{cluster}, nodes, policy.Reject)
-		if nodes[0].State() == nil {
+		list := []*nodes.Node{node(t, "n", `,"labels":{"zone":"a"}`)}
+		Recognize(profile, &fixed{cluster}, list, policy.Reject)
+		if list[0].State() == nil {
 			t.Error("equal nodes are not recognized")
 		}
 	})
 }
 
 // fixed are Nodes with one in them.
-type fixed struct{ node *policy.Node }
+type fixed struct{ node *nodes.Node }
 
-func (f *fixed) Find(names [][]byte, nodes []*policy.Node) {
+func (f *fixed) Find(names [][]byte, list []*nodes.Node) {
 	for i, name := range names {
 		if string(name) == f.node.Name() {
-			nodes[i] = f.node
+			list[i] = f.node
 		}
 	}
 }
@@ -201,26 +202,26 @@ func (f *fixed) Ready() error { return nil }
 // decided once, and a state that changes costs its own node an evaluation.
 func TestSharingOfStates(t *testing.T) {
 	profile := view(t, "package kubernetes.scheduling\n\nreject contains \"full\" if input.state.free.cpu < 500", roomy).DefaultProfile()
-	at := func(i int, requested int64) *policy.Node {
-		return node(t, fmt.Sprint("n", i), "").WithState(&policy.NodeState{
+	at := func(i int, requested int64) *nodes.Node {
+		return node(t, fmt.Sprint("n", i), "").WithState(&nodes.State{
 			Allocatable: map[string]int64{"cpu": 1000}, Requested: map[string]int64{"cpu": requested, "memory": int64(i)},
 		})
 	}
-	nodes := make([]*policy.Node, 100)
-	for i := range nodes {
-		nodes[i] = at(i, int64(i%4)*250)
+	list := make([]*nodes.Node, 100)
+	for i := range list {
+		list[i] = at(i, int64(i%4)*250)
 	}
 	wants := func(want Sharing) {
 		t.Helper()
-		if _, work, err := Filter(t.Context(), profile, object(t, pod), nodes); err != nil || work != want {
+		if _, work, err := Filter(t.Context(), profile, object(t, pod), list); err != nil || work != want {
 			t.Errorf("work %+v, %v, want %+v", work, err, want)
 		}
 	}
 	// unresolvable, which no policy gives, is one class of all nodes.
 	wants(Sharing{Nodes: 200, Classes: 5, Evaluations: 4})
 	wants(Sharing{Nodes: 200, Classes: 5})
-	nodes[7] = at(7, 900)
+	list[7] = at(7, 900)
 	wants(Sharing{Nodes: 200, Classes: 6, Evaluations: 1})
-	nodes[7] = at(7, 750)
+	list[7] = at(7, 750)
 	wants(Sharing{Nodes: 200, Classes: 5})
 }

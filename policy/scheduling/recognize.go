@@ -1,6 +1,10 @@
 package scheduling
 
-import "github.com/verdict-dev/verdict/policy"
+import (
+	"github.com/verdict-dev/verdict/policy"
+
+	"github.com/verdict-dev/verdict/policy/nodes"
+)
 
 // Recognize gives nodes that came whole the state of those in the cluster that
 // have the same name and UID. Where both are alike in everything that the rules
@@ -8,22 +12,22 @@ import "github.com/verdict-dev/verdict/policy"
 // as they came, and of what is allocatable the smaller amount counts. The others,
 // such as nodes that the Cluster Autoscaler thinks of, are left as they are:
 // nothing is known of their state.
-func Recognize(profile policy.Profile, cluster Nodes, nodes []*policy.Node, rules ...policy.SchedulingRule) {
-	names, known := make([][]byte, len(nodes)), make([]*policy.Node, len(nodes))
-	for i, node := range nodes {
+func Recognize(profile policy.Profile, cluster Nodes, sent []*nodes.Node, rules ...policy.SchedulingRule) {
+	names, known := make([][]byte, len(sent)), make([]*nodes.Node, len(sent))
+	for i, node := range sent {
 		names[i] = []byte(node.Name())
 	}
 	cluster.Find(names, known)
-	for i, sent := range nodes {
-		node := known[i]
-		if node == nil || node.UID() != sent.UID() {
+	for i, node := range sent {
+		watched := known[i]
+		if watched == nil || watched.UID() != node.UID() {
 			continue
 		}
 		switch {
-		case node.SameAllocatable(sent) && profile.Alike(node, sent, rules...):
-			nodes[i] = node
-		case node.State() != nil:
-			nodes[i] = sent.Lesser(node)
+		case watched.SameAllocatable(node) && profile.Alike(watched, node, rules...):
+			sent[i] = watched
+		case watched.State() != nil:
+			sent[i] = node.Smaller(watched)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // TestRecognizeByTheSmallerAllocatable: a node that came whole with another
@@ -31,17 +32,17 @@ reject contains "new" if input.node.status.allocatable["example.com/nic"]
 score.x := input.node.status.capacity.cpu
 `
 	profile := view(t, full, roomy).DefaultProfile()
-	allocatable := func(capacity, members string) *policy.Node {
-		made, err := policy.NewNode(fmt.Appendf(nil, `{"metadata":{"name":"n"},"status":{"capacity":{"cpu":%q},"allocatable":%s}}`, capacity, members))
+	allocatable := func(capacity, members string) *nodes.Node {
+		made, err := nodes.New(fmt.Appendf(nil, `{"metadata":{"name":"n"},"status":{"capacity":{"cpu":%q},"allocatable":%s}}`, capacity, members))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return made
 	}
-	known := allocatable("4", `{"cpu":"4","example.com/gpu":"2"}`).WithState(&policy.NodeState{
+	known := allocatable("4", `{"cpu":"4","example.com/gpu":"2"}`).WithState(&nodes.State{
 		Allocatable: map[string]int64{"cpu": 4000, "example.com/gpu": 2},
 		Requested:   map[string]int64{"cpu": 1000, "example.com/gpu": 0, "pods": 1},
-		Pods:        []*policy.PodState{{Namespace: "default", Name: "p", UID: "1", Requests: map[string]int64{"cpu": 1000}}},
+		Pods:        []*nodes.Pod{{Namespace: "default", Name: "p", UID: "1", Requests: map[string]int64{"cpu": 1000}}},
 	})
 	for name, test := range map[string]struct {
 		capacity, sent string
@@ -61,14 +62,14 @@ score.x := input.node.status.capacity.cpu
 	} {
 		t.Run(name, func(t *testing.T) {
 			sent := allocatable(test.capacity, test.sent)
-			nodes := []*policy.Node{sent}
+			list := []*nodes.Node{sent}
 			rules := []policy.SchedulingRule{policy.Unresolvable, policy.Reject}
-			Recognize(profile, &fixed{known}, nodes, rules...)
-			state := nodes[0].State()
+			Recognize(profile, &fixed{known}, list, rules...)
+			state := list[0].State()
 			if state == nil || !maps.Equal(state.Allocatable, test.want) || len(state.Pods) != 1 || state.Requested["cpu"] != 1000 {
 				t.Fatalf("the state is %+v, want %v", state, test.want)
 			}
-			filtered, _, err := Filter(t.Context(), profile, object(t, pod), nodes)
+			filtered, _, err := Filter(t.Context(), profile, object(t, pod), list)
 			if err != nil {
 				t.Fatal(err)
 			}

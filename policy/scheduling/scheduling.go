@@ -12,13 +12,14 @@ import (
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // Nodes is what the service knows of the cluster's nodes.
 type Nodes interface {
 	// Find sets nodes[i] to the node called names[i], for each that is known.
 	// The names are not kept.
-	Find(names [][]byte, nodes []*policy.Node)
+	Find(names [][]byte, nodes []*nodes.Node)
 	// Ready returns nil once the nodes have been read for the first time, and
 	// says what is missing before.
 	Ready() error
@@ -47,7 +48,7 @@ var ErrUnknownNode = errors.New("node not yet known to verdict")
 // Filter decides whether pod may run on each node, in the order of nodes, of
 // which those that are not known are nil. Its error is policy.ErrTimeout: the
 // call as a whole ran out of time.
-func Filter(ctx context.Context, profile policy.Profile, pod document.Value, nodes []*policy.Node) ([]*Filtered, Sharing, error) {
+func Filter(ctx context.Context, profile policy.Profile, pod document.Value, nodes []*nodes.Node) ([]*Filtered, Sharing, error) {
 	unresolvable, err := decide(ctx, profile.Placer(policy.Unresolvable, pod), nodes, false)
 	if err != nil {
 		return nil, unresolvable.sharing, err
@@ -99,7 +100,7 @@ type Scored struct {
 // Prioritize scores pod on each node, in the order of nodes, of which those
 // that are not known are nil. Its error is policy.ErrTimeout: the call as a
 // whole ran out of time.
-func Prioritize(ctx context.Context, profile policy.Profile, pod document.Value, nodes []*policy.Node) ([]Scored, Sharing, error) {
+func Prioritize(ctx context.Context, profile policy.Profile, pod document.Value, nodes []*nodes.Node) ([]Scored, Sharing, error) {
 	decided, err := decide(ctx, profile.Placer(policy.Score, pod), nodes, false)
 	if err != nil {
 		return nil, decided.sharing, err
@@ -130,7 +131,7 @@ func (s *Sharing) add(other Sharing) {
 
 // group is one class of nodes in a call.
 type group struct {
-	node   *policy.Node // one of them
+	node   *nodes.Node // one of them
 	class  policy.Class
 	placed policy.Placed
 	err    error
@@ -159,7 +160,7 @@ const lookEvery = 256
 
 // decide asks one rule about every node. Where the rule is blind, which reads
 // nothing of nodes, those that are not known are decided as others are.
-func decide(ctx context.Context, placer *policy.Placer, nodes []*policy.Node, blind bool) (decided, error) {
+func decide(ctx context.Context, placer *policy.Placer, nodes []*nodes.Node, blind bool) (decided, error) {
 	var (
 		d     = decided{of: make([]int32, len(nodes))}
 		open  []int // groups to evaluate

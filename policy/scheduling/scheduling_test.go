@@ -11,6 +11,7 @@ import (
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
+	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 const placement = `package kubernetes.scheduling
@@ -57,9 +58,9 @@ func object(tb testing.TB, text string) document.Value {
 }
 
 // node is a node called name, with more members.
-func node(tb testing.TB, name, members string) *policy.Node {
+func node(tb testing.TB, name, members string) *nodes.Node {
 	tb.Helper()
-	n, err := policy.NewNode(fmt.Appendf(nil, `{"metadata":{"name":%q}%s}`, name, members))
+	n, err := nodes.New(fmt.Appendf(nil, `{"metadata":{"name":%q}%s}`, name, members))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -67,9 +68,9 @@ func node(tb testing.TB, name, members string) *policy.Node {
 }
 
 // fleet is n nodes: every 7th unknown, every 11th with a size no policy can read.
-func fleet(tb testing.TB, n int) []*policy.Node {
+func fleet(tb testing.TB, n int) []*nodes.Node {
 	tb.Helper()
-	out := make([]*policy.Node, n)
+	out := make([]*nodes.Node, n)
 	for i := range out {
 		if i%7 == 3 {
 			continue
@@ -114,7 +115,7 @@ func TestManyNodesAgreeWithEachAlone(t *testing.T) {
 	}
 }
 
-func checkNode(t *testing.T, alone *policy.View, p document.Value, node *policy.Node, filtered *Filtered, scored Scored, odd bool) {
+func checkNode(t *testing.T, alone *policy.View, p document.Value, node *nodes.Node, filtered *Filtered, scored Scored, odd bool) {
 	t.Helper()
 	if node == nil {
 		if !errors.Is(filtered.Err, ErrUnknownNode) || !errors.Is(scored.Err, ErrUnknownNode) ||
@@ -123,11 +124,11 @@ func checkNode(t *testing.T, alone *policy.View, p document.Value, node *policy.
 		}
 		return
 	}
-	want, _, err := Filter(t.Context(), alone.DefaultProfile(), p, []*policy.Node{node})
+	want, _, err := Filter(t.Context(), alone.DefaultProfile(), p, []*nodes.Node{node})
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantScore, _, err := Prioritize(t.Context(), alone.DefaultProfile(), p, []*policy.Node{node})
+	wantScore, _, err := Prioritize(t.Context(), alone.DefaultProfile(), p, []*nodes.Node{node})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,9 +155,9 @@ reject contains "full" if input.node.used > 90
 unresolvable contains "another tenant's" if input.node.tenant != input.pod.tenant
 `
 	v := view(t, byLabels, roomy)
-	nodes := make([]*policy.Node, 1000)
-	for i := range nodes {
-		nodes[i] = node(t, fmt.Sprintf("node-%d", i), fmt.Sprintf(`,"used":%d,"tenant":"t%d"`, i%10*10, i%5))
+	list := make([]*nodes.Node, 1000)
+	for i := range list {
+		list[i] = node(t, fmt.Sprintf("node-%d", i), fmt.Sprintf(`,"used":%d,"tenant":"t%d"`, i%10*10, i%5))
 	}
 	for _, step := range []struct {
 		name, pod            string
@@ -168,7 +169,7 @@ unresolvable contains "another tenant's" if input.node.tenant != input.pod.tenan
 		// reject does not read the pod.
 		{"another tenant", `{"name":"b","tenant":"t2"}`, 15, 5},
 	} {
-		_, work, err := Filter(t.Context(), v.DefaultProfile(), object(t, step.pod), nodes)
+		_, work, err := Filter(t.Context(), v.DefaultProfile(), object(t, step.pod), list)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,18 +182,18 @@ unresolvable contains "another tenant's" if input.node.tenant != input.pod.tenan
 // What a rule reads of these nodes is too large to be kept with their classes.
 func TestLargeNodesShareDecisions(t *testing.T) {
 	v := view(t, "package kubernetes.scheduling\n\nreject contains \"full\" if count(input.node.images) > 50", roomy)
-	nodes := make([]*policy.Node, 20)
-	for i := range nodes {
+	list := make([]*nodes.Node, 20)
+	for i := range list {
 		images := strings.Repeat(`"registry.example/shop/service:v1",`, 40+i%2*20)
-		nodes[i] = node(t, fmt.Sprintf("node-%d", i), `,"images":[`+strings.TrimSuffix(images, ",")+`]`)
+		list[i] = node(t, fmt.Sprintf("node-%d", i), `,"images":[`+strings.TrimSuffix(images, ",")+`]`)
 	}
-	filtered, work, err := Filter(t.Context(), v.DefaultProfile(), object(t, pod), nodes)
+	filtered, work, err := Filter(t.Context(), v.DefaultProfile(), object(t, pod), list)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, f := range filtered {
 		if full := len(f.Reject) > 0; f.Err != nil || full != (i%2 == 1) {
-			t.Errorf("%s: got %+v", nodes[i].Name(), f)
+			t.Errorf("%s: got %+v", list[i].Name(), f)
 		}
 	}
 	if work.Evaluations != 2 {
@@ -222,15 +223,15 @@ func sameError(a, b error) bool {
 
 func TestOneNodesErrorLeavesTheOthers(t *testing.T) {
 	r := view(t, placement, roomy)
-	nodes := []*policy.Node{
+	list := []*nodes.Node{
 		node(t, "odd", `,"size":"big","tenant":"t1","used":0`), nil,
 		node(t, "good", `,"size":"1","tenant":"t1","used":0`),
 	}
-	filtered, _, err := Filter(t.Context(), r.DefaultProfile(), object(t, pod), nodes)
+	filtered, _, err := Filter(t.Context(), r.DefaultProfile(), object(t, pod), list)
 	if err != nil {
 		t.Fatal(err)
 	}
-	scored, _, err := Prioritize(t.Context(), r.DefaultProfile(), object(t, pod), nodes)
+	scored, _, err := Prioritize(t.Context(), r.DefaultProfile(), object(t, pod), list)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,22 +267,22 @@ score.late := 1 if {
 `
 
 func TestTimeoutOfTheWholeCall(t *testing.T) {
-	for name, call := range map[string]func(ctx context.Context, r *policy.View, nodes []*policy.Node) error{
-		"filter": func(ctx context.Context, r *policy.View, nodes []*policy.Node) error {
-			_, _, err := Filter(ctx, r.DefaultProfile(), object(t, pod), nodes)
+	for name, call := range map[string]func(ctx context.Context, r *policy.View, list []*nodes.Node) error{
+		"filter": func(ctx context.Context, r *policy.View, list []*nodes.Node) error {
+			_, _, err := Filter(ctx, r.DefaultProfile(), object(t, pod), list)
 			return err
 		},
-		"prioritize": func(ctx context.Context, r *policy.View, nodes []*policy.Node) error {
-			_, _, err := Prioritize(ctx, r.DefaultProfile(), object(t, pod), nodes)
+		"prioritize": func(ctx context.Context, r *policy.View, list []*nodes.Node) error {
+			_, _, err := Prioritize(ctx, r.DefaultProfile(), object(t, pod), list)
 			return err
 		},
 	} {
 		t.Run(name+", one policy too slow", func(t *testing.T) {
-			r, nodes := view(t, endless, roomy), fleet(t, 100)
+			r, list := view(t, endless, roomy), fleet(t, 100)
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer cancel()
 			began := time.Now()
-			if err := call(ctx, r, nodes); !errors.Is(err, policy.ErrTimeout) {
+			if err := call(ctx, r, list); !errors.Is(err, policy.ErrTimeout) {
 				t.Errorf("got %v, want ErrTimeout", err)
 			}
 			if took := time.Since(began); took > 5*time.Second {
@@ -298,7 +299,7 @@ func TestTimeoutOfTheWholeCall(t *testing.T) {
 		t.Run(name+", already over and no node known", func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			if err := call(ctx, view(t, placement, roomy), []*policy.Node{nil, nil}); !errors.Is(err, policy.ErrTimeout) {
+			if err := call(ctx, view(t, placement, roomy), []*nodes.Node{nil, nil}); !errors.Is(err, policy.ErrTimeout) {
 				t.Errorf("got %v, want ErrTimeout", err)
 			}
 		})
@@ -306,16 +307,16 @@ func TestTimeoutOfTheWholeCall(t *testing.T) {
 }
 
 func BenchmarkFilter(b *testing.B) {
-	nodes := make([]*policy.Node, 5000)
-	for i := range nodes {
-		nodes[i] = node(b, fmt.Sprintf("node-%d", i), fmt.Sprintf(`,"used":%d,"zone":"z%d","tenant":"t%d","size":"1"`, i%101, i%3, i%2))
+	list := make([]*nodes.Node, 5000)
+	for i := range list {
+		list[i] = node(b, fmt.Sprintf("node-%d", i), fmt.Sprintf(`,"used":%d,"zone":"z%d","tenant":"t%d","size":"1"`, i%101, i%3, i%2))
 	}
 	for name, cache := range map[string]policy.CacheOptions{"nothing kept": {}, "kept": roomy} {
 		b.Run(name, func(b *testing.B) {
 			v, p := view(b, placement, cache), object(b, pod)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := Filter(b.Context(), v.DefaultProfile(), p, nodes); err != nil {
+				if _, _, err := Filter(b.Context(), v.DefaultProfile(), p, list); err != nil {
 					b.Fatal(err)
 				}
 			}

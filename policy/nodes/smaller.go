@@ -1,4 +1,4 @@
-package policy
+package nodes
 
 import (
 	"bytes"
@@ -17,11 +17,11 @@ func (n *Node) SameAllocatable(other *Node) bool {
 	return bytes.Equal(n.allocatableText(), other.allocatableText())
 }
 
-// Lesser is the node as it came in a scheduler's call, in the state of known: what
+// Smaller is the node as it came in a scheduler's call, in the state of known: what
 // the watch says of the node of the same name and UID. Either may be the newer.
 // Where they differ in what is allocatable the smaller amount counts, in the
 // state as in the object; what only one of them has is not there.
-func (n *Node) Lesser(known *Node) *Node {
+func (n *Node) Smaller(known *Node) *Node {
 	if known.state == nil || n.SameAllocatable(known) {
 		return n.WithState(known.state)
 	}
@@ -41,7 +41,7 @@ func (n *Node) Lesser(known *Node) *Node {
 	object := n.nodeObject
 	if n.allocatable.end > 0 {
 		text := append([]byte(nil), n.text[:n.allocatable.start]...)
-		text = appendLesser(text, sent, held)
+		text = appendSmaller(text, sent, held)
 		text = append(text, n.text[n.allocatable.end:]...)
 		object = &nodeObject{name: n.name, uid: n.uid, text: text}
 	}
@@ -63,9 +63,9 @@ func parsedAllocatable(n *Node) (list document.Value, released func()) {
 	return parsed.Root(), parsed.Release
 }
 
-// appendLesser appends, as a ResourceList, the smaller quantity of each resource
+// appendSmaller appends, as a ResourceList, the smaller quantity of each resource
 // that both lists have.
-func appendLesser(text []byte, a, b document.Value) []byte {
+func appendSmaller(text []byte, a, b document.Value) []byte {
 	text = append(text, '{')
 	comma := false
 	_ = a.Members(func(name []byte, value document.Value) error {
@@ -105,7 +105,7 @@ func quantityOf(value document.Value) resource.Quantity {
 	return quantity
 }
 
-// amountOf is a quantity as NodeState has it: in milli-CPU for cpu, else in
+// amountOf is a quantity as State has it: in milli-CPU for cpu, else in
 // units.
 func amountOf(name string, value document.Value) int64 {
 	quantity := quantityOf(value)

@@ -1,4 +1,4 @@
-package policy
+package nodes
 
 import (
 	"encoding/json"
@@ -37,16 +37,16 @@ type podJSON struct {
 	Assumed  bool             `json:"assumed"`
 }
 
-// parseNodeState reads what policies see as input.state. whole is false where it
+// ParseState reads what policies see as input.state. whole is false where it
 // says what is free and not of what, so that it is all there is to know.
-func parseNodeState(text []byte) (state *NodeState, whole bool, err error) {
+func ParseState(text []byte) (state *State, whole bool, err error) {
 	var from stateJSON
 	if err := json.Unmarshal(text, &from); err != nil {
 		return nil, false, notA("a state", err)
 	}
-	out := &NodeState{Allocatable: from.Allocatable, Requested: from.Requested}
+	out := &State{Allocatable: from.Allocatable, Requested: from.Requested}
 	for i, text := range from.Pods {
-		pod, err := parsePodState(text)
+		pod, err := ParsePod(text)
 		if err != nil {
 			return nil, false, fmt.Errorf("pods[%d]: %w", i, err)
 		}
@@ -55,13 +55,13 @@ func parseNodeState(text []byte) (state *NodeState, whole bool, err error) {
 	return out, from.Allocatable != nil || from.Free == nil && from.Quantities == nil, nil
 }
 
-// parsePodState reads an item of input.state.pods.
-func parsePodState(text []byte) (*PodState, error) {
+// ParsePod reads an item of input.state.pods.
+func ParsePod(text []byte) (*Pod, error) {
 	var from podJSON
 	if err := json.Unmarshal(text, &from); err != nil {
 		return nil, notA("a pod of a node's state", err)
 	}
-	out := &PodState{
+	out := &Pod{
 		Namespace: from.Namespace, Name: from.Name, UID: from.UID, Labels: from.Labels, Annotations: from.Annotations,
 		Priority: from.Priority, OwnerKind: from.Owner.Kind, OwnerName: from.Owner.Name, Requests: from.Requests, Assumed: from.Assumed,
 	}
@@ -80,10 +80,10 @@ func notA(what string, err error) error {
 }
 
 // JSON is the whole state as policies see it; null without one.
-func (s *NodeState) JSON() ([]byte, error) { return jsonOf(s.project(document.All())) }
+func (s *State) JSON() ([]byte, error) { return jsonOf(s.Project(document.All())) }
 
 // JSON is all of the pod as policies see it.
-func (p *PodState) JSON() ([]byte, error) { return jsonOf(p.project(document.All())) }
+func (p *Pod) JSON() ([]byte, error) { return jsonOf(p.Project(document.All())) }
 
 func jsonOf(value ast.Value) ([]byte, error) {
 	if value == nil {

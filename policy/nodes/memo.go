@@ -1,0 +1,50 @@
+package nodes
+
+import "sync/atomic"
+
+// SlotsPerProfile is how many rules of a profile tell nodes apart: each has a slot,
+// those of the default profile first.
+const SlotsPerProfile = 6
+
+// classMemo remembers a class for each rule, by its slot. A class that got lost is
+// found again.
+type classMemo struct {
+	// first are those of the default profile, which are looked up for thousands
+	// of nodes in a call.
+	first [SlotsPerProfile]atomic.Pointer[Class]
+	more  atomic.Pointer[[]atomic.Pointer[Class]]
+}
+
+func (m *classMemo) get(slot int) *Class {
+	if slot < SlotsPerProfile {
+		return m.first[slot].Load()
+	}
+	more := m.more.Load()
+	if more == nil || slot-SlotsPerProfile >= len(*more) {
+		return nil
+	}
+	return (*more)[slot-SlotsPerProfile].Load()
+}
+
+func (m *classMemo) set(slot int, class *Class) {
+	if slot < SlotsPerProfile {
+		m.first[slot].Store(class)
+		return
+	}
+	at := slot - SlotsPerProfile
+	more := m.more.Load()
+	if more == nil || at >= len(*more) {
+		larger := make([]atomic.Pointer[Class], (at/SlotsPerProfile+1)*SlotsPerProfile)
+		if more != nil {
+			for i := range *more {
+				larger[i].Store((*more)[i].Load())
+			}
+		}
+		if !m.more.CompareAndSwap(more, &larger) {
+			m.set(slot, class)
+			return
+		}
+		more = &larger
+	}
+	(*more)[at].Store(class)
+}
