@@ -31,9 +31,6 @@ type policies struct {
 	rules    []*rule
 }
 
-// maxProblems bounds how many compile errors are collected and shown.
-const maxProblems = 100
-
 // build makes a revision of content. Mistakes come back as one *LoadError.
 func (c *carried) build(l *load, content Content, options Options) (*Revision, error) {
 	options.Entries = options.Entries.orDefault()

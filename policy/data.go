@@ -222,3 +222,19 @@ func (n *dataNode) object() ast.Object {
 	}
 	return ast.NewObject(pairs...)
 }
+
+func hasPath(data ast.Object, path []string) bool {
+	var here ast.Value = data
+	for _, name := range path {
+		object, ok := here.(ast.Object)
+		if !ok {
+			return true
+		}
+		term := object.Get(ast.StringTerm(name))
+		if term == nil {
+			return false
+		}
+		here = term.Value
+	}
+	return true
+}

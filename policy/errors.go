@@ -109,6 +109,9 @@ func (e *LoadError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// maxProblems bounds how many compile errors are collected and shown.
+const maxProblems = 100
+
 type problems []Problem
 
 func (p *problems) at(loc *ast.Location, format string, args ...any) {

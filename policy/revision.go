@@ -123,22 +123,6 @@ func checkEntryData(data ast.Object, entries []entry, documents []Document, pars
 	}
 }
 
-func hasPath(data ast.Object, path []string) bool {
-	var here ast.Value = data
-	for _, name := range path {
-		object, ok := here.(ast.Object)
-		if !ok {
-			return true
-		}
-		term := object.Get(ast.StringTerm(name))
-		if term == nil {
-			return false
-		}
-		here = term.Value
-	}
-	return true
-}
-
 // contentID hashes everything that decides: modules, data and the options.
 func contentID(content Content, options Options) string {
 	h := sha256.New()
