@@ -30,7 +30,7 @@ const (
 // DevelopmentFiles are the files of a development certificate, all PEM.
 type DevelopmentFiles struct {
 	// CAFile is the certificate authority for callers to trust. Its private key
-	// is not kept, so nobody can sign another certificate with it.
+	// is not kept, so no one can sign another certificate with it.
 	CAFile string
 	// CertFile and KeyFile are the server's certificate and private key.
 	CertFile, KeyFile string
@@ -40,7 +40,7 @@ type DevelopmentFiles struct {
 // further hosts (DNS names or IP addresses), signed by an authority of its own
 // and kept in dir as ca.crt, tls.crt and tls.key. What is there is used again
 // when it is whole, covers the hosts, and is good for 30 days more; otherwise all
-// of it is made anew, for one year.
+// of it is made again, for one year.
 //
 // The directory gets mode 0700 and the files 0600. Processes that start at the
 // same time get the same certificate.

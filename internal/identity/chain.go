@@ -103,7 +103,7 @@ func (c *Chain) Verify(ctx context.Context, token *sources.Token) (identity.Iden
 	defer asking.end()
 	others := ctx
 	if c.Waits(token) {
-		var cancel context.CancelFunc // of whoever is still being asked at the end
+		var cancel context.CancelFunc // of the sources that are still being asked at the end
 		others, cancel = context.WithCancel(ctx)
 		defer cancel()
 	}
@@ -153,7 +153,7 @@ func (q *inquiry) run(ctx, others context.Context) *verification {
 			return nil
 		case source == nil:
 		case q.asked == 0 && (!waits(source, q.token) || !q.more()):
-			// It answers at once, or nobody else could be asked meanwhile.
+			// It answers at once, or no other source could be asked meanwhile.
 			if known := q.heard(q.chain.ask(ctx, source, q.token)); known != nil {
 				return known
 			}

@@ -45,7 +45,7 @@ type Verifier struct {
 	sealer    *sealer.Sealer
 	accepted  *cache.Cache[sealer.Key, acceptance]
 	rejected  *cache.Cache[sealer.Key, rejection]
-	flights   singleflight.Group
+	inFlight  singleflight.Group
 	verifying atomic.Int64
 }
 
@@ -132,18 +132,18 @@ func (v *Verifier) Verify(ctx context.Context, text string) (identity.Identity, 
 	if err := v.refused(key); err != nil {
 		return identity.Identity{}, err
 	}
-	// Not the caller's context: whoever waits for the same token must not fail
+	// Not the caller's context: callers that wait for the same token must not fail
 	// because the first of them has gone.
 	detached := context.WithoutCancel(ctx)
 	if !v.chain.Waits(token) {
 		// What is over in microseconds needs no goroutine of its own.
-		verified, err, _ := v.flights.Do(string(key[:]), func() (any, error) { return v.verify(detached, token, digest, key) })
+		verified, err, _ := v.inFlight.Do(string(key[:]), func() (any, error) { return v.verify(detached, token, digest, key) })
 		if err != nil {
 			return identity.Identity{}, err
 		}
 		return verified.(identity.Identity), nil
 	}
-	done := v.flights.DoChan(string(key[:]), func() (any, error) {
+	done := v.inFlight.DoChan(string(key[:]), func() (any, error) {
 		ctx, cancel := context.WithTimeout(detached, v.Timeout)
 		defer cancel()
 		return v.verify(ctx, token, digest, key)

@@ -12,17 +12,17 @@ import (
 
 // fileKeys are the keys in a JWK set file.
 type fileKeys struct {
-	files filewatch.Files
-	path  string
-	notes keyNotes
-	set   atomic.Pointer[keySet]
+	files  filewatch.Files
+	path   string
+	events keyEvents
+	set    atomic.Pointer[keySet]
 }
 
-func newFileKeys(path string, notes keyNotes) *fileKeys {
-	k := &fileKeys{path: path, notes: notes}
+func newFileKeys(path string, events keyEvents) *fileKeys {
+	k := &fileKeys{path: path, events: events}
 	k.files = filewatch.Files{
-		Subject: "identity source " + notes.source, Paths: []string{path}, Kind: "JWK set file", Create: "create it",
-		Limit: maxKeySetBytes, Now: notes.now, Take: k.take,
+		Subject: "identity source " + events.source, Paths: []string{path}, Kind: "JWK set file", Create: "create it",
+		Limit: maxKeySetBytes, Now: events.now, Take: k.take,
 	}
 	return k
 }
@@ -33,14 +33,14 @@ func (k *fileKeys) take(contents [][]byte) (changed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("JWK set file %s %w", k.path, err)
 	}
-	// Whoever wants no keys writes an empty list.
+	// An operator that wants no keys writes an empty list.
 	if len(set.keys) == 0 && len(set.unusable) > 0 {
 		return false, fmt.Errorf("JWK set file %s: none of its %d keys can verify signatures: %s", k.path, len(set.unusable), describeUnusable(set.unusable))
 	}
-	set.asked = k.notes.now()
+	set.asked = k.events.now()
 	changed = set.replace(k.set.Load())
 	k.set.Store(set)
-	k.notes.metrics.KeysLookedFor(k.notes.source, k.notes.issuer, nil, set.asked)
+	k.events.metrics.KeysLookedFor(k.events.source, k.events.issuer, nil, set.asked)
 	return changed, nil
 }
 
@@ -58,7 +58,7 @@ func (k *fileKeys) load(context.Context) error {
 }
 
 func (k *fileKeys) run(ctx context.Context) {
-	k.files.Watch(ctx, func() { k.notes.changed(k.set.Load()) }, k.notes.failed)
+	k.files.Watch(ctx, func() { k.events.changed(k.set.Load()) }, k.events.failed)
 }
 
 func (k *fileKeys) ready() error {
@@ -68,7 +68,7 @@ func (k *fileKeys) ready() error {
 	if err := k.files.Err(); err != nil {
 		return fmt.Errorf("%w: %w", identity.ErrNotLoaded, err)
 	}
-	return fmt.Errorf("identity source %s: %w", k.notes.source, identity.ErrNotLoaded)
+	return fmt.Errorf("identity source %s: %w", k.events.source, identity.ErrNotLoaded)
 }
 
 func (k *fileKeys) failure() error { return k.files.Err() }
@@ -78,5 +78,5 @@ func (k *fileKeys) status() string {
 	if inner := errors.Unwrap(err); inner != nil {
 		err = inner // without the name of the source
 	}
-	return k.notes.status(k.set.Load(), err)
+	return k.events.status(k.set.Load(), err)
 }

@@ -35,7 +35,7 @@ type keySet struct {
 	// digest tells sets with other keys apart.
 	digest [sha256.Size]byte
 
-	// What follows is set by whoever got the set.
+	// What follows is set by the keyring that read the set.
 
 	// asked is just before the set was asked for: what was published by then is
 	// in it.

@@ -183,9 +183,9 @@ func TestUnusableKeysAreNamed(t *testing.T) {
 	if got := describeUnusable(set.unusable); !strings.HasPrefix(got, `"off" is `) {
 		t.Errorf("got %s", got)
 	}
-	notes := keyNotes{issuer: "https://a.test", now: time.Now}
+	events := keyEvents{issuer: "https://a.test", now: time.Now}
 	many := keySetOf(t, "a", "b", "c", "d", "e", "f", "g", identitytest.JWKOf("good", identitytest.P256B()))
-	if got := notes.status(many, nil); !strings.HasSuffix(got, "(7 more cannot be used: "+strings.Repeat("one without a kid is no JWK; ", 5)+"and 2 more)") {
+	if got := events.status(many, nil); !strings.HasSuffix(got, "(7 more cannot be used: "+strings.Repeat("one without a kid is no JWK; ", 5)+"and 2 more)") {
 		t.Errorf("status %s", got)
 	}
 }

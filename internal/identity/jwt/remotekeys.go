@@ -16,7 +16,7 @@ import (
 
 const (
 	// lookAgainAfter is how long after one fetch ended a token can cause another:
-	// whoever makes up key IDs shall not have the issuer asked all the time.
+	// a caller that makes up key IDs must not have the issuer asked all the time.
 	lookAgainAfter = 10 * time.Second
 	// A fetch that failed is repeated after firstRetry, then after twice the time
 	// of before up to maxRetry.
@@ -26,25 +26,25 @@ const (
 // remoteKeys are the keys that an issuer publishes over HTTP. The last ones that
 // were fetched count for as long as no others can be.
 type remoteKeys struct {
-	notes   keyNotes
+	events  keyEvents
 	fetcher keyFetcher
 	timeout time.Duration // of one fetch
 
-	set     atomic.Pointer[keySet]
-	flights singleflight.Group // of one fetch at a time
-	doubts  chan struct{}
-	failed  chan struct{} // since run last looked at when it is due
+	set      atomic.Pointer[keySet]
+	inFlight singleflight.Group // of one fetch at a time
+	doubts   chan struct{}
+	failed   chan struct{} // since run last looked at when it is due
 
 	mu       sync.Mutex
 	ended    time.Time // of the latest fetch; zero before the first
 	err      error     // of the latest fetch
 	failures int       // in a row
 	due      time.Time // for the next fetch
-	reported string    // what was last told to notes
+	reported string    // what was last reported to events
 }
 
-func newRemoteKeys(fetcher keyFetcher, timeout time.Duration, notes keyNotes) *remoteKeys {
-	return &remoteKeys{notes: notes, fetcher: fetcher, timeout: timeout, doubts: make(chan struct{}, 1), failed: make(chan struct{}, 1)}
+func newRemoteKeys(fetcher keyFetcher, timeout time.Duration, events keyEvents) *remoteKeys {
+	return &remoteKeys{events: events, fetcher: fetcher, timeout: timeout, doubts: make(chan struct{}, 1), failed: make(chan struct{}, 1)}
 }
 
 func (k *remoteKeys) current() *keySet { return k.set.Load() }
@@ -55,7 +55,7 @@ func (k *remoteKeys) ready() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.ended.IsZero() {
-		return fmt.Errorf("identity source %s: keys of %s: %w", k.notes.source, k.notes.issuer, identity.ErrNotLoaded)
+		return fmt.Errorf("identity source %s: keys of %s: %w", k.events.source, k.events.issuer, identity.ErrNotLoaded)
 	}
 	return nil
 }
@@ -71,7 +71,7 @@ func (k *remoteKeys) status() string {
 	if inner := errors.Unwrap(err); inner != nil {
 		err = inner // without whose keys they are
 	}
-	return k.notes.status(k.set.Load(), err)
+	return k.events.status(k.set.Load(), err)
 }
 
 // load never fails because of the issuer; the error is that of ctx.
@@ -110,7 +110,7 @@ func (k *remoteKeys) run(ctx context.Context) {
 func (k *remoteKeys) untilDue() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.due.Sub(k.notes.now())
+	return k.due.Sub(k.events.now())
 }
 
 // doubt lets run fetch the keys soon, for an issuer that gives a new key the ID
@@ -130,20 +130,20 @@ func (k *remoteKeys) doubt() {
 func (k *remoteKeys) isYoung() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.notes.now().Before(k.ended.Add(minKeyLifetime))
+	return k.events.now().Before(k.ended.Add(minKeyLifetime))
 }
 
-// lookAgain fetches the keys for whoever misses one, unless that was done just
+// lookAgain fetches the keys for a token whose key is missing, unless that was done just
 // now. Callers that come meanwhile wait for the same fetch.
 func (k *remoteKeys) lookAgain(ctx context.Context) error {
-	began := k.notes.now()
+	began := k.events.now()
 	if err := k.tooEarly(); err != nil {
 		return err
 	}
 	// Not the caller's context: the others must not fail because the first has
 	// gone. The fetch ends by its own timeout.
 	detached := context.WithoutCancel(ctx)
-	done := k.flights.DoChan("", func() (any, error) {
+	done := k.inFlight.DoChan("", func() (any, error) {
 		if err := k.tooEarly(); err != nil {
 			return nil, err
 		}
@@ -156,17 +156,17 @@ func (k *remoteKeys) lookAgain(ctx context.Context) error {
 		}
 		return result.Err
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for the keys of %s: %w", k.notes.issuer, context.Cause(ctx))
+		return fmt.Errorf("waiting for the keys of %s: %w", k.events.issuer, context.Cause(ctx))
 	}
 }
 
-// tooEarly returns an error while nobody may ask again: the one of a fetch that
+// tooEarly returns an error while no caller may ask again: the one of a fetch that
 // failed, else errLookedJustNow.
 func (k *remoteKeys) tooEarly() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
-	case !k.notes.now().Before(k.ended.Add(lookAgainAfter)):
+	case !k.events.now().Before(k.ended.Add(lookAgainAfter)):
 		return nil
 	case k.err != nil:
 		return k.err
@@ -176,18 +176,18 @@ func (k *remoteKeys) tooEarly() error {
 
 // fetchNow fetches the keys, or waits for the fetch that is under way.
 func (k *remoteKeys) fetchNow(ctx context.Context) {
-	_, _, _ = k.flights.Do("", func() (any, error) { return nil, k.fetch(ctx) })
+	_, _, _ = k.inFlight.Do("", func() (any, error) { return nil, k.fetch(ctx) })
 }
 
-// fetch is only called in a flight.
+// fetch is only called as the in-flight call.
 func (k *remoteKeys) fetch(ctx context.Context) error {
 	bounded, cancel := context.WithTimeoutCause(ctx, k.timeout, fmt.Errorf("no answer within %s", k.timeout))
 	defer cancel()
 	set, err := k.fetchSafely(bounded)
 	if err != nil {
-		err = fmt.Errorf("identity source %s: keys of %s: %w", k.notes.source, k.notes.issuer, err)
+		err = fmt.Errorf("identity source %s: keys of %s: %w", k.events.source, k.events.issuer, err)
 		if ctx.Err() != nil {
-			return err // nobody waits any more, which says nothing of the issuer
+			return err // no caller waits any more, which says nothing of the issuer
 		}
 	}
 	k.ending(set, err)
@@ -206,7 +206,7 @@ func (k *remoteKeys) fetchSafely(ctx context.Context) (set *keySet, err error) {
 
 // ending takes over what a fetch brought, and tells who is to be told.
 func (k *remoteKeys) ending(set *keySet, err error) {
-	now := k.notes.now()
+	now := k.events.now()
 	changed := false
 	if err == nil {
 		changed = set.replace(k.set.Load())
@@ -220,7 +220,7 @@ func (k *remoteKeys) ending(set *keySet, err error) {
 		k.due = set.asked.Add(set.lifetime * 8 / 10).Add(jitter(set.lifetime / 10))
 		if len(set.keys) == 0 {
 			// The issuer's word, but hardly its intention.
-			err = fmt.Errorf("identity source %s: keys of %s: none of its %d keys can verify signatures: %s", k.notes.source, k.notes.issuer, len(set.unusable), describeUnusable(set.unusable))
+			err = fmt.Errorf("identity source %s: keys of %s: none of its %d keys can verify signatures: %s", k.events.source, k.events.issuer, len(set.unusable), describeUnusable(set.unusable))
 		}
 	} else {
 		retry := min(firstRetry<<min(k.failures, 10), maxRetry)
@@ -236,9 +236,9 @@ func (k *remoteKeys) ending(set *keySet, err error) {
 	failed := k.err
 	k.mu.Unlock()
 
-	k.notes.metrics.KeysLookedFor(k.notes.source, k.notes.issuer, failed, now)
+	k.events.metrics.KeysLookedFor(k.events.source, k.events.issuer, failed, now)
 	if changed {
-		k.notes.changed(set)
+		k.events.changed(set)
 	}
 	if failed != nil {
 		select {
@@ -247,7 +247,7 @@ func (k *remoteKeys) ending(set *keySet, err error) {
 		}
 	}
 	if err != nil && isNew {
-		k.notes.failed(err)
+		k.events.failed(err)
 	}
 }
 

@@ -76,8 +76,8 @@ type Options struct {
 	Metrics *sources.Metrics `yaml:"-"`
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time `yaml:"-"`
-	// OnError is told why keys could not be had, once for each different cause.
-	// OnChange is told that the keys of an issuer (of all, joined by commas, when
+	// OnError gets the reason why keys could not be read, once for each different cause.
+	// OnChange reports that the keys of an issuer (of all, joined by commas, when
 	// they share them) are others, and how many. Both may be nil, may be called
 	// from several goroutines, and must not block for long.
 	OnError  func(error)                   `yaml:"-"`
@@ -227,27 +227,27 @@ func (o *Options) checkURLs(discovered bool) error {
 }
 
 func (j *Source) addKeyrings(o *Options) {
-	notes := keyNotes{
+	events := keyEvents{
 		source: j.name, issuer: strings.Join(o.Issuers, ","),
 		metrics: o.Metrics, now: o.Now, onError: o.OnError, onChange: o.OnChange,
 	}
 	if o.JWKSFile != "" {
-		j.addKeyring(newFileKeys(o.JWKSFile, notes), o.Issuers...)
+		j.addKeyring(newFileKeys(o.JWKSFile, events), o.Issuers...)
 		return
 	}
 	fetcher := keyFetcher{client: withoutRedirects(o.Client), now: o.Now}
 	if o.JWKSURL != "" {
 		fetcher.keysURL = o.JWKSURL
-		j.addKeyring(newRemoteKeys(fetcher, o.Timeout, notes), o.Issuers...)
+		j.addKeyring(newRemoteKeys(fetcher, o.Timeout, events), o.Issuers...)
 		return
 	}
 	for _, issuer := range o.Issuers {
-		notes.issuer, fetcher.issuer = issuer, issuer
+		events.issuer, fetcher.issuer = issuer, issuer
 		fetcher.discoveryURL = o.DiscoveryURL
 		if fetcher.discoveryURL == "" {
 			fetcher.discoveryURL = strings.TrimSuffix(issuer, "/") + discoveryPath
 		}
-		j.addKeyring(newRemoteKeys(fetcher, o.Timeout, notes), issuer)
+		j.addKeyring(newRemoteKeys(fetcher, o.Timeout, events), issuer)
 	}
 }
 
@@ -287,7 +287,7 @@ func (j *Source) Applies(token *sources.Token) bool {
 	return t != nil && j.byIssuer[t.issuer] != nil
 }
 
-// Remote implements Source: with a JWKS file nobody is ever asked.
+// Remote implements Source: with a JWKS file no host is ever asked.
 func (j *Source) Remote() bool { return j.remote }
 
 // Waits reports whether verifying the token may need keys that have to be
@@ -328,7 +328,7 @@ func (j *Source) Verify(ctx context.Context, token *sources.Token) (identity.Ide
 	if err := j.checkSignature(ctx, keys, t, algorithm, accepted.issued); err != nil {
 		return identity.Identity{}, err
 	}
-	// After the signature: whoever forges a token is not told to come back.
+	// After the signature: a caller with a forged token is not told to come back.
 	switch {
 	case t.isOdd():
 		return identity.Identity{}, sources.Refused("it is signed, and its claims are odd: %w", t.odd)

@@ -16,7 +16,7 @@ import (
 // Source is a sources.Source that asks another host.
 type Source interface {
 	sources.Source
-	// Probe asks the host about nobody's token, and returns nil when the host is
+	// Probe asks the host about a token that no user has, and returns nil when the host is
 	// there and does its work. Its error holds no more than those of Verify do.
 	Probe(ctx context.Context) error
 }
@@ -28,7 +28,7 @@ type BreakerOptions struct {
 	// MaxInFlight bounds how many tokens the source is asked about at once; 0
 	// means 64.
 	MaxInFlight int
-	// OnOpen is told that the source is left alone from now on, and why; OnClose
+	// OnOpen reports that the source is not asked from now on, and why; OnClose
 	// that it is asked again. Both are called from Run, in turn, and must not
 	// block for long.
 	OnOpen  func(error)
@@ -156,7 +156,7 @@ func (b *Breaker) failed(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.faults++
-	// Without Run nobody would close it again.
+	// Without Run it would never be closed again.
 	if b.cause != nil || b.faults < b.options.Faults || !b.running.Load() {
 		return
 	}
@@ -205,7 +205,7 @@ func (b *Breaker) Run(ctx context.Context) {
 
 // probe waits for pause and reports whether the source is well then.
 func (b *Breaker) probe(ctx context.Context, pause *time.Duration) bool {
-	// Replicas that lost the host together shall not come back together.
+	// Replicas that lost the host together must not come back together.
 	jittered := time.Duration(float64(*pause) * (0.75 + rand.Float64()/4)) //nolint:gosec // no secret
 	*pause = min(2**pause, lastProbe)
 	wait := time.NewTimer(jittered)

@@ -184,7 +184,7 @@ func (c *ConnectionFiles) transport(authorities *x509.CertPool, certificates []t
 }
 
 // proxyOf says which proxy a request goes through. A loopback host is reached
-// without: it may be asked without TLS, which nobody else may read.
+// without: it may be asked without TLS, which no other host may read.
 func proxyOf(text string) (func(*http.Request) (*url.URL, error), error) {
 	proxy := http.ProxyFromEnvironment
 	if text != "" {

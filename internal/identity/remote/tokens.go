@@ -77,7 +77,7 @@ func (t Tokens) Applies(token *sources.Token) bool {
 	}
 }
 
-// Random returns a token that nobody has, and that may be sent.
+// Random returns a token that no user has, and that may be sent.
 func (t Tokens) Random() (*sources.Token, error) {
 	text, err := sources.NewToken()
 	if err != nil {

@@ -27,15 +27,15 @@ type Options struct {
 	// that no Secret may name groups. UsernamePrefixes likewise for usernames,
 	// but none means any. No prefix may be empty.
 	//
-	// Whoever may write Secrets in the namespace makes users. The prefixes keep
+	// Every user that may write Secrets in the namespace makes users. The prefixes keep
 	// them from making members of groups that mean more elsewhere.
 	GroupPrefixes    []string `yaml:"groupPrefixes"`
 	UsernamePrefixes []string `yaml:"usernamePrefixes"`
-	// OnRefused is told when a Secret is refused that was not, or for another
+	// OnRefused is called when a Secret is refused that was not, or for another
 	// reason: namespace/name and the reason, without what the Secret holds. It
 	// must return quickly.
 	OnRefused func(error) `yaml:"-"`
-	// Metrics count the Secrets; nil means that nobody does.
+	// Metrics count the Secrets; nil means that none are counted.
 	Metrics *sources.Metrics `yaml:"-"`
 	// Now is the clock that tokens expire by; nil means time.Now.
 	Now func() time.Time `yaml:"-"`

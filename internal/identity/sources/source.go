@@ -12,7 +12,7 @@ type Source interface {
 	// Name is the configured name, which metrics, logs and policies use.
 	Name() string
 	// Applies takes a cheap look at the token's shape and reports whether the
-	// source could vouch for it. It verifies nothing and asks nobody.
+	// source could vouch for it. It verifies nothing and asks no host.
 	Applies(token *Token) bool
 	// Verify returns what token proves, an error that is
 	// identity.ErrUnknownToken when it proves nothing (a definite no), and any
@@ -20,7 +20,7 @@ type Source interface {
 	// anything that was sent or received in the course of verifying it.
 	//
 	// Source, Type, Subject, Claims, Audiences and Expires of what it returns
-	// are the source's to set; whoever asks sees to the other fields.
+	// are the source's to set; the caller sets the other fields.
 	Verify(ctx context.Context, token *Token) (identity.Identity, error)
 	// Remote reports whether Verify may wait for another host.
 	Remote() bool

@@ -39,7 +39,7 @@ func ParseToken(text string) *Token {
 	return &Token{text: &content.text, parsed: &content.parsed}
 }
 
-// Reveal returns the token itself, for whoever has to send or parse it.
+// Reveal returns the token itself, for a source that has to send or parse it.
 func (t *Token) Reveal() string { return *t.text }
 
 // SHA256 is the token's digest. It is computed by each call, since most tokens
@@ -58,7 +58,7 @@ func (t *Token) LooksLikeJWT() bool {
 	return ok && IsBase64URL(header) && IsBase64URL(payload) && IsBase64URL(signature)
 }
 
-// IsJWT reports whether the token is a signed JWT, whoever may have made it: it
+// IsJWT reports whether the token is a signed JWT, of whatever issuer: it
 // looks like one, and its first part says a JSON object. Tokens of other forms
 // may have two dots as well.
 func (t *Token) IsJWT() bool {

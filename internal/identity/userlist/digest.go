@@ -49,7 +49,7 @@ func ParseDigest(text string) (string, bool) {
 // says.
 func ParseExpiry(text string) (time.Time, bool) {
 	at, err := time.Parse(time.RFC3339, text)
-	// The zero time means never, which nobody means by the year 1.
+	// The zero time means never, which no user means by the year 1.
 	return at, err == nil && at.Unix() > 0
 }
 

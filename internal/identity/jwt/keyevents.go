@@ -7,8 +7,8 @@ import (
 	"github.com/verdict-dev/verdict/internal/identity/sources"
 )
 
-// keyNotes are whom a keyring is for, and who is told about it.
-type keyNotes struct {
+// keyEvents say whose keys a keyring holds, and report what happens to them.
+type keyEvents struct {
 	// source is its configured name; issuer is that of the keys, several joined
 	// by commas.
 	source, issuer string
@@ -18,12 +18,12 @@ type keyNotes struct {
 	onChange       func(issuer string, keys int)
 }
 
-func (n *keyNotes) changed(set *keySet) { n.onChange(n.issuer, len(set.keys)) }
+func (n *keyEvents) changed(set *keySet) { n.onChange(n.issuer, len(set.keys)) }
 
-func (n *keyNotes) failed(err error) { n.onError(err) }
+func (n *keyEvents) failed(err error) { n.onError(err) }
 
 // status is one line for people.
-func (n *keyNotes) status(set *keySet, err error) string {
+func (n *keyEvents) status(set *keySet, err error) string {
 	line := n.issuer + ": no keys yet"
 	if set != nil {
 		line = fmt.Sprintf("%s: %d keys, read %s ago", n.issuer, len(set.keys), n.now().Sub(set.asked).Round(time.Second))
