@@ -121,13 +121,13 @@ func parseBinding(c *call) (b scheduling.Binding, err error) {
 	if err := c.index(indexedValue); err != nil {
 		return b, err
 	}
-	document, err := document.ParseObjectUntil(c.context(), c.body)
+	parsed, err := document.ParseObjectUntil(c.context(), c.body)
 	if err != nil {
 		return b, err
 	}
-	defer document.Release()
+	defer parsed.Release()
 	fields := []string{"PodName", "PodNamespace", "PodUID", "Node"}
-	members, err := membersOf(document.Root(), fields...)
+	members, err := document.MembersOf(parsed.Root(), fields...)
 	if err != nil {
 		return b, err
 	}

@@ -23,7 +23,7 @@ type extenderCall struct {
 	// nodes are those of the call, in its order; nil where one is not known.
 	nodes []*nodes.Node
 	// items are the nodes as they came: names with their quotes, or whole.
-	items []item
+	items []document.Part
 	// whole says that nodes came whole.
 	whole bool
 	// undecidable is why a call that is well-formed can't be decided; nil when it can.
@@ -179,15 +179,15 @@ func (h *handler) lookUp(e *extenderCall, names [][]byte, rules []policy.Schedul
 
 // parseExtenderArgs reads the pod and checks the nodes.
 func parseExtenderArgs(c *call, body []byte, args extenderArgs) (e extenderCall, err error) {
-	if args.pod.absent() {
+	if args.pod.Absent() {
 		return e, at("Pod", errMissing)
 	}
-	text := args.pod.of(body)
+	text := args.pod.Of(body)
 	if err := c.take(2*len(text) + (indexedValue+decodedValue)*args.podValues); err != nil {
 		return e, err
 	}
 	if e.pod, err = document.ParseObjectUntil(c.until(), text); err != nil {
-		return e, at("Pod", document.Later(err, args.pod.start))
+		return e, at("Pod", document.Later(err, args.pod.Start))
 	}
 	switch {
 	case args.whole && args.names != nil:

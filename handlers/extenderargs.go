@@ -5,11 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"math"
-	"slices"
-	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/verdict-dev/verdict/policy"
 	"github.com/verdict-dev/verdict/policy/document"
@@ -18,25 +13,16 @@ import (
 
 // extenderArgs says where in a body the parts of an extender call are.
 type extenderArgs struct {
-	pod       item // absent when it is missing or null
+	pod       document.Part // absent when it is missing or null
 	podValues int
 	// whole says that there are Nodes; items are where they are.
 	whole bool
-	items []item
+	items []document.Part
 	nodes []*nodes.Node
 	// names are those of NodeNames, nil when it is missing or null; items are
 	// where they are, with their quotes.
 	names [][]byte
 }
-
-// item is a part of the body.
-type item struct{ start, end int }
-
-func (i item) of(body []byte) []byte { return body[i.start:i.end] }
-
-func (i item) absent() bool { return i.end == 0 }
-
-var errNotObject = errors.New("invalid JSON: the document must be an object")
 
 var errMissing = errors.New("is missing")
 
@@ -49,32 +35,32 @@ func at(field string, err error) error {
 // the scheduler's own decoder does. Megabytes of nodes are passed over once, and
 // what was seen before is passed over by comparing it.
 func scanExtenderArgs(c *call, body []byte, known *knownNodes) (args extenderArgs, err error) {
-	s := scanner{text: body, call: c}
-	err = s.object([]string{"pod", "nodes", "nodenames"}, func(name string) error {
+	s := newArgsScanner(c, body)
+	err = s.Object([]string{"pod", "nodes", "nodenames"}, func(name string) error {
 		switch name {
 		case "pod":
-			args.pod, args.podValues, err = s.nullable()
+			args.pod, args.podValues, err = s.Nullable()
 			if _, many := errors.AsType[*valuesError](err); many {
 				return at("Pod", err)
 			}
 			return err
 		case "nodenames":
-			var items []item
+			var items []document.Part
 			items, args.names, err = s.nodeNames()
 			if args.names != nil {
 				args.items = items
 			}
 			return err
 		}
-		if s.null() {
-			return s.skip()
+		if s.Null() {
+			return s.Skip()
 		}
 		args.whole = true
-		err = s.object([]string{"items"}, func(string) error {
+		err = s.Object([]string{"items"}, func(string) error {
 			args.items, args.nodes, err = s.nodes(known)
 			return err
 		})
-		if errors.Is(err, errNotObject) {
+		if errors.Is(err, document.ErrNotObject) {
 			return at("Nodes", err)
 		}
 		return err
@@ -82,150 +68,27 @@ func scanExtenderArgs(c *call, body []byte, known *knownNodes) (args extenderArg
 	if err != nil {
 		return args, err
 	}
-	if s.peek() != 0 {
+	if s.Peek() != 0 {
 		return args, errors.New("invalid JSON: data after the document")
 	}
 	return args, nil
 }
 
-// scanner walks the outermost levels of a JSON document. The values in them
-// are checked by jsontext.
-type scanner struct {
-	text []byte
-	next int
+// argsScanner walks the levels of a call down to its pod and its nodes, and charges
+// the call for what is found.
+type argsScanner struct {
+	document.Walker
 	call *call // nil for no bounds
 }
 
-// peek is the next character that is not white space, 0 at the end.
-func (s *scanner) peek() byte {
-	for ; s.next < len(s.text); s.next++ {
-		switch b := s.text[s.next]; b {
-		case ' ', '\t', '\r', '\n':
-		default:
-			return b
-		}
+func newArgsScanner(c *call, body []byte) *argsScanner {
+	s := &argsScanner{call: c}
+	s.Walker = document.Walker{
+		Text: body, Until: c.until(), Most: c.objectLimit(),
+		TooMany: func() error { return &valuesError{"it", c.objectLimit(), "objectValues"} },
+		Member:  func(before int, name string) error { return s.pause(before, listedMember+len(name)) },
 	}
-	return 0
-}
-
-// take goes past b, the next character that is not white space.
-func (s *scanner) take(b byte) error {
-	if s.peek() != b || b == 0 {
-		return s.wrong(fmt.Sprintf("expected %q", b))
-	}
-	s.next++
-	return nil
-}
-
-func (s *scanner) wrong(message string) error {
-	if s.next >= len(s.text) {
-		message = "the document ends too early"
-	}
-	return &document.SyntaxError{Offset: int64(s.next), Message: message}
-}
-
-// value goes past a value, which has no more values in it than one object may.
-func (s *scanner) value() (item, error) {
-	found, _, err := s.counted(s.call.objectLimit())
-	return found, err
-}
-
-// counted is value with at most so many values, and returns how many there are.
-func (s *scanner) counted(most int) (found item, values int, err error) {
-	if s.peek() == 0 {
-		return item{}, 0, s.wrong("")
-	}
-	values = 1
-	if b := s.peek(); b == '{' || b == '[' {
-		if _, values, err = document.Extent(s.call.until(), s.text[s.next:], most); err != nil {
-			return item{}, 0, document.Later(err, s.next)
-		}
-		if values > most {
-			return item{}, 0, &valuesError{"it", most, "objectValues"}
-		}
-	}
-	found, err = s.checked()
-	return found, values, err
-}
-
-func (s *scanner) checked() (item, error) {
-	length, err := document.NextValue(s.text[s.next:])
-	if err != nil {
-		return item{}, document.Later(err, s.next)
-	}
-	found := item{start: s.next, end: s.next + length}
-	s.next = found.end
-	return found, nil
-}
-
-func (s *scanner) skip() error {
-	_, err := s.value()
-	return err
-}
-
-func (s *scanner) null() bool { return s.peek() == 'n' }
-
-// nullable is value, absent when it is null.
-func (s *scanner) nullable() (item, int, error) {
-	null := s.null()
-	found, values, err := s.counted(s.call.objectLimit())
-	if null {
-		found = item{}
-	}
-	return found, values, err
-}
-
-// object goes past an object. visit is called for each of the wanted members
-// (lower case) and goes past its value.
-func (s *scanner) object(wanted []string, visit func(name string) error) error {
-	if s.peek() != '{' {
-		if s.peek() == 0 {
-			return s.wrong("")
-		}
-		return errNotObject
-	}
-	s.next++
-	seen := map[string]bool{}
-	for first := true; s.peek() != '}'; first = false {
-		if !first {
-			if err := s.take(','); err != nil {
-				return err
-			}
-		}
-		if s.peek() != '"' {
-			return s.wrong("expected the name of a member")
-		}
-		raw, err := s.value()
-		if err != nil {
-			return err
-		}
-		written := string(unquoted(raw.of(s.text)))
-		name := written
-		if i := slices.IndexFunc(wanted, func(w string) bool { return strings.EqualFold(w, written) }); i >= 0 {
-			name = wanted[i]
-		}
-		if seen[name] {
-			return fmt.Errorf("invalid JSON: duplicate name in object (/%s)", printable(written))
-		}
-		if err := s.pause(len(seen), listedMember+len(name)); err != nil {
-			return err
-		}
-		seen[name] = true
-		if err := s.take(':'); err != nil {
-			return err
-		}
-		if !slices.Contains(wanted, name) {
-			if err := s.skip(); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := visit(name); err != nil {
-			return err
-		}
-	}
-	s.next++
-	return nil
+	return s
 }
 
 // nodeItems is where whole nodes are in a call.
@@ -233,26 +96,27 @@ const nodeItems = "Nodes.items"
 
 // nodes goes past a list of nodes, and returns where they are and what they
 // are. A null list has none.
-func (s *scanner) nodes(known *knownNodes) ([]item, []*nodes.Node, error) {
-	if s.null() {
-		return nil, nil, s.skip()
+func (s *argsScanner) nodes(known *knownNodes) ([]document.Part, []*nodes.Node, error) {
+	if s.Null() {
+		return nil, nil, s.Skip()
 	}
-	if b := s.peek(); b != '[' && b != 0 {
+	if b := s.Peek(); b != '[' && b != 0 {
 		return nil, nil, at(nodeItems, errors.New("must be a list of nodes"))
 	}
-	if err := s.take('['); err != nil {
+	if err := s.Take('['); err != nil {
 		return nil, nil, err
 	}
-	var items []item
+	var items []document.Part
 	var nodes []*nodes.Node
-	for first := true; s.peek() != ']'; first = false {
+	for first := true; s.Peek() != ']'; first = false {
 		if !first {
-			if err := s.take(','); err != nil {
+			if err := s.Take(','); err != nil {
 				return nil, nil, err
 			}
 		}
-		if s.peek() == 0 {
-			return nil, nil, s.wrong("")
+		if s.Peek() == 0 {
+			_, err := s.Value() // says that it ends too early
+			return nil, nil, err
 		}
 		if err := s.pause(len(items), listedNode); err != nil {
 			return nil, nil, err
@@ -263,7 +127,7 @@ func (s *scanner) nodes(known *knownNodes) ([]item, []*nodes.Node, error) {
 		}
 		items, nodes = append(items, place), append(nodes, node)
 	}
-	s.next++
+	s.Next++
 	return items, nodes, nil
 }
 
@@ -280,7 +144,7 @@ func between(err error) string {
 
 // pause takes what one more of several parts takes, in bytes, and looks now and
 // then whether the caller still waits.
-func (s *scanner) pause(parts, bytes int) error {
+func (s *argsScanner) pause(parts, bytes int) error {
 	const every = 16
 	if until := s.call.until(); until != nil && parts%every == every-1 && until.Err() != nil {
 		return fmt.Errorf("reading part %d of a call: %w", parts+1, policy.ErrTimeout)
@@ -289,54 +153,54 @@ func (s *scanner) pause(parts, bytes int) error {
 }
 
 // node goes past one node. One that came before, byte by byte, is not read again.
-func (s *scanner) node(known *knownNodes) (item, *nodes.Node, error) {
-	if found, ok := known.find(s.text[s.next:]); ok {
-		place := item{start: s.next, end: s.next + len(found.Text())}
-		s.next = place.end
+func (s *argsScanner) node(known *knownNodes) (document.Part, *nodes.Node, error) {
+	if found, ok := known.find(s.Text[s.Next:]); ok {
+		place := document.Part{Start: s.Next, End: s.Next + len(found.Text())}
+		s.Next = place.End
 		return place, found, nil
 	}
-	place, err := s.value()
+	place, err := s.Value()
 	if err != nil {
-		return item{}, nil, err
+		return document.Part{}, nil, err
 	}
-	if err := s.call.take(place.end - place.start); err != nil {
-		return item{}, nil, err
+	if err := s.call.take(place.End - place.Start); err != nil {
+		return document.Part{}, nil, err
 	}
-	node, err := known.add(place.of(s.text))
-	return place, node, document.Later(err, place.start)
+	node, err := known.add(place.Of(s.Text))
+	return place, node, document.Later(err, place.Start)
 }
 
 // nodeNames goes past NodeNames. The list is checked as a whole, and only then
 // taken apart: each name by itself would cost more.
-func (s *scanner) nodeNames() ([]item, [][]byte, error) {
-	if s.null() {
-		return nil, nil, s.skip()
+func (s *argsScanner) nodeNames() ([]document.Part, [][]byte, error) {
+	if s.Null() {
+		return nil, nil, s.Skip()
 	}
-	if b := s.peek(); b != '[' && b != 0 {
+	if b := s.Peek(); b != '[' && b != 0 {
 		return nil, nil, at("NodeNames", errors.New("must be a list of strings"))
 	}
-	list, count, err := s.counted(math.MaxInt)
+	list, count, err := s.Counted()
 	if err == nil {
 		err = s.call.take(count * listedNode)
 	}
 	if err != nil {
 		return nil, nil, at("NodeNames", err)
 	}
-	text := s.text[:list.end-1]
-	items, names := make([]item, 0, count), make([][]byte, 0, count)
-	for next := list.start + 1; ; {
-		inner := scanner{text: text, next: next}
-		switch b := inner.peek(); b {
+	text := s.Text[:list.End-1]
+	items, names := make([]document.Part, 0, count), make([][]byte, 0, count)
+	for next := list.Start + 1; ; {
+		inner := document.Walker{Text: text, Next: next}
+		switch b := inner.Peek(); b {
 		case 0:
 			return items, names, nil
 		case ',':
-			next = inner.next + 1
+			next = inner.Next + 1
 			continue
 		case '"':
 		default:
 			return nil, nil, at(fmt.Sprintf("NodeNames[%d]", len(names)), errors.New("must be a string"))
 		}
-		start, end, escaped := inner.next, inner.next+1, false
+		start, end, escaped := inner.Next, inner.Next+1, false
 		for text[end] != '"' {
 			if text[end] == '\\' {
 				escaped = true
@@ -345,10 +209,10 @@ func (s *scanner) nodeNames() ([]item, [][]byte, error) {
 			end++
 		}
 		next = end + 1
-		items = append(items, item{start: start, end: next})
+		items = append(items, document.Part{Start: start, End: next})
 		name := text[start+1 : end]
 		if escaped {
-			name = unquoted(text[start:next])
+			name = document.Unquoted(text[start:next])
 		}
 		names = append(names, name)
 	}
@@ -374,13 +238,4 @@ func checkNames(names [][]byte) error {
 		slots[at] = int32(i + 1)
 	}
 	return nil
-}
-
-// unquoted is the text of a JSON string that was checked before.
-func unquoted(raw []byte) []byte {
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return raw[1 : len(raw)-1]
-	}
-	text, _ := jsontext.AppendUnquote(nil, raw)
-	return text
 }

@@ -12,6 +12,7 @@ import (
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
 
 	"github.com/verdict-dev/verdict/policy/cache"
+	"github.com/verdict-dev/verdict/policy/document"
 )
 
 // rawArgs is ExtenderArgs with its parts as they came.
@@ -74,11 +75,11 @@ func FuzzExtenderArgs(f *testing.F) {
 		if err := json.Unmarshal(body, &want); err != nil {
 			t.Fatalf("accepted, and encoding/json says %v", err)
 		}
-		if pod := want.Pod; args.pod.absent() != (pod == nil || string(pod) == "null") {
-			t.Fatalf("the pod is absent: %t, encoding/json reads %s", args.pod.absent(), pod)
+		if pod := want.Pod; args.pod.Absent() != (pod == nil || string(pod) == "null") {
+			t.Fatalf("the pod is absent: %t, encoding/json reads %s", args.pod.Absent(), pod)
 		}
-		if !args.pod.absent() && !bytes.Equal(args.pod.of(body), want.Pod) {
-			t.Fatalf("the pod is %s, want %s", args.pod.of(body), want.Pod)
+		if !args.pod.Absent() && !bytes.Equal(args.pod.Of(body), want.Pod) {
+			t.Fatalf("the pod is %s, want %s", args.pod.Of(body), want.Pod)
 		}
 		if args.whole != (want.Nodes != nil) || (args.names == nil) != (want.NodeNames == nil) {
 			t.Fatalf("nodes: %t, names: %t, want %t, %t", args.whole, args.names != nil, want.Nodes != nil, want.NodeNames != nil)
@@ -88,8 +89,8 @@ func FuzzExtenderArgs(f *testing.F) {
 				t.Fatalf("%d nodes, want %d", len(args.nodes), len(want.Nodes.Items))
 			}
 			for i, item := range want.Nodes.Items {
-				if !bytes.Equal(args.items[i].of(body), item) || !bytes.Equal(args.nodes[i].Text(), item) {
-					t.Fatalf("node %d is %s, want %s", i, args.items[i].of(body), item)
+				if !bytes.Equal(args.items[i].Of(body), item) || !bytes.Equal(args.nodes[i].Text(), item) {
+					t.Fatalf("node %d is %s, want %s", i, args.items[i].Of(body), item)
 				}
 				if got, want := args.nodes[i].Name(), named(t, item); got != want {
 					t.Fatalf("node %d is called %q, want %q", i, got, want)
@@ -101,8 +102,8 @@ func FuzzExtenderArgs(f *testing.F) {
 				t.Fatalf("%d names, want %d", len(args.names), len(*want.NodeNames))
 			}
 			for i, name := range *want.NodeNames {
-				if got := string(args.names[i]); got != name || string(unquoted(args.items[i].of(body))) != name {
-					t.Fatalf("name %d is %q, written as %s, want %q", i, got, args.items[i].of(body), name)
+				if got := string(args.names[i]); got != name || string(document.Unquoted(args.items[i].Of(body))) != name {
+					t.Fatalf("name %d is %q, written as %s, want %q", i, got, args.items[i].Of(body), name)
 				}
 			}
 		}
@@ -125,9 +126,9 @@ func wantKubernetesReading(t *testing.T, body []byte, args extenderArgs) {
 	if typed.Nodes != nil {
 		nodes = len(typed.Nodes.Items)
 	}
-	if (typed.Pod == nil) != args.pod.absent() || names != len(args.names) || nodes != len(args.nodes) {
+	if (typed.Pod == nil) != args.pod.Absent() || names != len(args.names) || nodes != len(args.nodes) {
 		t.Fatalf("a pod: %t, %d names and %d nodes; ExtenderArgs has %t, %d and %d",
-			!args.pod.absent(), len(args.names), len(args.nodes), typed.Pod != nil, names, nodes)
+			!args.pod.Absent(), len(args.names), len(args.nodes), typed.Pod != nil, names, nodes)
 	}
 }
 
@@ -152,7 +153,7 @@ func TestNamesOfMembers(t *testing.T) {
 			if (err == nil) != test.ok {
 				t.Fatalf("got error %v", err)
 			}
-			if test.ok && (args.pod.absent() || args.names == nil) {
+			if test.ok && (args.pod.Absent() || args.names == nil) {
 				t.Errorf("read %+v", args)
 			}
 		})

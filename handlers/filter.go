@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/verdict-dev/verdict/policy"
+	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/scheduling"
 )
 
@@ -35,7 +36,7 @@ func (h *handler) filter(c *call) {
 // whose nodes go back as the bytes that came, and returns how many those are.
 func (h *handler) encodeFiltered(c *call, e *extenderCall, decided []*scheduling.Filtered) int {
 	var known refusals
-	accepted := make([]item, 0, len(decided))
+	accepted := make([]document.Part, 0, len(decided))
 	var firstError error
 	failed, unresolvable := c.scratch[0][:0], c.scratch[1][:0]
 	for i := range decided {
@@ -88,19 +89,19 @@ func (e *extenderCall) appendName(b, body []byte, i int) []byte {
 	if e.whole {
 		return appendQuoted(b, e.nodes[i].Name())
 	}
-	return append(b, e.items[i].of(body)...)
+	return append(b, e.items[i].Of(body)...)
 }
 
 // runs joins items that stand side by side, with nothing but one comma between
 // them: they go out as they came in.
-func runs(body []byte, items []item) [][]byte {
+func runs(body []byte, items []document.Part) [][]byte {
 	var out [][]byte
 	for from := 0; from < len(items); {
 		to := from
-		for to+1 < len(items) && items[to+1].start == items[to].end+1 && body[items[to].end] == ',' {
+		for to+1 < len(items) && items[to+1].Start == items[to].End+1 && body[items[to].End] == ',' {
 			to++
 		}
-		out = append(out, body[items[from].start:items[to].end])
+		out = append(out, body[items[from].Start:items[to].End])
 		from = to + 1
 	}
 	return out

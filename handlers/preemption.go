@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/verdict-dev/verdict/policy/document"
 )
@@ -54,7 +53,7 @@ func parsePreemption(c *call) (p preemption, err error) {
 
 func (p *preemption) read(root document.Value) error {
 	const wholeField, metaField = "NodeNameToVictims", "NodeNameToMetaVictims"
-	members, err := membersOf(root, "Pod", wholeField, metaField)
+	members, err := document.MembersOf(root, "Pod", wholeField, metaField)
 	if err != nil {
 		return err
 	}
@@ -110,7 +109,7 @@ func (p *preemption) readNode(node *preemptedNode, value document.Value) error {
 	if !value.IsObject() {
 		return below("", errNoObject)
 	}
-	members, err := membersOf(value, "Pods", "NumPDBViolations")
+	members, err := document.MembersOf(value, "Pods", "NumPDBViolations")
 	if err != nil {
 		return below("", err)
 	}
@@ -153,7 +152,7 @@ func (p *preemption) readVictim(value document.Value) (victim, error) {
 	if !p.whole {
 		at, holder, name, v.pod = ".UID", value, "UID", document.Value{}
 	}
-	members, err := membersOf(holder, name)
+	members, err := document.MembersOf(holder, name)
 	if err != nil {
 		return v, below("", err)
 	}
@@ -172,22 +171,3 @@ var errNoObject = errors.New("must be an object")
 
 // below says where below a node err is.
 func below(path string, err error) error { return fmt.Errorf("%s: %w", path, err) }
-
-// membersOf returns the members of object that are called so without regard to
-// case, absent where there are none. Two of them are a mistake.
-func membersOf(object document.Value, names ...string) ([]document.Value, error) {
-	out := make([]document.Value, len(names))
-	err := object.Members(func(written []byte, value document.Value) error {
-		for i, name := range names {
-			if !strings.EqualFold(name, string(written)) {
-				continue
-			}
-			if !out[i].Absent() {
-				return fmt.Errorf("invalid JSON: duplicate name in object (/%s)", printable(string(written)))
-			}
-			out[i] = value
-		}
-		return nil
-	})
-	return out, err
-}

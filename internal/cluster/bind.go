@@ -100,7 +100,7 @@ func (s *State) Active() error {
 	return nil
 }
 
-var errBindOff = errors.New("Verdict does not bind pods here: set scheduling.bind.enabled, or remove bindVerb from the extender")
+var errBindOff = errors.New("verdict does not bind pods here: set scheduling.bind.enabled, or remove bindVerb from the extender")
 
 var errTakingOver = errors.New("this replica was just elected to bind pods: it is still listing the pods that the last one bound")
 

@@ -2,7 +2,6 @@ package scheduling
 
 import (
 	"github.com/verdict-dev/verdict/policy"
-
 	"github.com/verdict-dev/verdict/policy/nodes"
 )
 

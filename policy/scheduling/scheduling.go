@@ -205,43 +205,52 @@ func decide(ctx context.Context, placer *policy.Placer, nodes []*nodes.Node, bli
 // first error. A panic of do is one of the caller's goroutine, which knows what
 // to answer then.
 func each(ctx context.Context, n int, do func(i int) error) error {
-	var (
-		next  atomic.Int64
-		once  sync.Once
-		first error
-		cause any
-		group sync.WaitGroup
-	)
-	stop := func(err error, panicked any) {
-		once.Do(func() { first, cause = err, panicked })
-		next.Store(int64(n))
-	}
+	w := work{n: int64(n), do: do}
 	for range min(n, runtime.GOMAXPROCS(0)) {
-		group.Go(func() {
-			defer func() {
-				if panicked := recover(); panicked != nil {
-					stop(nil, panicked)
-				}
-			}()
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
-				}
-				err := do(i)
-				if err == nil && ctx.Err() != nil {
-					err = policy.ErrTimeout
-				}
-				if err != nil {
-					stop(err, nil)
-					return
-				}
-			}
-		})
+		w.workers.Go(func() { w.run(ctx) })
 	}
-	group.Wait()
-	if cause != nil {
-		panic(cause)
+	w.workers.Wait()
+	if w.panicked != nil {
+		panic(w.panicked)
 	}
-	return first
+	return w.err
+}
+
+// work is n tasks that several goroutines take one after the other.
+type work struct {
+	n       int64
+	do      func(i int) error
+	next    atomic.Int64
+	workers sync.WaitGroup
+	// The first error or panic ends the work.
+	ended    sync.Once
+	err      error
+	panicked any
+}
+
+func (w *work) run(ctx context.Context) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			w.end(nil, panicked)
+		}
+	}()
+	for {
+		i := w.next.Add(1) - 1
+		if i >= w.n {
+			return
+		}
+		err := w.do(int(i))
+		if err == nil && ctx.Err() != nil {
+			err = policy.ErrTimeout
+		}
+		if err != nil {
+			w.end(err, nil)
+			return
+		}
+	}
+}
+
+func (w *work) end(err error, panicked any) {
+	w.ended.Do(func() { w.err, w.panicked = err, panicked })
+	w.next.Store(w.n)
 }
