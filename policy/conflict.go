@@ -6,21 +6,12 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// rivals finds the other rules that give a value to what the rule at loc gives
-// one: OPA names one side of a conflict, and its author needs both. "" when
-// there is none.
-func rivals(modules []*ast.Module, loc *ast.Location) string {
-	if loc == nil {
-		return ""
-	}
-	var here *ast.Rule
-	for _, m := range modules {
-		for _, rule := range m.Rules {
-			if rule.Location.File == loc.File && rule.Location.Row <= loc.Row && (here == nil || rule.Location.File != here.Location.File || rule.Location.Row > here.Location.Row) {
-				here = rule
-			}
-		}
-	}
+// conflictingRules returns the end of the message about a conflict at loc: the
+// locations of the other rules that may give a value to the same name. OPA names
+// one rule of a conflict, and the author of the policy needs both. The result is ""
+// when there is no other rule.
+func conflictingRules(modules []*ast.Module, loc *ast.Location) string {
+	here := ruleAt(modules, loc)
 	if here == nil {
 		return ""
 	}
@@ -28,11 +19,9 @@ func rivals(modules []*ast.Module, loc *ast.Location) string {
 	ref := here.Ref().GroundPrefix()
 	for _, m := range modules {
 		for _, rule := range m.Rules {
-			if rule == here {
-				continue
-			}
 			// A head that ends in a variable may give any name below its prefix.
-			if other := rule.Ref().GroundPrefix(); other.HasPrefix(ref) || ref.HasPrefix(other) {
+			other := rule.Ref().GroundPrefix()
+			if rule != here && (other.HasPrefix(ref) || ref.HasPrefix(other)) {
 				others = append(others, location(rule.Location))
 			}
 		}
@@ -41,4 +30,22 @@ func rivals(modules []*ast.Module, loc *ast.Location) string {
 		return ""
 	}
 	return "; the other value may come from " + strings.Join(others, " or ")
+}
+
+// ruleAt returns the rule that contains loc: the last rule of the file that begins
+// on the line of loc or above it. It returns nil when no rule does.
+func ruleAt(modules []*ast.Module, loc *ast.Location) *ast.Rule {
+	if loc == nil {
+		return nil
+	}
+	var found *ast.Rule
+	for _, m := range modules {
+		for _, rule := range m.Rules {
+			at := rule.Location
+			if at.File == loc.File && at.Row <= loc.Row && (found == nil || at.Row > found.Location.Row) {
+				found = rule
+			}
+		}
+	}
+	return found
 }

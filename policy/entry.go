@@ -98,41 +98,54 @@ func entryRef(path string) ast.Ref {
 	return ref
 }
 
-// checkShapes reports every rule that sits at an entry's path in a form the
-// engine does not read, and reports which entries have rules at all.
+// checkShapes reports the rules at the path of an entry rule that have a form which
+// the engine does not read. It returns the paths at which there are rules.
 func checkShapes(modules []*ast.Module, entries []entry, found *problems) map[string]bool {
 	defined := map[string]bool{}
 	for _, e := range entries {
-		ref := entryRef(e.path)
 		for _, module := range modules {
-			if module.Package.Path.HasPrefix(ref) {
-				found.at(module.Package.Location, "package %s takes the place of the entry rule %s: rename the package",
-					strings.TrimPrefix(module.Package.Path.String(), "data."), e.path)
-				continue
-			}
-			if !ref.HasPrefix(module.Package.Path) {
-				continue
-			}
-			for _, rule := range module.Rules {
-				full := append(module.Package.Path.Copy(), rule.Head.Ref()...)
-				// The head's reference begins with a variable, its name in the package.
-				full[len(module.Package.Path)] = ast.StringTerm(string(rule.Head.Ref()[0].Value.(ast.Var)))
-				if !full.HasPrefix(ref) {
-					if ground := full.GroundPrefix(); len(ground) < len(ref) && ref.HasPrefix(ground) {
-						found.at(rule.Location, "rule %v spans the entry rule %s, which is not read there: write a rule for each entry", rule.Head.Ref(), e.path)
-					}
-					continue
-				}
+			if e.checkModule(module, found) {
 				defined[e.path] = true
-				for r := rule; r != nil; r = r.Else {
-					if message := e.check(r, full[len(ref):]); message != "" {
-						found.at(r.Location, "%s", message)
-					}
-				}
 			}
 		}
 	}
 	return defined
+}
+
+// checkModule reports the rules of module that the engine can't read as e. It
+// reports whether module has a rule at the path of e.
+func (e entry) checkModule(module *ast.Module, found *problems) (defined bool) {
+	ref := entryRef(e.path)
+	if module.Package.Path.HasPrefix(ref) {
+		found.at(module.Package.Location, "package %s takes the place of the entry rule %s: rename the package",
+			strings.TrimPrefix(module.Package.Path.String(), "data."), e.path)
+		return false
+	}
+	if !ref.HasPrefix(module.Package.Path) {
+		return false
+	}
+	for _, rule := range module.Rules {
+		full := append(module.Package.Path.Copy(), rule.Head.Ref()...)
+		// The reference of the head begins with a variable: the name in the package.
+		full[len(module.Package.Path)] = ast.StringTerm(string(rule.Head.Ref()[0].Value.(ast.Var)))
+		if full.HasPrefix(ref) {
+			defined = true
+			e.checkRule(rule, full[len(ref):], found)
+		} else if ground := full.GroundPrefix(); len(ground) < len(ref) && ref.HasPrefix(ground) {
+			found.at(rule.Location, "rule %v spans the entry rule %s, which is not read there: write a rule for each entry", rule.Head.Ref(), e.path)
+		}
+	}
+	return defined
+}
+
+// checkRule reports what is wrong with the forms of rule and of its else branches.
+// rest is what the reference of the head has after the path of e.
+func (e entry) checkRule(rule *ast.Rule, rest ast.Ref, found *problems) {
+	for r := rule; r != nil; r = r.Else {
+		if message := e.check(r, rest); message != "" {
+			found.at(r.Location, "%s", message)
+		}
+	}
 }
 
 // check says what is wrong with the form of rule, whose head goes on below the

@@ -60,7 +60,7 @@ func (r *Revision) evaluationError(ctx context.Context, rule string, err error) 
 			out.Location = location(te.Location)
 		}
 		if te.Code == topdown.ConflictErr {
-			out.Message += rivals(r.parsed, te.Location)
+			out.Message += conflictingRules(r.parsed, te.Location)
 		}
 	}
 	return out

@@ -9,37 +9,48 @@ import (
 	"github.com/verdict-dev/verdict/policy/document"
 )
 
-// hiddenAnnotations finds annotations of pods on nodes that scheduling rules read
-// and Options.PodAnnotations leaves out: they are undefined for ever, so that such
-// a rule takes every device for free.
+// hiddenAnnotations warns of annotations of pods on nodes that scheduling rules
+// read and that Options.PodAnnotations does not list. Such an annotation is always
+// undefined, and a rule that reads it takes every device for free.
 func hiddenAnnotations(rules []*rule, modules []*ast.Module, allowed []string) []Problem {
 	if allowed == nil {
 		return nil
 	}
-	var out problems
-	seen := map[string]bool{}
+	h := hiddenSearch{modules: modules, allowed: allowed, seen: map[string]bool{}}
 	for _, r := range rules {
 		if r.point != SchedulingPoint || r.evaluator == nil {
 			continue
 		}
 		for _, pod := range r.podsRead() {
-			reads := pod.Field("annotations")
-			switch {
-			case pod.Whole() || reads == nil:
-			case reads.Whole() && len(allowed) == 0 && !seen[""]:
-				seen[""] = true
-				out.at(nil, "%s reads annotations of pods on nodes, and scheduling.podAnnotations lists none: list those that it needs", r.path)
-			default:
-				for _, name := range reads.Names() {
-					if !seen[name] && !listed(allowed, name) {
-						seen[name] = true
-						out.at(mentioned(modules, name), "%s reads the annotation %s of pods on nodes, which scheduling.podAnnotations leaves out, so that no pod ever has it: list it there", r.path, name)
-					}
-				}
+			if reads := pod.Field("annotations"); reads != nil && !pod.Whole() {
+				h.check(r, reads)
 			}
 		}
 	}
-	return out
+	return h.found
+}
+
+// hiddenSearch is one run of hiddenAnnotations.
+type hiddenSearch struct {
+	modules []*ast.Module
+	allowed []string
+	seen    map[string]bool // the names that were warned of; "" is all annotations
+	found   problems
+}
+
+// check warns of the annotations that r reads, each of which is warned of once.
+func (h *hiddenSearch) check(r *rule, reads *document.Selection) {
+	if reads.Whole() && len(h.allowed) == 0 && !h.seen[""] {
+		h.seen[""] = true
+		h.found.at(nil, "%s reads annotations of pods on nodes, and scheduling.podAnnotations lists none: list those that it needs", r.path)
+		return
+	}
+	for _, name := range reads.Names() {
+		if !h.seen[name] && !listed(h.allowed, name) {
+			h.seen[name] = true
+			h.found.at(mentioned(h.modules, name), "%s reads the annotation %s of pods on nodes, which scheduling.podAnnotations leaves out, so that no pod ever has it: list it there", r.path, name)
+		}
+	}
 }
 
 // podsRead are what the rule reads of pods on nodes, by where it finds them.

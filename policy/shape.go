@@ -94,44 +94,56 @@ func checkAnnotations(name string, rule *ast.Rule, rest ast.Ref, multi bool) str
 func checkUser(name string, rule *ast.Rule, rest ast.Ref, multi bool) string {
 	form := fmt.Sprintf("write `%[1]s.username := …`, `%[1]s.uid := …`, `%[1]s.groups contains …`, `%[1]s.extra[key] contains …`, or the whole `%[1]s := {…}`", name)
 	if len(rest) == 0 {
-		if multi {
-			return fmt.Sprintf("%s is a set, and the engine reads an object: %s", name, form)
-		}
-		if v := rule.Head.Value; v != nil && constant(v.Value) {
-			if !isObject(v.Value) {
-				return fmt.Sprintf("%s is %s, and the engine reads an object: %s", name, document.KindOf(v.Value), form)
-			}
-		}
-		return ""
+		return checkWholeUser(name, form, rule, multi)
 	}
 	field, ok := rest[0].Value.(ast.String)
 	if !ok {
 		return ""
 	}
-	// What a rule gives once its condition holds, nil where that is not known before.
-	gives := rule.Head.Value
-	if multi {
-		gives = rule.Head.Key
-	}
-	known := gives != nil && constant(gives.Value)
+	known := knownValue(rule, multi)
 	switch field {
 	case "username", "uid":
-		if multi || len(rest) != 1 || known && !isString(gives.Value) {
+		if multi || len(rest) != 1 || known != nil && !isString(known) {
 			return fmt.Sprintf("%s.%s is one string: %s", name, string(field), form)
 		}
 	case "groups":
-		if len(rest) != 1 || known && !isNames(gives.Value, multi) {
+		if len(rest) != 1 || known != nil && !isNames(known, multi) {
 			return fmt.Sprintf("%s.groups is a set of strings: %s", name, form)
 		}
 	case "extra":
-		whole := len(rest) == 1 && !multi && (!known || isObject(gives.Value))
-		if !whole && (len(rest) != 2 || known && !isNames(gives.Value, multi)) {
+		whole := len(rest) == 1 && !multi && (known == nil || isObject(known))
+		if !whole && (len(rest) != 2 || known != nil && !isNames(known, multi)) {
 			return fmt.Sprintf("%s.extra[key] is a set of strings: %s", name, form)
 		}
 	default:
 		return fmt.Sprintf("%s has no field %s: %s", name, string(field), form)
 	}
 	return ""
+}
+
+// checkWholeUser is checkUser for a rule that gives the whole object.
+func checkWholeUser(name, form string, rule *ast.Rule, multi bool) string {
+	if multi {
+		return fmt.Sprintf("%s is a set, and the engine reads an object: %s", name, form)
+	}
+	if v := knownValue(rule, false); v != nil && !isObject(v) {
+		return fmt.Sprintf("%s is %s, and the engine reads an object: %s", name, document.KindOf(v), form)
+	}
+	return ""
+}
+
+// knownValue returns the value that the rule gives when its condition is true: an
+// element of its set when multi is true. It returns nil when only the evaluation
+// finds the value.
+func knownValue(rule *ast.Rule, multi bool) ast.Value {
+	gives := rule.Head.Value
+	if multi {
+		gives = rule.Head.Key
+	}
+	if gives == nil || !constant(gives.Value) {
+		return nil
+	}
+	return gives.Value
 }
 
 // constant reports whether v is a value known before evaluation.
