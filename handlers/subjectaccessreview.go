@@ -131,7 +131,7 @@ var errNoTimeToDecide = errors.New("no time left to decide")
 
 // authorize decides a SubjectAccessReview.
 func (h *handler) authorize(ctx context.Context, view *policy.View, root document.Value, _ nothing) accessOutcome {
-	decision, err := view.Authorize(ctx, root)
+	decision, err := view.Decide(ctx, policy.AuthorizationPoint, root)
 	if err == nil {
 		return reviewed(decision)
 	}

@@ -110,7 +110,7 @@ func TestDevelopmentServes(t *testing.T) {
 	files := develop(t, t.TempDir(), nil, time.Now())
 	reloader, err := NewReloader(Files{Cert: files.CertFile, Key: files.KeyFile}, Options{})
 	check(t, err)
-	address := serve(t, reloader.TLSConfig())
+	address := serve(t, reloader.tlsConfig())
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(read(t, files.CAFile))
 	for _, name := range []string{"localhost", "127.0.0.1", "::1"} {

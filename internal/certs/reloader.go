@@ -107,10 +107,10 @@ func (r *Reloader) watched(take func(contents [][]byte) (bool, error), paths ...
 	return &filewatch.Files{Paths: paths, Create: "create it", Limit: maxFileBytes, Take: take}
 }
 
-// TLSConfig gives the configuration for a listener. Each handshake uses the
+// tlsConfig gives the configuration for a listener. Each handshake uses the
 // files that were last found good. HTTP/2 and HTTP/1.1 are offered, from TLS 1.2
 // on; with a client CA a caller without a certificate fails the handshake.
-func (r *Reloader) TLSConfig() *tls.Config {
+func (r *Reloader) tlsConfig() *tls.Config {
 	// The first configuration decides nothing, since a handshake gets its own;
 	// it is filled for code that looks at it, such as http.Server for "h2".
 	config := r.current.Load().Clone()

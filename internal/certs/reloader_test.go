@@ -170,7 +170,7 @@ func TestReloaderRotatesUnderLoad(t *testing.T) {
 	files := filesIn(t.TempDir())
 	putPair(t, files, ca.issue(t, "0", nil))
 	reloader, reports := run(t, files, Options{})
-	address := serve(t, reloader.TLSConfig())
+	address := serve(t, reloader.tlsConfig())
 
 	ctx, stop := context.WithCancel(t.Context())
 	var group sync.WaitGroup
@@ -225,7 +225,7 @@ func TestReloaderKeepsAGoodPair(t *testing.T) {
 			good := ca.issue(t, "good", nil)
 			putPair(t, files, good)
 			reloader, reports := run(t, files, Options{})
-			address := serve(t, reloader.TLSConfig())
+			address := serve(t, reloader.tlsConfig())
 
 			test.spoil(t, files)
 			reports.failure(t, test.want, "stay in use")
@@ -263,7 +263,7 @@ func TestReloaderSeesAMountedSecretChange(t *testing.T) {
 		check(t, os.Symlink(filepath.Join("..data", name), filepath.Join(dir, name)))
 	}
 	reloader, reports := run(t, filesIn(dir), Options{})
-	address := serve(t, reloader.TLSConfig())
+	address := serve(t, reloader.tlsConfig())
 	for _, version := range []string{"..2", "..3"} {
 		mount(version)
 		reports.success(t)
@@ -303,7 +303,7 @@ func TestReloaderPolls(t *testing.T) {
 			}
 			check(t, os.Symlink(prepare("first"), current))
 			reloader, reports := run(t, filesIn(current), Options{Poll: 20 * time.Millisecond})
-			address := serve(t, reloader.TLSConfig())
+			address := serve(t, reloader.tlsConfig())
 
 			test.replace(t, parent, current, prepare("second"))
 			reports.success(t)
@@ -323,7 +323,7 @@ func TestReloaderTriesABadPairAgainAtThePoll(t *testing.T) {
 		Poll: 20 * time.Millisecond,
 		Now:  func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 	})
-	address := serve(t, reloader.TLSConfig())
+	address := serve(t, reloader.tlsConfig())
 
 	putPair(t, files, ca.issue(t, "later", func(c *x509.Certificate) {
 		c.NotBefore = time.Now().Add(20 * time.Minute)
@@ -365,7 +365,7 @@ func TestReloaderClientCA(t *testing.T) {
 	putPair(t, files, serverCA.issue(t, "server", nil))
 	put(t, files.ClientCA, oldCA.PEM)
 	reloader, reports := run(t, files, Options{})
-	address := serve(t, reloader.TLSConfig())
+	address := serve(t, reloader.tlsConfig())
 
 	anonymous := &tls.Config{RootCAs: serverCA.pool()}
 	with := func(ca *authority, change func(*x509.Certificate)) *tls.Config {
@@ -433,7 +433,7 @@ func TestReloaderDoesNotResumeSessions(t *testing.T) {
 	putPair(t, files, ca.issue(t, "server", nil))
 	reloader, err := NewReloader(files, Options{})
 	check(t, err)
-	address := serve(t, reloader.TLSConfig())
+	address := serve(t, reloader.tlsConfig())
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		client := &tls.Config{RootCAs: ca.pool(), MaxVersion: version, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
 		for i := range 3 {
@@ -452,7 +452,7 @@ func TestReloaderVersions(t *testing.T) {
 	putPair(t, files, ca.issue(t, "server", nil))
 	reloader, err := NewReloader(files, Options{})
 	check(t, err)
-	address := serve(t, reloader.TLSConfig())
+	address := serve(t, reloader.tlsConfig())
 	for _, test := range []struct {
 		version uint16
 		want    bool
@@ -482,7 +482,7 @@ func TestReloaderProtocols(t *testing.T) {
 	put(t, files.ClientCA, ca.PEM)
 	reloader, err := NewReloader(files, Options{})
 	check(t, err)
-	address := serve(t, reloader.TLSConfig())
+	address := serve(t, reloader.tlsConfig())
 	for _, test := range []struct {
 		name  string
 		http2 bool

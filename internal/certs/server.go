@@ -57,7 +57,7 @@ func (r *Reloader) NewServer(options ServerOptions) *Server {
 		})
 	}
 	s := &Server{
-		reloader: r, template: options, config: r.TLSConfig(),
+		reloader: r, template: options, config: r.tlsConfig(),
 		groups: map[string]*group{}, ending: map[*group]bool{}, listeners: map[net.Listener]bool{},
 	}
 	tell := s.endUntrusted

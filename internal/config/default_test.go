@@ -9,7 +9,7 @@ import (
 )
 
 func TestDefaultYAMLIsDefault(t *testing.T) {
-	parsed, err := Parse("default.yaml", DefaultYAML())
+	parsed, err := parse("default.yaml", DefaultYAML())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,8 +18,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(header + "policy:\n  directories:\n  -\n  - [a]\n---\n? {a: b}\n: c\n"))
 	f.Add([]byte("{\"apiVersion\": 1, \"apiVersion\": null}"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		config, err := Parse("fuzz/verdict.yaml", content)
-		again, errAgain := Parse("fuzz/verdict.yaml", content)
+		config, err := parse("fuzz/verdict.yaml", content)
+		again, errAgain := parse("fuzz/verdict.yaml", content)
 		if !reflect.DeepEqual(config, again) || fmt.Sprint(err) != fmt.Sprint(errAgain) {
 			t.Fatalf("two answers: %+v, %v and %+v, %v", config, err, again, errAgain)
 		}

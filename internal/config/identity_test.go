@@ -200,7 +200,7 @@ func TestIdentitySourceMistakes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := header + "authentication: {sources: [{name: a, " + test.source + "}]}\n"
-			_, err := Parse(filepath.Join(dir, "verdict.yaml"), []byte(text))
+			_, err := parse(filepath.Join(dir, "verdict.yaml"), []byte(text))
 			if err == nil {
 				t.Fatal("no mistake was found")
 			}

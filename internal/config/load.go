@@ -31,17 +31,17 @@ func Load(path string) (*Configuration, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	return Parse(path, content)
+	return parse(path, content)
 }
 
-// Parse reads a configuration from YAML, or JSON, which is a subset. The error
+// parse reads a configuration from YAML, or JSON, which is a subset. The error
 // is an *Error with every mistake, those found on disk included: files and
 // directories that are named must exist.
 //
 // The name is what error messages call the file; relative paths in it are taken
 // relative to filepath.Dir(name). A field that is absent or null has its
 // default. Lists replace their default.
-func Parse(name string, content []byte) (*Configuration, error) {
+func parse(name string, content []byte) (*Configuration, error) {
 	found := &problems{lines: map[string]int{}, undecoded: map[string]bool{}}
 	if len(content) > maxFileBytes {
 		found.add("", "the file is larger than %d bytes, and no configuration is that large: is it the right file?", maxFileBytes)

@@ -190,7 +190,7 @@ func TestParseAcceptsDefaultsForWhatIsLeftOut(t *testing.T) {
 		"explicit defaults": header + "log: {level: info, format: auto}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := Parse("verdict.yaml", []byte(content))
+			got, err := parse("verdict.yaml", []byte(content))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -383,7 +383,7 @@ func TestParseRefuses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			file := at("verdict.yaml")
-			config, err := Parse(file, []byte(test.content))
+			config, err := parse(file, []byte(test.content))
 			if config != nil {
 				t.Error("a configuration came back with the error")
 			}
@@ -421,7 +421,7 @@ func afterLine(mistake string) string {
 
 func TestParseReportsAllMistakesAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "verdict.yaml")
-	_, err := Parse(file, []byte(`apiVersion: verdict.dev/v1
+	_, err := parse(file, []byte(`apiVersion: verdict.dev/v1
 kind: Configuration
 server:
   address: nowhere
@@ -469,7 +469,7 @@ more: true
 }
 
 func TestProblemHasPathLineAndMessage(t *testing.T) {
-	_, err := Parse("verdict.yaml", []byte(header+"server:\n  maxInFlight: -1\n"))
+	_, err := parse("verdict.yaml", []byte(header+"server:\n  maxInFlight: -1\n"))
 	problem, ok := errors.AsType[*Error](err)
 	if !ok {
 		t.Fatalf("error %v, want an *Error", err)
@@ -507,7 +507,7 @@ func TestParseSurvivesHostileDocuments(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
-			_, err := Parse("verdict.yaml", []byte(content))
+			_, err := parse("verdict.yaml", []byte(content))
 			if _, ok := errors.AsType[*Error](err); !ok {
 				t.Fatalf("error %v, want an *Error", err)
 			}

@@ -21,7 +21,7 @@ func Set() string {
 	if value := os.Getenv("GOMEMLIMIT"); value != "" {
 		return "GOMEMLIMIT is " + value
 	}
-	limit, err := Of("/")
+	limit, err := of("/")
 	switch {
 	case err != nil:
 		return "none: the memory limit of the control group cannot be read: " + err.Error()
@@ -33,10 +33,10 @@ func Set() string {
 	return fmt.Sprintf("%d bytes, nine tenths of the control group's %d", soft, limit)
 }
 
-// Of is the memory limit in bytes of the control group (version 1 or 2) that this
+// of is the memory limit in bytes of the control group (version 1 or 2) that this
 // process is in, or the lowest limit of the groups around it; 0 without a limit.
 // root is the folder that holds proc and sys, usually "/".
-func Of(root string) (int64, error) {
+func of(root string) (int64, error) {
 	groups, err := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
 	if os.IsNotExist(err) {
 		return 0, nil // not Linux

@@ -63,7 +63,7 @@ func TestOf(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got, err := Of(root)
+			got, err := of(root)
 			if got != test.want || err != nil != test.fails {
 				t.Errorf("the limit is %d, error %v; want %d", got, err, test.want)
 			}

@@ -69,8 +69,8 @@ func addBinding(b generate.Binding, kind, subject, name string, roleBindings, cl
 	return nil
 }
 
-// Attributes are a review in the form that an authorizer in the API server takes.
-func Attributes(r *authorizationv1.SubjectAccessReview) authorizer.Attributes {
+// attributesOf are a review in the form that an authorizer in the API server takes.
+func attributesOf(r *authorizationv1.SubjectAccessReview) authorizer.Attributes {
 	extra := map[string][]string{}
 	for key, values := range r.Spec.Extra {
 		extra[key] = values

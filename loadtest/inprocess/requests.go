@@ -49,7 +49,7 @@ func AgreedRequests(ctx context.Context, verdict Revision, rbac authorizer.Autho
 		if outcome == policy.Deny {
 			continue
 		}
-		attributes := Attributes(&document)
+		attributes := attributesOf(&document)
 		decision, _, err := rbac.Authorize(ctx, attributes)
 		if err != nil {
 			return nil, fmt.Errorf("asking RBAC: %w", err)

@@ -81,9 +81,9 @@ type Breaker struct {
 
 var _ sources.Source = (*Breaker)(nil)
 
-// NewBreaker returns a Breaker before source. Without Run it only bounds what is
+// newBreaker returns a Breaker before source. Without Run it only bounds what is
 // in flight.
-func NewBreaker(source Source, metrics *sources.Metrics, options BreakerOptions) *Breaker {
+func newBreaker(source Source, metrics *sources.Metrics, options BreakerOptions) *Breaker {
 	if options.Faults <= 0 {
 		options.Faults = defaultFaults
 	}

@@ -56,7 +56,7 @@ func runBreaker(t *testing.T, source *remote) *breaking {
 		defer b.mu.Unlock()
 		b.events = append(b.events, event)
 	}
-	b.Breaker = NewBreaker(source, sources.NewMetrics(b.registry), BreakerOptions{
+	b.Breaker = newBreaker(source, sources.NewMetrics(b.registry), BreakerOptions{
 		OnOpen:  func(err error) { note("open: " + err.Error()) },
 		OnClose: func() { note("closed") },
 	})
@@ -217,7 +217,7 @@ func TestBreakerStaysClosed(t *testing.T) {
 		})
 	})
 	t.Run("nobody would close it", func(t *testing.T) {
-		b := NewBreaker(&remote{verify: func(context.Context) error { return identitytest.ErrAway }}, sources.NewMetrics(nil), BreakerOptions{})
+		b := newBreaker(&remote{verify: func(context.Context) error { return identitytest.ErrAway }}, sources.NewMetrics(nil), BreakerOptions{})
 		for range 100 {
 			if _, err := b.Verify(t.Context(), sources.ParseToken("token")); err != identitytest.ErrAway { //nolint:errorlint // not wrapped
 				t.Fatal(err)
@@ -291,7 +291,7 @@ func TestBreakerIsLeftClosed(t *testing.T) {
 			verify: func(context.Context) error { return identitytest.ErrAway },
 			probe:  func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
 		}
-		b := NewBreaker(source, sources.NewMetrics(nil), BreakerOptions{})
+		b := newBreaker(source, sources.NewMetrics(nil), BreakerOptions{})
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { b.Run(ctx) })
@@ -323,7 +323,7 @@ func TestBreakerConcurrently(t *testing.T) {
 		}
 		return nil
 	}
-	b := NewBreaker(&remote{verify: state, probe: state}, sources.NewMetrics(nil), BreakerOptions{Faults: 2})
+	b := newBreaker(&remote{verify: state, probe: state}, sources.NewMetrics(nil), BreakerOptions{Faults: 2})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { b.Run(ctx) })

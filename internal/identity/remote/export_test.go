@@ -1,5 +1,7 @@
 package remote
 
+import "github.com/verdict-dev/verdict/internal/identity/sources"
+
 // What tests of sources read.
 const (
 	DefaultFaults  = defaultFaults
@@ -15,3 +17,8 @@ func (b *Breaker) Faults() int {
 
 // Running reports whether Run was called.
 func (b *Breaker) Running() bool { return b.running.Load() }
+
+// NewBreaker is newBreaker.
+func NewBreaker(source Source, metrics *sources.Metrics, options BreakerOptions) *Breaker {
+	return newBreaker(source, metrics, options)
+}

@@ -18,7 +18,7 @@ func Guard(m *sources.Made, source Source, site *sources.Site) {
 		defer mutex.Unlock()
 		state = text
 	}
-	breaker := NewBreaker(source, site.Metrics, BreakerOptions{
+	breaker := newBreaker(source, site.Metrics, BreakerOptions{
 		OnOpen: func(err error) {
 			set("identity source " + source.Name() + ": not asked until it is well again: " + err.Error())
 			log.Error("an identity source is not asked until it is well again", zap.Error(err))

@@ -42,7 +42,7 @@ func (o *Options) Check(c sources.Checker) {
 	}
 }
 
-// New implements Config.
+// newSource implements Config.
 func (o *Options) New(_ context.Context, name string, site *sources.Site) (*sources.Made, error) {
 	watcher, err := site.Secrets(o.Namespace, func(err error) {
 		if !errors.Is(err, context.Canceled) {
@@ -55,7 +55,7 @@ func (o *Options) New(_ context.Context, name string, site *sources.Site) (*sour
 	options := *o
 	options.Metrics = site.Metrics
 	options.OnRefused = func(err error) { site.Log.Warn("Secret refused", zap.Error(err)) }
-	source, err := New(name, watcher, options)
+	source, err := newSource(name, watcher, options)
 	if err != nil {
 		return nil, err
 	}

@@ -73,9 +73,9 @@ var (
 	_ sources.SecretReceiver = (*Source)(nil)
 )
 
-// New returns the source called name that verifies against the Secrets
+// newSource returns the source called name that verifies against the Secrets
 // that watcher follows, which it does from Run on.
-func New(name string, watcher sources.SecretWatcher, options Options) (*Source, error) {
+func newSource(name string, watcher sources.SecretWatcher, options Options) (*Source, error) {
 	if slices.Contains(options.GroupPrefixes, "") || slices.Contains(options.UsernamePrefixes, "") {
 		return nil, fmt.Errorf("identity source %s: an empty prefix would allow every name", name)
 	}

@@ -48,7 +48,7 @@ func newSecrets(t *testing.T, options Options) *secretsUnderTest {
 	options.OnRefused = func(err error) { s.refused = append(s.refused, err.Error()) }
 	options.Now = func() time.Time { return identitytest.Noon }
 	var err error
-	s.Source, err = New("team", s.cluster, options)
+	s.Source, err = newSource("team", s.cluster, options)
 	identitytest.Must(t, err)
 	return s
 }
@@ -352,7 +352,7 @@ func TestSecretsVerifyWhileTheyChange(t *testing.T) {
 
 func TestSecretsWithAnEmptyPrefix(t *testing.T) {
 	for _, options := range []Options{{GroupPrefixes: []string{"a", ""}}, {UsernamePrefixes: []string{""}}} {
-		if _, err := New("team", &cluster{}, options); err == nil || !strings.Contains(err.Error(), "empty prefix") {
+		if _, err := newSource("team", &cluster{}, options); err == nil || !strings.Contains(err.Error(), "empty prefix") {
 			t.Errorf("%+v: %v", options, err)
 		}
 	}

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"crypto/sha256"
+	"encoding"
 	"encoding/base64"
 	"strings"
 	"sync"
@@ -101,6 +102,8 @@ func (t *Token) String() string { return Hidden }
 
 // GoString implements fmt.GoStringer.
 func (t *Token) GoString() string { return Hidden }
+
+var _ encoding.TextMarshaler = (*Token)(nil)
 
 // MarshalText implements encoding.TextMarshaler, for JSON and structured logs.
 func (t *Token) MarshalText() ([]byte, error) { return []byte(Hidden), nil }

@@ -43,9 +43,9 @@ func (o *Config) Check(c sources.Checker) {
 	}
 }
 
-// New implements Config.
+// newSource implements Config.
 func (o *Config) New(_ context.Context, name string, site *sources.Site) (*sources.Made, error) {
-	file, err := New(name, o.Path, nil, WithFormat(o.Format))
+	file, err := newSource(name, o.Path, nil, withFormat(o.Format))
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (o *Config) New(_ context.Context, name string, site *sources.Site) (*sourc
 		return nil, err
 	}
 	warn := func() {
-		for _, warning := range file.Warnings() {
+		for _, warning := range file.warnings() {
 			site.Log.Warn(warning, zap.String("source", name))
 		}
 	}

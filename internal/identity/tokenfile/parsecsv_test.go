@@ -165,9 +165,9 @@ func FuzzParseTokensCSV(f *testing.F) {
 func TestTokenFileOfCSV(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.csv")
 	identitytest.Write(t, path, "vdt_one,alice,7,\"dev,ops\"\nvdt_two,bob,8,dev,ops\n")
-	f, err := New("old", path, nil, WithFormat(CSV))
+	f, err := newSource("old", path, nil, withFormat(CSV))
 	identitytest.Must(t, err)
-	if got := f.Warnings(); got != nil {
+	if got := f.warnings(); got != nil {
 		t.Errorf("warnings before the file was read: %q", got)
 	}
 	identitytest.Must(t, f.Load())
@@ -183,7 +183,7 @@ func TestTokenFileOfCSV(t *testing.T) {
 	}
 	warned := func(parts ...string) {
 		t.Helper()
-		got := f.Warnings()
+		got := f.warnings()
 		if len(got) != len(parts) {
 			t.Fatalf("warnings %q, want %d", got, len(parts))
 		}
@@ -208,7 +208,7 @@ func TestTokenFileOfCSV(t *testing.T) {
 }
 
 func TestTokenFileOfAnUnknownFormat(t *testing.T) {
-	if _, err := New("old", "tokens.txt", nil, WithFormat("text")); err == nil || !strings.Contains(err.Error(), `"text"`) {
+	if _, err := newSource("old", "tokens.txt", nil, withFormat("text")); err == nil || !strings.Contains(err.Error(), `"text"`) {
 		t.Errorf("got %v, want the format", err)
 	}
 }

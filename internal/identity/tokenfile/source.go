@@ -79,15 +79,15 @@ type tokenTable struct {
 // Option is something a Source can do without.
 type Option func(*Source)
 
-// WithFormat says which form the file has. Default YAML.
-func WithFormat(format Format) Option {
+// withFormat says which form the file has. Default YAML.
+func withFormat(format Format) Option {
 	return func(f *Source) { f.format = format }
 }
 
-// New returns the source called name that verifies against the file at
+// newSource returns the source called name that verifies against the file at
 // path. Nothing is read before Load or Watch. now is the clock that tokens
 // expire by; nil means time.Now.
-func New(name, path string, now func() time.Time, options ...Option) (*Source, error) {
+func newSource(name, path string, now func() time.Time, options ...Option) (*Source, error) {
 	if now == nil {
 		now = time.Now
 	}
@@ -162,9 +162,9 @@ func (f *Source) Len() int {
 	return 0
 }
 
-// Warnings say what is unsafe or odd about the file, though it was read: one
+// warnings say what is unsafe or odd about the file, though it was read: one
 // sentence each, without anything that the file holds.
-func (f *Source) Warnings() []string {
+func (f *Source) warnings() []string {
 	table := f.table.Load()
 	if table == nil || f.format != CSV {
 		return nil

@@ -36,7 +36,7 @@ func fileOf(t *testing.T, tokens ...string) string {
 
 func newFile(t *testing.T, path string) *Source {
 	t.Helper()
-	f, err := New("local", path, func() time.Time { return identitytest.Noon })
+	f, err := newSource("local", path, func() time.Time { return identitytest.Noon })
 	identitytest.Must(t, err)
 	return f
 }
@@ -321,7 +321,7 @@ func TestTokenFileWatchByPolling(t *testing.T) {
 			identitytest.Write(t, path, text)
 			identitytest.Must(t, os.Chtimes(path, time.Time{}, time.Now())) // the bubble's time
 		}
-		f, err := New("local", path, nil)
+		f, err := newSource("local", path, nil)
 		identitytest.Must(t, err)
 		f.files.Watching.NoEvents = true
 		w := watch(t, f)
@@ -403,7 +403,7 @@ func BenchmarkTokenFileVerify(b *testing.B) {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		b.Fatal(err)
 	}
-	f, err := New("local", path, nil)
+	f, err := newSource("local", path, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -20,10 +20,10 @@ func Heap() int64 {
 	return int64(stats.HeapAlloc) //nolint:gosec // no heap is that large
 }
 
-// Slack is by how much the heap may grow beyond a budget, in bytes.
-const Slack = 64 << 20
+// slack is by how much the heap may grow beyond a budget, in bytes.
+const slack = 64 << 20
 
-// Flood checks that the heap grows by no more than budget and Slack while flood
+// Flood checks that the heap grows by no more than budget and slack while flood
 // runs, and that all caches together say they take at least part of what it grew
 // by: 0.8 for four fifths. full is the cache that the flood has to fill. What flood
 // returns is held until the heap has been measured.
@@ -45,7 +45,7 @@ func Flood(tb testing.TB, budget cache.Budget, part float64, caches map[cache.Na
 	}
 	runtime.KeepAlive(held)
 	tb.Logf("the heap grew by %.1f MiB, of which %.1f MiB are counted", float64(grown)/(1<<20), float64(counted)/(1<<20))
-	if most := budget.Bytes + Slack; grown > most {
+	if most := budget.Bytes + slack; grown > most {
 		tb.Errorf("the heap grew by %d bytes, want no more than %d", grown, most)
 	}
 	if float64(counted) < part*float64(grown) {
