@@ -41,14 +41,12 @@ unresolvable contains "b" if input.node.metadata.labels.zone == "b"`)
 			}
 		})
 	}
-	deciding.Add(1)
-	go func() {
-		defer deciding.Done()
+	deciding.Go(func() {
 		for i := range 20 {
 			engines[0].SetCluster("x", decodedObject(t, fmt.Sprintf(`{"n":%d}`, i)))
 			engines[1].replace(revision)
 		}
-	}()
+	})
 	deciding.Wait()
 
 	seen := map[*nodes.Table]int{}
