@@ -2,7 +2,6 @@ package document
 
 import (
 	"encoding/binary"
-	"encoding/json"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -19,18 +18,6 @@ func (d Decoded) IsZero() bool { return d.value == nil }
 
 // Value is the value in OPA's form, nil for an absent one. It must not be changed.
 func (d Decoded) Value() ast.Value { return d.value }
-
-// JSON is the value as JSON text, null for an absent one.
-func (d Decoded) JSON() ([]byte, error) {
-	if d.value == nil {
-		return []byte("null"), nil
-	}
-	value, err := ast.JSON(d.value)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(value)
-}
 
 // DecodedByName is the object that has these members. It keeps none of the map.
 func DecodedByName(members map[string]Decoded) Decoded {

@@ -10,11 +10,11 @@ import (
 	"sync"
 )
 
-// Size is the length of a Key, in bytes.
-const Size = sha256.Size
+// size is the length of a Key, in bytes.
+const size = sha256.Size
 
 // Key is an HMAC-SHA-256 of a secret.
-type Key [Size]byte
+type Key [size]byte
 
 // Sealer turns secrets into keys that tell nothing of them: HMAC-SHA-256 with a
 // random key that nobody else has.
