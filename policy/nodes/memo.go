@@ -2,39 +2,39 @@ package nodes
 
 import "sync/atomic"
 
-// SlotsPerProfile is how many rules of a profile tell nodes apart: each has a slot,
+// slotsPerProfile is how many rules of a profile tell nodes apart: each has a slot,
 // those of the default profile first.
-const SlotsPerProfile = 6
+const slotsPerProfile = 6
 
 // classMemo remembers a class for each rule, by its slot. A class that got lost is
 // found again.
 type classMemo struct {
 	// first are those of the default profile, which are looked up for thousands
 	// of nodes in a call.
-	first [SlotsPerProfile]atomic.Pointer[Class]
+	first [slotsPerProfile]atomic.Pointer[Class]
 	more  atomic.Pointer[[]atomic.Pointer[Class]]
 }
 
 func (m *classMemo) get(slot int) *Class {
-	if slot < SlotsPerProfile {
+	if slot < slotsPerProfile {
 		return m.first[slot].Load()
 	}
 	more := m.more.Load()
-	if more == nil || slot-SlotsPerProfile >= len(*more) {
+	if more == nil || slot-slotsPerProfile >= len(*more) {
 		return nil
 	}
-	return (*more)[slot-SlotsPerProfile].Load()
+	return (*more)[slot-slotsPerProfile].Load()
 }
 
 func (m *classMemo) set(slot int, class *Class) {
-	if slot < SlotsPerProfile {
+	if slot < slotsPerProfile {
 		m.first[slot].Store(class)
 		return
 	}
-	at := slot - SlotsPerProfile
+	at := slot - slotsPerProfile
 	more := m.more.Load()
 	if more == nil || at >= len(*more) {
-		larger := make([]atomic.Pointer[Class], (at/SlotsPerProfile+1)*SlotsPerProfile)
+		larger := make([]atomic.Pointer[Class], (at/slotsPerProfile+1)*slotsPerProfile)
 		if more != nil {
 			for i := range *more {
 				larger[i].Store((*more)[i].Load())

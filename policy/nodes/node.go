@@ -116,7 +116,7 @@ func (n *nodeObject) Decoded() document.Decoded {
 func (n *Node) Size(profiles int) int {
 	const node = 400
 	return node + cache.SizeOf(cap(n.text)) + cache.SizeOf(len(n.name)) + cache.SizeOf(len(n.uid)) +
-		(profiles+1)*SlotsPerProfile*sizeOfSlot
+		(profiles+1)*slotsPerProfile*sizeOfSlot
 }
 
 // Text is the JSON that the node was read from. It must not be changed.

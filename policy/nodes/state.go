@@ -76,14 +76,6 @@ func (s *State) Without(uids ...string) *State {
 // podsResource counts pods (v1 ResourcePods).
 const podsResource = "pods"
 
-func numbersOf(selects *document.Selection, amounts map[string]int64) ast.Value {
-	return document.SelectedOf(amounts, selects, func(_ string, n int64) ast.Value { return document.Integer(n) })
-}
-
-func textsOf(selects *document.Selection, texts map[string]string) ast.Value {
-	return document.SelectedOf(texts, selects, func(_, text string) ast.Value { return ast.String(text) })
-}
-
 // Project returns the part of the state that is selected, as rules see it; nil
 // without a state.
 func (s *State) Project(selects *document.Selection) ast.Value {
