@@ -36,9 +36,6 @@ func DecodeObject(text string) (ast.Object, error) {
 	return parsed.Root().Decode().(ast.Object), nil
 }
 
-// Names are terms by the strings that they hold.
-type Names map[string]*ast.Term
-
 // Decode builds the form OPA evaluates. It does not alias the document.
 func (v Value) Decode() ast.Value {
 	n := v.node()

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // Document is one JSON document that was checked whole (see DecodeValue for
@@ -24,6 +25,9 @@ type Document struct {
 	// names are what members are called by where they have these names.
 	names Names
 }
+
+// Names are terms by the strings that they hold.
+type Names map[string]*ast.Term
 
 // node is one value of a document, in 24 bytes. Those of an object or array
 // follow it, up to the node at index next.
@@ -47,6 +51,9 @@ type span struct {
 // inExtra is set in the start of a span of the extra: no text is that long.
 const inExtra = 1 << 31
 
+// maxDocument bounds a text in bytes: spans count in 31 bits.
+const maxDocument = inExtra - 1
+
 // maxPooledNodes is how many values a document may have room for, and
 // maxPooledExtra how many bytes of extra, and still be used again: objects of
 // Kubernetes have hundreds of values, and data files millions.
@@ -56,62 +63,6 @@ const (
 )
 
 var documents = sync.Pool{New: func() any { return new(Document) }}
-
-// maxDocument bounds a text in bytes: spans count in 31 bits.
-const maxDocument = inExtra - 1
-
-// Parse checks and indexes text. Every error is a *SyntaxError. Release
-// gives the document back.
-func Parse(text []byte) (*Document, error) { return ParseUntil(nil, text) }
-
-// ParseUntil is Parse for a caller that waits no longer than until, a
-// context; nil for any time. An error is a *SyntaxError or ErrTimeout.
-func ParseUntil(until Until, text []byte) (*Document, error) {
-	if len(text) > maxDocument {
-		return nil, &SyntaxError{Message: "the document is larger than 2 GiB"}
-	}
-	d := documents.Get().(*Document)
-	d.text, d.extra, d.nodes = text, d.extra[:0], d.nodes[:0]
-	if err := d.makeRoom(until); err != nil {
-		d.Release()
-		return nil, err
-	}
-	if err := d.parse(until); err != nil {
-		d.Release()
-		return nil, err
-	}
-	return d, nil
-}
-
-// makeRoom sizes the index of a long text once: growing would take several
-// times its memory.
-func (d *Document) makeRoom(until Until) error {
-	const long = 64 << 10
-	if len(d.text) < long {
-		return nil
-	}
-	values, err := CountValues(until, d.text)
-	if err == nil && values > cap(d.nodes) {
-		d.nodes = make([]node, 0, values)
-	}
-	return err
-}
-
-// ParseObject is Parse for a document that has to be an object.
-func ParseObject(text []byte) (*Document, error) { return ParseObjectUntil(nil, text) }
-
-// ParseObjectUntil is ParseUntil for a document that has to be an object.
-func ParseObjectUntil(until Until, text []byte) (*Document, error) {
-	d, err := ParseUntil(until, text)
-	if err != nil {
-		return nil, err
-	}
-	if root := d.Root(); !root.IsObject() {
-		defer d.Release()
-		return nil, &SyntaxError{Message: "the document is " + string(root.Kind()) + ", not an object"}
-	}
-	return d, nil
-}
 
 // Release makes the document's memory available to others. Neither it nor a
 // Value of it may be used afterwards. A document that is kept is not released.

@@ -21,26 +21,6 @@ const (
 	kindSet       Kind = "a set"
 )
 
-// Kind is that of the value; an absent one is undefined.
-func (v Value) Kind() Kind {
-	if v.document == nil {
-		return kindUndefined
-	}
-	switch v.node().kind {
-	case 'n':
-		return kindNull
-	case 't', 'f':
-		return kindBoolean
-	case '0':
-		return KindNumber
-	case '"':
-		return kindString
-	case '[':
-		return kindList
-	}
-	return kindObject
-}
-
 // KindOf is the kind of a value in OPA's form; nil is undefined.
 func KindOf(value ast.Value) Kind {
 	switch value.(type) {

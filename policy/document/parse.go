@@ -8,6 +8,59 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// Parse checks and indexes text. Every error is a *SyntaxError. Release
+// gives the document back.
+func Parse(text []byte) (*Document, error) { return parseUntil(nil, text) }
+
+// parseUntil is Parse for a caller that waits no longer than until, a
+// context; nil for any time. An error is a *SyntaxError or ErrTimeout.
+func parseUntil(until Until, text []byte) (*Document, error) {
+	if len(text) > maxDocument {
+		return nil, &SyntaxError{Message: "the document is larger than 2 GiB"}
+	}
+	d := documents.Get().(*Document)
+	d.text, d.extra, d.nodes = text, d.extra[:0], d.nodes[:0]
+	if err := d.makeRoom(until); err != nil {
+		d.Release()
+		return nil, err
+	}
+	if err := d.parse(until); err != nil {
+		d.Release()
+		return nil, err
+	}
+	return d, nil
+}
+
+// makeRoom sizes the index of a long text once: growing would take several
+// times its memory.
+func (d *Document) makeRoom(until Until) error {
+	const long = 64 << 10
+	if len(d.text) < long {
+		return nil
+	}
+	values, err := CountValues(until, d.text)
+	if err == nil && values > cap(d.nodes) {
+		d.nodes = make([]node, 0, values)
+	}
+	return err
+}
+
+// ParseObject is Parse for a document that has to be an object.
+func ParseObject(text []byte) (*Document, error) { return ParseObjectUntil(nil, text) }
+
+// ParseObjectUntil is parseUntil for a document that has to be an object.
+func ParseObjectUntil(until Until, text []byte) (*Document, error) {
+	d, err := parseUntil(until, text)
+	if err != nil {
+		return nil, err
+	}
+	if root := d.Root(); !root.IsObject() {
+		defer d.Release()
+		return nil, &SyntaxError{Message: "the document is " + string(root.Kind()) + ", not an object"}
+	}
+	return d, nil
+}
+
 func (d *Document) parse(until Until) error {
 	t := newTokenizer(d.text, until)
 	defer t.release()

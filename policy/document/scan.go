@@ -3,55 +3,7 @@ package document
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"runtime"
 )
-
-// Until is how long a caller waits. A context is one: its Err is not nil when
-// the caller has gone or waits no longer.
-type Until interface{ Err() error }
-
-// pause lets others run at every 1024th value, and looks whether the caller
-// still waits: documents hold up to millions of values, and requests shall not
-// wait behind the reading of one.
-func pause(value int, until Until) error {
-	const every = 1024
-	if value%every != every-1 {
-		return nil
-	}
-	runtime.Gosched()
-	if until == nil || until.Err() == nil {
-		return nil
-	}
-	return fmt.Errorf("reading a document of at least %d values: %w", value+1, ErrTimeout)
-}
-
-// blockSize is how many bytes of a text are looked at before the deadline is.
-const blockSize = 64 << 10
-
-// blocks hands a text to visit in pieces, in order.
-func blocks(until Until, text []byte, visit func(block []byte)) error {
-	for at := 0; at < len(text); at += blockSize {
-		visit(text[at:min(at+blockSize, len(text))])
-		if err := pauseAfter(until, at+blockSize, len(text)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// pauseAfter is pause after a block of a text of length bytes, unless passed is
-// all of it.
-func pauseAfter(until Until, passed, length int) error {
-	if passed >= length || passed < blockSize {
-		return nil
-	}
-	runtime.Gosched()
-	if until == nil || until.Err() == nil {
-		return nil
-	}
-	return fmt.Errorf("reading a document of %d bytes: %w", length, ErrTimeout)
-}
 
 // MostValues is a number of JSON values that text has no more than. It is exact
 // but for characters in strings, and takes a small part of the time of

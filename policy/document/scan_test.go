@@ -85,10 +85,10 @@ func TestReadingEnds(t *testing.T) {
 		"a long text":  `["` + strings.Repeat(`a`, 1<<20) + `"]`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if d, err := ParseUntil(over, []byte(text)); !errors.Is(err, ErrTimeout) || d != nil {
+			if d, err := parseUntil(over, []byte(text)); !errors.Is(err, ErrTimeout) || d != nil {
 				t.Errorf("got %v, want ErrTimeout", err)
 			}
-			if _, err := ParseUntil(t.Context(), []byte(text)); err != nil {
+			if _, err := parseUntil(t.Context(), []byte(text)); err != nil {
 				t.Errorf("for a caller that waits: %v", err)
 			}
 		})

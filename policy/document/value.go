@@ -34,6 +34,26 @@ func (v Value) Values() int {
 	return int(v.node().next - v.index)
 }
 
+// Kind is that of the value; an absent one is undefined.
+func (v Value) Kind() Kind {
+	if v.document == nil {
+		return kindUndefined
+	}
+	switch v.node().kind {
+	case 'n':
+		return kindNull
+	case 't', 'f':
+		return kindBoolean
+	case '0':
+		return KindNumber
+	case '"':
+		return kindString
+	case '[':
+		return kindList
+	}
+	return kindObject
+}
+
 // IsObject reports whether the value is an object.
 func (v Value) IsObject() bool { return v.document != nil && v.node().kind == '{' }
 
