@@ -14,25 +14,6 @@ import (
 	"github.com/verdict-dev/verdict/policy/evaluator"
 )
 
-// CacheOptions bound what the engine keeps. The zero value keeps nothing of
-// decisions.
-type CacheOptions struct {
-	// Bytes and Entries are those of the cache.Budget of the whole process, of which
-	// the engine's caches take their shares.
-	Bytes   int64
-	Entries int
-	// Lifetimes say how long decisions may be kept, by what they say.
-	Lifetimes Lifetimes
-}
-
-func (o *CacheOptions) budget() cache.Budget { return cache.Budget{Bytes: o.Bytes, Entries: o.Entries} }
-
-// Lifetimes say for how long a decision may be given again; 0 means for as long
-// as it holds. What refuses, in any point, is a Deny; what accepts is an Allow.
-type Lifetimes struct {
-	Allow, Deny, NoOpinion time.Duration
-}
-
 // decisions keeps what entry rules say, by the values that they can read.
 type decisions struct {
 	lifetimes  Lifetimes
@@ -68,57 +49,6 @@ func (e *Engine) CacheStats() map[cache.Name]func() cache.Stats {
 		cache.NodeClasses: e.classes.Stats,
 		cache.Patterns:    e.patterns.stats,
 	}
-}
-
-// decision is what a rule said.
-type decision struct {
-	// generation is the one it holds under.
-	generation *Generation
-	// expires is when it stops holding all the same; see Keeping.
-	expires Expiry
-	// value depends on the rule's shape: []string, *User, int64, map[string]string.
-	value any
-}
-
-func (d decision) holds(generation *Generation, now time.Time) bool {
-	return d.generation == generation && !d.expires.passed(now)
-}
-
-// Expiry is an instant in Unix nanoseconds from which on something may not be
-// kept any more. Never is no such instant.
-type Expiry int64
-
-// The ends of the scale: what may be kept for as long as it holds, and what
-// may not be kept at all.
-const (
-	Never   Expiry = 1<<63 - 1
-	AtOnce  Expiry = 0
-	maximum        = time.Duration(1<<63 - 1)
-)
-
-func (x Expiry) passed(now time.Time) bool { return x != Never && now.UnixNano() >= int64(x) }
-
-// Holds reports whether something that expires at x may still be given at now.
-func (x Expiry) Holds(now time.Time) bool { return !x.passed(now) }
-
-// after is when ttl has passed; 0 is no limit.
-func after(now time.Time, ttl time.Duration) Expiry {
-	if ttl <= 0 {
-		return Never
-	}
-	return ExpiryOf(now.Add(ttl))
-}
-
-// ExpiryOf is instant as an Expiry. The zero time is never, and so is what lies
-// beyond the reach of an Expiry, in the year 2262.
-func ExpiryOf(instant time.Time) Expiry {
-	switch {
-	case instant.IsZero(), instant.After(time.Unix(0, int64(Never))):
-		return Never
-	case instant.Before(time.Unix(0, 0)):
-		return AtOnce
-	}
-	return Expiry(instant.UnixNano())
 }
 
 // keys are buffers in which look-up keys are made.

@@ -2,14 +2,12 @@ package policy
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/verdict-dev/verdict/policy/document"
 )
@@ -46,24 +44,6 @@ func (e *EvaluationError) Error() string {
 		where = e.Location + ": " + where
 	}
 	return where + ": " + e.Code + ": " + e.Message
-}
-
-// evaluationError turns what an evaluator returned into ErrTimeout or an *EvaluationError.
-func (r *Revision) evaluationError(ctx context.Context, rule string, err error) error {
-	if topdown.IsCancel(err) || ctx.Err() != nil {
-		return fmt.Errorf("%s: %w", rule, ErrTimeout)
-	}
-	out := &EvaluationError{Rule: rule, Code: "error", Message: err.Error()}
-	if te, ok := errors.AsType[*topdown.Error](err); ok {
-		out.Code, out.Message = te.Code, te.Message
-		if te.Location != nil {
-			out.Location = location(te.Location)
-		}
-		if te.Code == topdown.ConflictErr {
-			out.Message += conflictingRules(r.parsed, te.Location)
-		}
-	}
-	return out
 }
 
 func shapeError(rule, format string, args ...any) error {

@@ -32,26 +32,6 @@ func (e *Engine) Evaluations() (underWay, abandoned int64) {
 	return e.evaluations.underWay.Load(), e.evaluations.abandoned.Load()
 }
 
-// defaultMaxEvaluations is the default of Options.MaxEvaluations.
-const defaultMaxEvaluations = 1024
-
-func (o *Options) maxEvaluations() int64 {
-	if o.MaxEvaluations > 0 {
-		return int64(o.MaxEvaluations)
-	}
-	return defaultMaxEvaluations
-}
-
-// defaultEvaluationTimeout bounds one evaluation.
-const defaultEvaluationTimeout = 30 * time.Second
-
-func (o *Options) evaluationTimeout() time.Duration {
-	if o.EvaluationTimeout > 0 {
-		return o.EvaluationTimeout
-	}
-	return defaultEvaluationTimeout
-}
-
 // maxAbandonedBytes bounds what the inputs of abandoned evaluations take together.
 const maxAbandonedBytes = 32 << 20
 

@@ -13,10 +13,7 @@ type Eviction struct {
 	profile Profile
 	pod     document.Value
 	victims []*nodes.Pod
-	// members are those of the input that all of its victims share, as far as the
-	// rule reads them, and key is what they add to that of a placer.
-	members [][2]*ast.Term
-	key     []byte
+	shared  sharedInput
 }
 
 // Eviction returns the eviction of victims for pod, after which the state of
@@ -33,20 +30,12 @@ func (p Profile) Eviction(pod document.Value, victims []*nodes.Pod, without *nod
 		for i, victim := range victims {
 			list[i] = ast.NewTerm(victim.Project(reads.Item()))
 		}
-		e.add(victimsKey, ast.NewArray(list...), reads)
+		e.shared.add(victimsKey, ast.NewArray(list...), reads)
 	}
 	if reads := r.input.Field(stateWithoutName); reads != nil {
-		e.add(stateWithoutKey, without.Project(reads), reads)
+		e.shared.add(stateWithoutKey, without.Project(reads), reads)
 	}
 	return e
-}
-
-// add adds a member of the input; nil is none.
-func (e *Eviction) add(name *ast.Term, value ast.Value, reads *document.Selection) {
-	e.key = document.NewDecoded(value).AppendKey(e.key, reads)
-	if value != nil {
-		e.members = append(e.members, [2]*ast.Term{name, ast.NewTerm(value)})
-	}
 }
 
 // Placers are what decides whether the pods may be evicted, which they may when
@@ -57,14 +46,14 @@ func (e *Eviction) Placers() []*Placer {
 	if e.profile.ReadsVictim() {
 		out := make([]*Placer, len(e.victims))
 		for i, victim := range e.victims {
-			out[i] = e.profile.newPlacer(Protect, e.pod, e, victim)
+			out[i] = e.profile.newPlacer(Protect, e.pod, &e.shared, victim)
 		}
 		return out
 	}
 	if len(e.victims) == 0 && e.profile.ReadsVictims() {
 		return nil
 	}
-	return []*Placer{e.profile.newPlacer(Protect, e.pod, e, nil)}
+	return []*Placer{e.profile.newPlacer(Protect, e.pod, &e.shared, nil)}
 }
 
 // ReadsVictim reports whether the protect rule may read input.victim.

@@ -3,9 +3,7 @@ package policy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -106,7 +104,7 @@ func (v *View) explainPoint(ctx context.Context, point Point, input document.Val
 	case failed != nil:
 		out.Outcome = "error"
 	case row.explain != nil:
-		out.Outcome = row.explain(v.Revision, values)
+		out.Outcome = row.explain(values, v.allowed.reserved)
 	default:
 		out.Outcome = string(v.outcome(point, values))
 	}
@@ -122,33 +120,6 @@ func (v *View) outcome(point Point, values []any) Outcome {
 		}
 	}
 	return decision.Outcome
-}
-
-// explainUser is pointRow.explain of authentication.
-func (r *Revision) explainUser(values []any) string {
-	denials, user := values[0].([]string), values[1].(*User)
-	switch {
-	case len(denials) > 0:
-		return "not authenticated: denied"
-	case user == nil || user.Username == "":
-		return "not authenticated: no username"
-	}
-	if refused := r.reserved(user); len(refused) > 0 {
-		return "not authenticated: " + strings.Join(refused, ", ")
-	}
-	return "authenticated as " + user.Username
-}
-
-// explainNode is pointRow.explain of scheduling.
-func explainNode(_ *Revision, values []any) string {
-	unresolvable, reject, score := values[0].([]string), values[1].([]string), values[2].(int64)
-	switch {
-	case len(unresolvable) > 0:
-		return "rejected, and no eviction cures it"
-	case len(reject) > 0:
-		return "rejected"
-	}
-	return fmt.Sprintf("accepted, score %d", score)
 }
 
 // explain returns what the rule says, and why.

@@ -10,9 +10,9 @@ import (
 // and the members of data share: OPA finds a member without comparing its name
 // where both are the same term, and data with many equal objects takes less memory.
 //
-// What the policies before wrote as well stays the same term, as data that did not
-// change has it. They may be nil.
-func namesIn(modules map[string]*ast.Module, before *policies) document.Names {
+// A string of before, the names of the policies that were compiled last, stays the
+// same term: data that did not change refers to that term. before may be nil.
+func namesIn(modules map[string]*ast.Module, before document.Names) document.Names {
 	out := document.Names{}
 	for _, module := range modules {
 		ast.WalkTerms(module, func(t *ast.Term) bool {
@@ -20,10 +20,7 @@ func namesIn(modules map[string]*ast.Module, before *policies) document.Names {
 			if !ok || out[string(text)] != nil {
 				return false
 			}
-			var name *ast.Term
-			if before != nil {
-				name = before.names[string(text)]
-			}
+			name := before[string(text)]
 			if name == nil {
 				name = ast.StringTerm(string(text))
 			}

@@ -3,44 +3,16 @@ package policy
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
-	"math"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"k8s.io/apimachinery/pkg/api/validation"
 
 	"github.com/verdict-dev/verdict/policy/cache"
 	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/evaluator"
 	"github.com/verdict-dev/verdict/policy/nodes"
-)
-
-// MaxScore is the highest score of a node (k8s.io/kube-scheduler MaxExtenderPriority).
-const MaxScore = 10
-
-// SchedulingRule is an entry rule of SchedulingPoint, which is asked of one pod on
-// one node: its index in the row of the point.
-type SchedulingRule int
-
-// The entry rules of scheduling.
-const (
-	// Reject gives reasons that an eviction might cure.
-	Reject SchedulingRule = iota
-	// Unresolvable gives reasons that no eviction cures.
-	Unresolvable
-	// Score gives points, 0 to MaxScore.
-	Score
-	// Protect gives reasons not to evict a pod of the node: the placer's victim.
-	Protect
-	// BindDeny gives reasons not to bind the pod to the node after all.
-	BindDeny
-	// BindAnnotate gives the annotations that the pod gets as it is bound.
-	BindAnnotate
-
-	schedulingRules = iota
 )
 
 // Profile is a set of scheduling rules, as they are in one View.
@@ -105,9 +77,9 @@ type Placer struct {
 	// table tells nodes apart for the rule.
 	table *nodes.Table
 	pod   document.Value
-	// victim and eviction are nil where the rule is of none.
-	victim   *nodes.Pod
-	eviction *Eviction
+	// victim and shared are nil where the rule is asked about no eviction.
+	victim *nodes.Pod
+	shared *sharedInput
 	// taken is what the rule reads of the pod, taken out of it once for all nodes;
 	// nil when it reads nothing.
 	taken func() *ast.Term
@@ -116,13 +88,29 @@ type Placer struct {
 	number uint64
 }
 
+// sharedInput is what the input of every victim of an eviction has in common.
+type sharedInput struct {
+	// members are those of the input, as far as the rule reads them, and key is
+	// what they add to that of a placer.
+	members [][2]*ast.Term
+	key     []byte
+}
+
+// add adds a member of the input; nil is none.
+func (s *sharedInput) add(name *ast.Term, value ast.Value, reads *document.Selection) {
+	s.key = document.NewDecoded(value).AppendKey(s.key, reads)
+	if value != nil {
+		s.members = append(s.members, [2]*ast.Term{name, ast.NewTerm(value)})
+	}
+}
+
 // Placer returns what decides pod by rule.
 func (p Profile) Placer(which SchedulingRule, pod document.Value) *Placer {
 	return p.newPlacer(which, pod, nil, nil)
 }
 
-func (p Profile) newPlacer(which SchedulingRule, pod document.Value, eviction *Eviction, victim *nodes.Pod) *Placer {
-	out := &Placer{view: p.view, rule: p.rule(which), table: p.table(which), pod: pod, eviction: eviction, victim: victim}
+func (p Profile) newPlacer(which SchedulingRule, pod document.Value, shared *sharedInput, victim *nodes.Pod) *Placer {
+	out := &Placer{view: p.view, rule: p.rule(which), table: p.table(which), pod: pod, shared: shared, victim: victim}
 	out.taken = sync.OnceValue(out.takePod)
 	kept := p.view.engine.kept
 	if kept.pods == nil || !out.rule.cached || out.rule.evaluator == nil {
@@ -138,8 +126,8 @@ func (p Profile) newPlacer(which SchedulingRule, pod document.Value, eviction *E
 	if reads := out.rule.input.Field(victimName); reads != nil {
 		key = document.NewDecoded(victim.Project(reads)).AppendKey(key, reads)
 	}
-	if eviction != nil {
-		key = append(key, eviction.key...)
+	if shared != nil {
+		key = append(key, shared.key...)
 	}
 	*buffer = key
 	if len(key) > maxKey {
@@ -246,8 +234,8 @@ func (p *Placer) input(node *nodes.Node, class Class) ast.Value {
 	if reads := p.rule.input.Field(victimName); reads != nil {
 		add(victimKey, p.victim.Project(reads))
 	}
-	if p.eviction != nil {
-		pairs = append(pairs, p.eviction.members...)
+	if p.shared != nil {
+		pairs = append(pairs, p.shared.members...)
 	}
 	reads, ofState := p.rule.input.Field(nodeName), p.rule.input.Field(stateName)
 	if class.class != nil {
@@ -268,14 +256,6 @@ func (p *Placer) input(node *nodes.Node, class Class) ast.Value {
 	return ast.NewObject(pairs...)
 }
 
-// The members of input.
-const (
-	podName, nodeName, stateName, victimName = "pod", "node", "state", "victim"
-	victimsName, stateWithoutName            = "victims", "stateWithout"
-
-	inputMembers = 6
-)
-
 func (p *Placer) takePod() *ast.Term {
 	reads := p.rule.input.Field(podName)
 	if reads == nil {
@@ -287,16 +267,6 @@ func (p *Placer) takePod() *ast.Term {
 	}
 	return ast.NewTerm(value)
 }
-
-var (
-	podKey    = ast.StringTerm(podName)
-	nodeKey   = ast.StringTerm(nodeName)
-	stateKey  = ast.StringTerm(stateName)
-	victimKey = ast.StringTerm(victimName)
-
-	victimsKey      = ast.StringTerm(victimsName)
-	stateWithoutKey = ast.StringTerm(stateWithoutName)
-)
 
 // Placed is what a rule says of a pod on a node.
 type Placed struct{ value any }
@@ -318,61 +288,4 @@ func (p Placed) Score() int64 {
 func (p Placed) Annotations() map[string]string {
 	annotations, _ := p.value.(map[string]string)
 	return annotations
-}
-
-// annotationsOf reads the annotate rules: strings by the names of annotations.
-func annotationsOf(path string, value ast.Value) (map[string]string, error) {
-	object, ok := value.(ast.Object)
-	if !ok {
-		return nil, shapeError(path, "must be an object of strings, not %s", document.KindOf(value))
-	}
-	out := make(map[string]string, object.Len())
-	err := object.Iter(func(name, value *ast.Term) error {
-		key, ok := name.Value.(ast.String)
-		if !ok {
-			return shapeError(path, "the name of an annotation is a string, not %s", document.KindOf(name.Value))
-		}
-		text, ok := value.Value.(ast.String)
-		if !ok {
-			return shapeError(path, "%v must be a string, not %s", name, document.KindOf(value.Value))
-		}
-		out[string(key)] = string(text)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if mistakes := validation.ValidateAnnotations(out, nil); len(mistakes) > 0 {
-		return nil, shapeError(path, "%v", mistakes.ToAggregate())
-	}
-	return out, nil
-}
-
-// scoreOf sums up the score rules: limited to 0–10 and rounded, halves away
-// from zero.
-func scoreOf(path string, value ast.Value) (int64, error) {
-	scores, ok := value.(ast.Object)
-	if !ok {
-		return 0, shapeError(path, "must be an object of numbers, not %s", document.KindOf(value))
-	}
-	sum := 0.0
-	err := scores.Iter(func(name, score *ast.Term) error {
-		number, ok := score.Value.(ast.Number)
-		if !ok {
-			return shapeError(path, "%v must be a number, not %s", name, document.KindOf(score.Value))
-		}
-		f, err := json.Number(number).Float64()
-		if err != nil {
-			return shapeError(path, "%v: number out of range", name)
-		}
-		sum += f
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	if math.IsNaN(sum) {
-		return 0, shapeError(path, "the scores add up to no number")
-	}
-	return int64(math.Round(min(max(sum, 0), MaxScore))), nil
 }

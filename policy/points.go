@@ -29,7 +29,7 @@ var points = [pointCount]pointRow{
 		name:    "authentication",
 		rules:   []ruleRow{{"user", userShape, ""}, {"deny", reasonsShape, Deny}},
 		asked:   []string{"deny", "user"},
-		explain: (*Revision).explainUser,
+		explain: explainUser,
 	},
 	AuthorizationPoint: {
 		name:      "authorization",
@@ -66,9 +66,10 @@ type pointRow struct {
 	asked []string
 	// otherwise is the outcome where none of them does.
 	otherwise Outcome
-	// explain says in one line what the values of the asked rules come to. Nil: the
-	// outcome alone.
-	explain func(r *Revision, values []any) string
+	// explain says in one line what the values of the asked rules come to; reserved
+	// lists the names of a user that the configuration does not let a policy give out.
+	// Nil: the outcome alone.
+	explain func(values []any, reserved func(*User) []string) string
 }
 
 // ruleRow is an entry rule of a point.
@@ -174,3 +175,25 @@ type EntryRule struct {
 // DefaultPath is where the rule is unless the configuration says otherwise, as a
 // path below `data`: kubernetes.authorization.allow.
 func (r EntryRule) DefaultPath() string { return "kubernetes." + r.Point.String() + "." + r.Name }
+
+// SchedulingRule is an entry rule of SchedulingPoint, which is asked of one pod on
+// one node: its index in the row of the point.
+type SchedulingRule int
+
+// The entry rules of scheduling.
+const (
+	// Reject gives reasons that an eviction might cure.
+	Reject SchedulingRule = iota
+	// Unresolvable gives reasons that no eviction cures.
+	Unresolvable
+	// Score gives points, 0 to MaxScore.
+	Score
+	// Protect gives reasons not to evict a pod of the node: the placer's victim.
+	Protect
+	// BindDeny gives reasons not to bind the pod to the node after all.
+	BindDeny
+	// BindAnnotate gives the annotations that the pod gets as it is bound.
+	BindAnnotate
+
+	schedulingRules = iota
+)

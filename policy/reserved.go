@@ -51,11 +51,18 @@ func (a *allowance) allows(name string) bool {
 	})
 }
 
-// reserved lists what the configuration does not let a policy give out.
-func (r *Revision) reserved(user *User) []string {
+// allowances are the reserved names that the configuration lets policies give out.
+type allowances struct {
+	systemNames allowance
+	extraKeys   allowance
+}
+
+// reserved lists the names of user that the configuration does not let a policy
+// give out.
+func (a *allowances) reserved(user *User) []string {
 	var out []string
 	refuse := func(kind, name string) {
-		if strings.HasPrefix(name, systemPrefix) && !r.allowedSystemNames.allows(name) {
+		if strings.HasPrefix(name, systemPrefix) && !a.systemNames.allows(name) {
 			out = append(out, fmt.Sprintf("the %s %q is Kubernetes' own: list it in authentication.allowedSystemNames to give it out", kind, name))
 		}
 	}
@@ -66,7 +73,7 @@ func (r *Revision) reserved(user *User) []string {
 	}
 	slices.Sort(out[named:]) // whatever order the policy gives them
 	for _, key := range slices.Sorted(maps.Keys(user.Extra)) {
-		if IsKubernetesKey(key) && !r.allowedExtraKeys.allows(key) {
+		if IsKubernetesKey(key) && !a.extraKeys.allows(key) {
 			out = append(out, fmt.Sprintf("the key %q in extra is Kubernetes' own: list it in authentication.allowedExtraKeys to give it out", key))
 		}
 	}

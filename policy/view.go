@@ -30,13 +30,6 @@ func (r *Revision) View() *View {
 	return e.newView(r, changing{}, empty)
 }
 
-// Generation marks what was decided under the same rules and data: what is
-// kept with one holds exactly as long as it is the current one. Generations are
-// compared by address.
-type Generation struct {
-	id uint64 // unique within an engine
-}
-
 // Generation marks what the rules of a point decide.
 func (v *View) Generation(point Point) *Generation { return v.points[point] }
 
