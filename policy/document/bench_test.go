@@ -16,3 +16,14 @@ func BenchmarkParseJSON(b *testing.B) {
 		d.Release()
 	}
 }
+
+func BenchmarkCountValues(b *testing.B) {
+	text := []byte(benchReview)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		if _, err := CountValues(nil, text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

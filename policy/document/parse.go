@@ -78,59 +78,69 @@ func (d *Document) parse(until Until) error {
 }
 
 func (d *Document) value(t *tokenizer, name span, depth int) error {
-	json := t.decoder
-	kind := json.PeekKind()
-	here := len(d.nodes)
-	if err := pause(here, t.until); err != nil {
+	if err := pause(len(d.nodes), t.until); err != nil {
 		return err
 	}
-	switch kind {
+	switch kind := t.decoder.PeekKind(); kind {
 	case '{', '[':
-		if depth >= maxDepth {
-			return refuse(json, tooDeep)
+		return d.composite(t, kind, name, depth)
+	default:
+		return d.scalar(t.decoder, kind, name)
+	}
+}
+
+// composite reads an object or array and what is in it.
+func (d *Document) composite(t *tokenizer, kind jsontext.Kind, name span, depth int) error {
+	json := t.decoder
+	if depth >= maxDepth {
+		return refuse(json, tooDeep)
+	}
+	if _, err := json.ReadToken(); err != nil {
+		return err
+	}
+	here, start := len(d.nodes), uint32(json.InputOffset()-1) //nolint:gosec // bounded by maxDocument
+	d.nodes = append(d.nodes, node{kind: kind, name: name})
+	for {
+		next := json.PeekKind()
+		if next == ']' || next == '}' {
+			break
 		}
-		if _, err := json.ReadToken(); err != nil {
-			return err
-		}
-		start := uint32(json.InputOffset() - 1) //nolint:gosec // bounded by maxDocument
-		d.nodes = append(d.nodes, node{kind: kind, name: name})
-		for {
-			next := json.PeekKind()
-			if next == ']' || next == '}' {
-				break
-			}
-			member := span{}
-			if kind == '{' {
-				var err error
-				if member, err = d.memberName(json); err != nil {
-					return err
-				}
-			}
-			if err := d.value(t, member, depth+1); err != nil {
+		member := span{}
+		if kind == '{' {
+			var err error
+			if member, err = d.memberName(json); err != nil {
 				return err
 			}
 		}
-		if _, err := json.ReadToken(); err != nil {
+		if err := d.value(t, member, depth+1); err != nil {
 			return err
 		}
-		d.nodes[here].raw = span{start: start, end: uint32(json.InputOffset())} //nolint:gosec // bounded by maxDocument
-	default:
-		raw, err := json.ReadValue()
-		if err != nil {
-			return err
-		}
-		if kind == '0' {
-			if message := checkNumber(raw); message != "" {
-				return refuse(json, message)
-			}
-		}
-		end := uint32(json.InputOffset()) //nolint:gosec // bounded by maxDocument
-		d.nodes = append(d.nodes, node{
-			kind: kind, name: name,
-			raw: span{start: end - uint32(len(raw)), end: end}, //nolint:gosec // bounded by maxDocument
-		})
 	}
-	d.nodes[here].next = uint32(len(d.nodes)) //nolint:gosec // no more nodes than bytes
+	if _, err := json.ReadToken(); err != nil {
+		return err
+	}
+	d.nodes[here].raw = span{start: start, end: uint32(json.InputOffset())} //nolint:gosec // bounded by maxDocument
+	d.nodes[here].next = uint32(len(d.nodes))                               //nolint:gosec // no more nodes than bytes
+	return nil
+}
+
+// scalar reads a string, number, boolean or null.
+func (d *Document) scalar(json *jsontext.Decoder, kind jsontext.Kind, name span) error {
+	raw, err := json.ReadValue()
+	if err != nil {
+		return err
+	}
+	if kind == '0' {
+		if message := checkNumber(raw); message != "" {
+			return refuse(json, message)
+		}
+	}
+	end := uint32(json.InputOffset()) //nolint:gosec // bounded by maxDocument
+	d.nodes = append(d.nodes, node{
+		kind: kind, name: name,
+		raw:  span{start: end - uint32(len(raw)), end: end}, //nolint:gosec // bounded by maxDocument
+		next: uint32(len(d.nodes) + 1),                      //nolint:gosec // no more nodes than bytes
+	})
 	return nil
 }
 

@@ -62,14 +62,7 @@ type valueCounter struct {
 func (c *valueCounter) add(block []byte) (passed int, ended bool) {
 	for i, b := range block {
 		if c.quoted {
-			switch {
-			case c.escaped:
-				c.escaped = false
-			case b == '\\':
-				c.escaped = true
-			case b == '"':
-				c.quoted = false
-			}
+			c.inString(b)
 			continue
 		}
 		opens := false
@@ -82,24 +75,48 @@ func (c *valueCounter) add(block []byte) (passed int, ended bool) {
 			c.count++
 		case '[', '{':
 			c.count++
-			if c.depth++; c.depth > maxDepth {
-				return i + 1, true
-			}
+			c.depth++
 			opens = true
 		case ']', '}':
-			if c.opened {
-				c.count--
-			}
-			if c.depth--; c.depth <= 0 {
+			c.closes()
+			if c.depth <= 0 {
 				return i + 1, true
 			}
 		}
 		// What opened may be empty, and then counts for nothing.
-		if c.opened = opens; c.count > c.most && !opens || c.count > c.most+1 {
+		if c.opened = opens; c.beyond() {
 			return i + 1, true
 		}
 	}
 	return len(block), false
+}
+
+// inString takes the next byte of a string.
+func (c *valueCounter) inString(b byte) {
+	switch {
+	case c.escaped:
+		c.escaped = false
+	case b == '\\':
+		c.escaped = true
+	case b == '"':
+		c.quoted = false
+	}
+}
+
+// closes takes the end of an array or object.
+func (c *valueCounter) closes() {
+	if c.opened {
+		c.count--
+	}
+	c.depth--
+}
+
+// beyond reports whether the depth or the count is beyond its bound.
+func (c *valueCounter) beyond() bool {
+	if c.opened {
+		return c.depth > maxDepth || c.count > c.most+1
+	}
+	return c.count > c.most
 }
 
 // NextValue checks the JSON value that text begins with and returns its length.
