@@ -180,7 +180,7 @@ func TestIdentitySourceMistakes(t *testing.T) {
 			kinds + `.introspection.tokens.format: "JWT" is not one of opaque, jwt, any`,
 		}},
 		"secrets without namespace": {"secrets: {}", []string{
-			kinds + ".secrets.namespace: required: the namespace of the Secrets; whoever may write Secrets there can make users",
+			kinds + ".secrets.namespace: required: the namespace of the Secrets; a user that may write Secrets there can create users",
 			kinds + ".secrets: needs the cluster: set cluster.kubeconfig or cluster.inCluster",
 		}},
 		"format of a token file": {"tokenFile: {path: file, format: json}", []string{kinds + `.tokenFile.format: "json" is not one of yaml, csv`}},

@@ -368,7 +368,7 @@ func (i *Source) checkAudiences(verified *identity.Identity, claims document.Val
 		return err
 	case audiences != nil && (len(audiences) == 0 || slices.Contains(audiences, "")):
 		// Not the same as no limit.
-		return sources.Refused("aud names nobody")
+		return sources.Refused("aud names no audience")
 	case len(i.options.Audiences) == 0:
 	case !slices.ContainsFunc(audiences, func(one string) bool { return slices.Contains(i.options.Audiences, one) }):
 		return sources.Refused("aud names none of the configured audiences")
@@ -392,5 +392,5 @@ func (i *Source) setSubject(verified *identity.Identity, claims document.Value) 
 			return nil
 		}
 	}
-	return errors.New("the answer names nobody: it has neither sub nor username")
+	return errors.New("the answer names no user: it has neither sub nor username")
 }

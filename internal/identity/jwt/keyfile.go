@@ -51,7 +51,7 @@ func (k *fileKeys) lookAgain(context.Context) error {
 	return k.ready()
 }
 
-func (k *fileKeys) doubt() {}
+func (k *fileKeys) reportBadSignature() {}
 
 func (k *fileKeys) load(context.Context) error {
 	return k.files.Load()

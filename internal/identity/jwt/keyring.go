@@ -14,9 +14,9 @@ type keyring interface {
 	// early to look again, or that the look began before the call; any other error
 	// that it is not known what keys there are.
 	lookAgain(ctx context.Context) error
-	// doubt says that a signature was not made with the key it names, which may
-	// be another by now. It does not wait.
-	doubt()
+	// reportBadSignature says that the signature of a token was not made with the key
+	// that the token names: the issuer may have replaced that key. It does not wait.
+	reportBadSignature()
 	// load looks for the first time. It returns an error only where it makes no
 	// sense to go on.
 	load(ctx context.Context) error

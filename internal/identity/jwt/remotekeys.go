@@ -32,8 +32,8 @@ type remoteKeys struct {
 
 	set      atomic.Pointer[keySet]
 	inFlight singleflight.Group // of one fetch at a time
-	doubts   chan struct{}
-	failed   chan struct{} // since run last looked at when it is due
+	reports  chan struct{}      // of bad signatures
+	failed   chan struct{}      // since run last looked at when it is due
 
 	mu       sync.Mutex
 	ended    time.Time // of the latest fetch; zero before the first
@@ -44,7 +44,7 @@ type remoteKeys struct {
 }
 
 func newRemoteKeys(fetcher keyFetcher, timeout time.Duration, events keyEvents) *remoteKeys {
-	return &remoteKeys{events: events, fetcher: fetcher, timeout: timeout, doubts: make(chan struct{}, 1), failed: make(chan struct{}, 1)}
+	return &remoteKeys{events: events, fetcher: fetcher, timeout: timeout, reports: make(chan struct{}, 1), failed: make(chan struct{}, 1)}
 }
 
 func (k *remoteKeys) current() *keySet { return k.set.Load() }
@@ -91,9 +91,9 @@ func (k *remoteKeys) run(ctx context.Context) {
 		case <-ctx.Done():
 			wait.Stop()
 			return
-		case <-k.doubts:
+		case <-k.reports:
 			wait.Stop()
-			if !k.isYoung() {
+			if !k.isFresh() {
 				k.fetchNow(ctx)
 			}
 		case <-k.failed:
@@ -113,21 +113,21 @@ func (k *remoteKeys) untilDue() time.Duration {
 	return k.due.Sub(k.events.now())
 }
 
-// doubt lets run fetch the keys soon, for an issuer that gives a new key the ID
-// of an old one. What is in doubt is answered meanwhile: an ID names one key, and
-// forged tokens, which cannot be told from that case, are not worth waiting for.
-func (k *remoteKeys) doubt() {
-	if k.isYoung() {
+// reportBadSignature makes run fetch the keys soon, for an issuer that gives a new
+// key the ID of an old key. The token is refused meanwhile: an issuer should give each
+// key an ID of its own, and a forged token looks the same and must not cause a wait.
+func (k *remoteKeys) reportBadSignature() {
+	if k.isFresh() {
 		return
 	}
 	select {
-	case k.doubts <- struct{}{}:
+	case k.reports <- struct{}{}:
 	default:
 	}
 }
 
-// isYoung reports whether the latest fetch is too fresh to be doubted.
-func (k *remoteKeys) isYoung() bool {
+// isFresh reports whether the latest fetch ended less than minKeyLifetime ago.
+func (k *remoteKeys) isFresh() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.events.now().Before(k.ended.Add(minKeyLifetime))

@@ -353,7 +353,7 @@ func (j *Source) checkSignature(ctx context.Context, keys keyring, t *unverified
 	case outcome == signatureValid:
 		return nil
 	case outcome == signatureForged:
-		keys.doubt()
+		keys.reportBadSignature()
 		return sources.Refused("it was not signed with the key %s of %s", sources.QuoteShort(t.keyID), sources.QuoteShort(t.issuer))
 	// Issuers publish a key before they sign with it.
 	case looking != nil && (issued.IsZero() || keys.current().asked.Before(issued.Add(clockDifference))):

@@ -31,7 +31,7 @@ func (o *Options) Check(c sources.Checker) {
 	switch {
 	case !c.Readable("namespace"):
 	case o.Namespace == "":
-		c.Add("namespace", "required: the namespace of the Secrets; whoever may write Secrets there can make users")
+		c.Add("namespace", "required: the namespace of the Secrets; a user that may write Secrets there can create users")
 	case len(validation.IsDNS1123Label(o.Namespace)) > 0:
 		c.Add("namespace", "%s is not the name of a namespace", sources.QuoteShort(o.Namespace))
 	}

@@ -169,7 +169,7 @@ func (f *Source) warnings() []string {
 	if table == nil || f.format != CSV {
 		return nil
 	}
-	warnings := []string{fmt.Sprintf("token file %s holds tokens in clear text: whoever reads it is all of its users; format yaml holds hashes", f.path)}
+	warnings := []string{fmt.Sprintf("token file %s holds tokens in clear text: a person that can read it can act as each of its users; format yaml holds hashes", f.path)}
 	if mode, ok := f.files.Mode(); ok && readableByOthers(mode) {
 		warnings = append(warnings, fmt.Sprintf("token file %s is readable by every user of the machine (mode %04o): chmod o-rwx", f.path, mode.Perm()))
 	}
