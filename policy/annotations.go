@@ -8,12 +8,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// mergeAnnotations leaves one of the annotations that several files give the same
-// package or document. OPA refuses those, and policies are files that different
-// people put beside one another: a description in each file is no mistake.
+// mergeAnnotations removes annotations until each package and each document has at
+// most one. OPA refuses a package that several files annotate. But different people
+// write the files of a package, and each file may describe it.
 //
-// Of a package the one that says for how long decisions are kept is left; two that
-// differ in that are a mistake. Otherwise it is the first by the file's name.
+// For a package, the annotation that has custom.cache stays; two annotations with
+// different custom.cache are a mistake. Otherwise the annotation of the first file
+// stays, in the order of the files' names.
 func mergeAnnotations(modules map[string]*ast.Module, found *problems) {
 	names := slices.Sorted(maps.Keys(modules))
 	kept := map[string]*ast.Annotations{}
@@ -30,13 +31,13 @@ func mergeAnnotations(modules map[string]*ast.Module, found *problems) {
 				continue
 			}
 			repeated = true
-			mine, says := a.Custom["cache"]
-			theirs, said := first.Custom["cache"]
+			mine, set := a.Custom["cache"]
+			theirs, firstSet := first.Custom["cache"]
 			switch {
-			case says && !said:
+			case set && !firstSet:
 				kept[key] = a
-			case says && said && !reflect.DeepEqual(mine, theirs):
-				found.at(a.Location, "custom.cache of the package differs from that at %s: say it in one file", location(first.Location))
+			case set && firstSet && !reflect.DeepEqual(mine, theirs):
+				found.at(a.Location, "custom.cache of the package differs from that at %s: write it in one file only", location(first.Location))
 			}
 		}
 	}
@@ -50,23 +51,23 @@ func mergeAnnotations(modules map[string]*ast.Module, found *problems) {
 			return key != "" && kept[key] != a
 		})
 		if len(own) < len(module.Annotations) {
-			// The module is kept as it was read, for the next revision.
+			// The next revision uses the same parsed module, so this changes a copy.
 			changed := *module
 			changed.Annotations = own
-			changed.Comments = nil // where there are no annotations OPA reads them again
+			changed.Comments = nil // OPA parses the comments again if there are no annotations
 			modules[name] = &changed
 		}
 	}
 }
 
-// annotated is what a is the only annotation of, as OPA wants it; "" for what may
-// have several.
+// annotated returns a key of the package or document that a annotates. OPA accepts
+// one annotation for each key. It returns "" for a rule, which may have several.
 func annotated(a *ast.Annotations) string {
 	switch a.Scope {
 	case "package":
 		return "package " + a.GetTargetPath().String()
 	case "document", "subpackages":
-		// OPA has one place for both.
+		// OPA keeps both under the same path.
 		return "below " + a.GetTargetPath().GroundPrefix().String()
 	}
 	return ""

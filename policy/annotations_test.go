@@ -35,7 +35,7 @@ func TestAnnotationsOfSeveralFiles(t *testing.T) {
 		{"packages that differ", []string{
 			described("package", ttl, authz+`allow contains "a"`),
 			described("package", strings.Replace(ttl, "30s", "5m", 1), authz+`allow contains "b"`),
-		}, "", "p1.rego:1:1: custom.cache of the package differs from that at p0.rego:1:1: say it in one file"},
+		}, "", "p1.rego:1:1: custom.cache of the package differs from that at p0.rego:1:1: write it in one file only"},
 		{"a package and its subpackages", []string{
 			described("subpackages", "", "package kubernetes\n\nx := 1"),
 			described("subpackages", "", "package kubernetes\n\ny := 1"),

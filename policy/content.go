@@ -2,8 +2,8 @@ package policy
 
 // Module is one Rego source file.
 type Module struct {
-	// Path is where the module came from, as error messages show it. It is
-	// unique within a Content.
+	// Path is the path of the file, as error messages show it. It is unique within
+	// a Content.
 	Path string
 	// Source is the text of the file, Rego v1.
 	Source []byte
@@ -11,17 +11,17 @@ type Module struct {
 
 // Document is one data file, JSON or YAML.
 type Document struct {
-	// Path is where the document came from, as error messages show it.
+	// Path is the path of the file, as error messages show it.
 	Path string
-	// Prefix is where the document is rooted under `data`. OPA lays files out
-	// by folder: teams/data.json below the policy root has the prefix ["teams"].
+	// Prefix is the path of the document below `data`. As in OPA, it is the path of
+	// the file's folder: teams/data.json below the policy root has the prefix ["teams"].
 	Prefix []string
 	// Content is the text of the file: YAML, of which JSON is a subset.
 	Content []byte
 }
 
-// Content is everything one or more sources deliver: what a Revision is
-// compiled from.
+// Content is the modules and documents of one or more sources. A Revision is
+// compiled from it.
 type Content struct {
 	Modules   []Module
 	Documents []Document

@@ -1,7 +1,7 @@
 // Package policy turns Rego modules and data into decisions.
 //
-// An Engine holds the current Revision, one immutable compiled set of modules
-// and data, and answers each extension point's questions from it. The package
-// knows nothing of HTTP and nothing of client-go: handlers call it, sources
-// deliver to it, and cmd/verdict wires them.
+// An Engine holds the current Revision, which is one immutable, compiled set of
+// modules and data. It decides the requests of each extension point by that revision.
+// The package imports neither net/http nor client-go: handlers call it, sources give
+// it modules and data, and cmd/verdict connects them.
 package policy

@@ -7,20 +7,20 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Entries names the rules that the engine asks.
+// Entries names the rules that the engine evaluates.
 type Entries struct {
-	// Paths are those of the entry rules outside profiles, as dotted paths below
-	// `data`: kubernetes.authorization.allow. A rule without a path is never asked.
-	// Nil means the default of each.
+	// Paths are the paths of the entry rules outside profiles, below `data` and with
+	// dots: kubernetes.authorization.allow. A rule without a path is never evaluated.
+	// Nil means the default path of each rule.
 	Paths map[EntryRule]string
-	// Profiles are further sets of scheduling rules, by name. Those of NAME are
-	// in the package kubernetes.scheduler.NAME, under the names that the table of
-	// points gives them.
+	// Profiles are the names of further sets of scheduling rules. The rules of the
+	// profile NAME are in the package kubernetes.scheduler.NAME and have the names in
+	// the table of points.
 	Profiles []string
 }
 
-// defaultPaths are the rules of the packages kubernetes.authentication,
-// kubernetes.authorization and so on: one for each point.
+// defaultPaths returns the default path of each entry rule. Each point has a package
+// of its own, such as kubernetes.authentication.
 func defaultPaths() map[EntryRule]string {
 	out := map[EntryRule]string{}
 	for _, p := range Points() {
@@ -31,7 +31,7 @@ func defaultPaths() map[EntryRule]string {
 	return out
 }
 
-// orDefault is e, with defaultPaths where it has no paths.
+// orDefault returns e, with the default paths if e has no paths.
 func (e Entries) orDefault() Entries {
 	for _, path := range e.Paths {
 		if path != "" {
@@ -42,20 +42,20 @@ func (e Entries) orDefault() Entries {
 	return e
 }
 
-// profilesRoot is the package that those of profiles are in.
+// profilesRoot is the parent of the packages of profiles.
 const profilesRoot = "kubernetes.scheduler"
 
-// entry is an entry rule where the configuration has it.
+// entry is an entry rule and its path in the configuration.
 type entry struct {
 	ruleRow
-	path  string // "" is never asked
+	path  string // "" for a rule that is never evaluated
 	point Point
 }
 
-// denies says that reasons of the rule refuse.
+// denies reports whether the request is refused when the rule gives reasons.
 func (e *entry) denies() bool { return e.outcome == Deny }
 
-// table is every entry rule by its index in a revision.
+// table returns every entry rule, at its index in a revision.
 func (e Entries) table() []entry {
 	var out []entry
 	for _, p := range Points() {
@@ -69,7 +69,7 @@ func (e Entries) table() []entry {
 	return out
 }
 
-// profile are the scheduling rules of the profile called name.
+// profile returns the scheduling rules of the profile called name.
 func profile(name string) []entry {
 	var out []entry
 	for _, row := range points[SchedulingPoint].rules {
@@ -78,7 +78,7 @@ func profile(name string) []entry {
 	return out
 }
 
-// all lists the entry rules that are asked.
+// all returns the entry rules that have a path.
 func (e Entries) all() []entry {
 	var out []entry
 	for _, candidate := range e.table() {
@@ -89,7 +89,7 @@ func (e Entries) all() []entry {
 	return out
 }
 
-// entryRef is the reference `data.` + path.
+// entryRef returns the reference `data.` + path.
 func entryRef(path string) ast.Ref {
 	ref := ast.Ref{ast.DefaultRootDocument}
 	for part := range strings.SplitSeq(path, ".") {
@@ -132,7 +132,7 @@ func (e entry) checkModule(module *ast.Module, found *problems) (defined bool) {
 			defined = true
 			e.checkRule(rule, full[len(ref):], found)
 		} else if ground := full.GroundPrefix(); len(ground) < len(ref) && ref.HasPrefix(ground) {
-			found.at(rule.Location, "rule %v spans the entry rule %s, which is not read there: write a rule for each entry", rule.Head.Ref(), e.path)
+			found.at(rule.Location, "rule %v covers the entry rule %s, which the engine does not read from it: write a rule for each entry", rule.Head.Ref(), e.path)
 		}
 	}
 	return defined
@@ -148,12 +148,12 @@ func (e entry) checkRule(rule *ast.Rule, rest ast.Ref, found *problems) {
 	}
 }
 
-// check says what is wrong with the form of rule, whose head goes on below the
-// entry's path with rest; "" when nothing is.
+// check returns what is wrong with the form of rule, "" when nothing is. rest is what
+// the reference of the head has after the path of e.
 func (e entry) check(rule *ast.Rule, rest ast.Ref) string {
 	name := e.path[strings.LastIndexByte(e.path, '.')+1:]
 	if len(rule.Head.Args) > 0 {
-		return fmt.Sprintf("%s is asked by the engine and can't be a function: give the function another name", name)
+		return fmt.Sprintf("%s is an entry rule and can't be a function: give the function another name", name)
 	}
 	return e.shape.check(name, rule, rest, rule.Head.RuleKind() == ast.MultiValue)
 }

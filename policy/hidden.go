@@ -42,7 +42,7 @@ type hiddenSearch struct {
 func (h *hiddenSearch) check(r *rule, reads *document.Selection) {
 	if reads.Whole() && len(h.allowed) == 0 && !h.seen[""] {
 		h.seen[""] = true
-		h.found.at(nil, "%s reads annotations of pods on nodes, and scheduling.podAnnotations lists none: list those that it needs", r.path)
+		h.found.at(nil, "%s reads annotations of pods on nodes, and scheduling.podAnnotations lists none: list the annotations that it needs", r.path)
 		return
 	}
 	for _, name := range reads.Names() {
@@ -53,7 +53,8 @@ func (h *hiddenSearch) check(r *rule, reads *document.Selection) {
 	}
 }
 
-// podsRead are what the rule reads of pods on nodes, by where it finds them.
+// podsRead returns the parts of pods on nodes that the rule reads, one selection for
+// each member of input that holds such pods.
 func (r *rule) podsRead() []*document.Selection {
 	var out []*document.Selection
 	for _, name := range []string{stateName, stateWithoutName} {
@@ -80,7 +81,8 @@ func listed(allowed []string, name string) bool {
 	})
 }
 
-// mentioned is where modules mention a name first; nil where they do not.
+// mentioned returns the location of the first string in modules that is the name, nil
+// when there is none.
 func mentioned(modules []*ast.Module, name string) (found *ast.Location) {
 	for _, module := range modules {
 		ast.WalkTerms(module, func(term *ast.Term) bool {

@@ -7,7 +7,7 @@ import (
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
-// identityValue is what policies see as `input.identity`.
+// identityValue returns the value of `input.identity` for i.
 func identityValue(i *identity.Identity) ast.Object {
 	pairs := make([][2]*ast.Term, 0, 6)
 	add := func(key, value *ast.Term) { pairs = append(pairs, [2]*ast.Term{key, value}) }
@@ -41,22 +41,24 @@ var (
 	expiresKey   = ast.StringTerm("expires")
 )
 
-// claimsObject is the claims in the form that OPA evaluates, nil when they are
-// absent. They are decoded once for each token that is kept.
+// claimsObject returns the claims in the form that OPA evaluates, nil when they are
+// absent. All copies of the claims share one decoded object.
 func claimsObject(claims identity.Claims) ast.Object {
 	decoded, _ := claims.Decoded(decodeClaims).(ast.Object)
 	return decoded
 }
 
+// decodeClaims is the function that claimsObject gives to Claims.Decoded. It returns an
+// ast.Object.
 func decodeClaims(text string) any {
 	object, err := document.DecodeObject(text)
 	if err != nil {
-		return nil // it was parsed before
+		return nil // not possible: the source parsed the text before
 	}
 	return object
 }
 
-// revokedReason says why the identity is revoked, "" when it is not.
+// revokedReason returns the reason for which the identity is revoked, "" when it is not.
 func revokedReason(revoked *revokedList, of *identity.Identity) string {
 	if revoked == nil {
 		return ""
@@ -74,7 +76,7 @@ func revokedReason(revoked *revokedList, of *identity.Identity) string {
 	})
 }
 
-// revokedList is what is revoked, and the same as policies see it.
+// revokedList is the list of revoked identities, and the same list as data.revoked.
 type revokedList struct {
 	*identity.Revoked
 	document ast.Object
@@ -87,7 +89,7 @@ func newRevokedList(revoked *identity.Revoked) *revokedList {
 	}
 	list, err := document.DecodeObject(string(revoked.JSON()))
 	if err != nil {
-		list = ast.NewObject() // it was made of a document of known fields
+		list = ast.NewObject() // not possible: it was encoded from known fields
 	}
 	return &revokedList{Revoked: revoked, document: list}
 }

@@ -6,12 +6,12 @@ import (
 	"github.com/verdict-dev/verdict/policy/document"
 )
 
-// namesIn returns the strings that modules write, each as one term that programs
-// and the members of data share: OPA finds a member without comparing its name
-// where both are the same term, and data with many equal objects takes less memory.
+// namesIn returns the strings in the text of modules, each with one term. Compiled
+// rules and the members of data share that term. OPA then finds a member without
+// comparing names, and data with many similar objects takes less memory.
 //
-// A string of before, the names of the policies that were compiled last, stays the
-// same term: data that did not change refers to that term. before may be nil.
+// A string in before, the names of the policies that were compiled last, keeps its
+// term, because data that did not change refers to it. before may be nil.
 func namesIn(modules map[string]*ast.Module, before document.Names) document.Names {
 	out := document.Names{}
 	for _, module := range modules {

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// systemPrefix begins the names that Kubernetes keeps for users and groups of
-// its own.
+// systemPrefix is the prefix of the names of Kubernetes' own users and groups.
 const systemPrefix = "system:"
 
 // IsKubernetesKey reports whether a key of a user's extra is one of Kubernetes'
-// own: what is before the first "/", or the whole key, is kubernetes.io, k8s.io
-// or a domain below one of these, in upper or lower case.
+// own. The domain of a key is the part before the first "/", or the whole key. It is
+// one of Kubernetes' own when it is kubernetes.io, k8s.io or a domain below one of
+// these, in upper or lower case.
 func IsKubernetesKey(key string) bool {
 	domain, _, _ := strings.Cut(key, "/")
 	domain = strings.TrimSuffix(strings.ToLower(domain), ".")
@@ -25,14 +25,14 @@ func IsKubernetesKey(key string) bool {
 	return false
 }
 
-// allowance is a list of names, and of prefixes of names, that policies may give
-// out.
+// allowance is a list of names, and of prefixes of names, that policies may give to
+// users.
 type allowance struct {
 	names    map[string]bool
 	prefixes []string
 }
 
-// allowanceOf reads a list, in which a "*" at the end makes a prefix.
+// allowanceOf reads a list. An item that ends in "*" is a prefix.
 func allowanceOf(list []string) allowance {
 	a := allowance{names: map[string]bool{}}
 	for _, item := range list {
@@ -51,14 +51,15 @@ func (a *allowance) allows(name string) bool {
 	})
 }
 
-// allowances are the reserved names that the configuration lets policies give out.
+// allowances are the names of Kubernetes that the configuration lets policies give to
+// users.
 type allowances struct {
 	systemNames allowance
 	extraKeys   allowance
 }
 
-// reserved lists the names of user that the configuration does not let a policy
-// give out.
+// reserved returns a message for each name and key of user that belongs to Kubernetes
+// and that the configuration does not allow policies to give.
 func (a *allowances) reserved(user *User) []string {
 	var out []string
 	refuse := func(kind, name string) {
@@ -71,7 +72,7 @@ func (a *allowances) reserved(user *User) []string {
 	for _, group := range user.Groups {
 		refuse("group", group)
 	}
-	slices.Sort(out[named:]) // whatever order the policy gives them
+	slices.Sort(out[named:]) // a policy may give groups in any order
 	for _, key := range slices.Sorted(maps.Keys(user.Extra)) {
 		if IsKubernetesKey(key) && !a.extraKeys.allows(key) {
 			out = append(out, fmt.Sprintf("the key %q in extra is Kubernetes' own: list it in authentication.allowedExtraKeys to give it out", key))

@@ -8,15 +8,15 @@ import (
 	"github.com/verdict-dev/verdict/policy/document"
 )
 
-// shape is the form that an entry rule has to have, and how its value is read.
+// shape is the form that an entry rule must have. It also reads the value of the rule.
 type shape struct {
-	// check says what is wrong with the form of a rule called name, whose head goes
-	// on below the entry's path with rest; "" when nothing is. multi says that it
-	// gives a set.
+	// check returns what is wrong with the form of a rule called name, "" when nothing
+	// is. rest is what the reference of its head has after the path of the entry.
+	// multi says that the rule gives a set.
 	check func(name string, rule *ast.Rule, rest ast.Ref, multi bool) string
-	// read is what a value of the rule at path means: of the type of none.
+	// read converts a value of the rule at path into the type of none.
 	read func(path string, value ast.Value) (any, error)
-	// none is what an undefined rule means.
+	// none is the result when the rule is undefined.
 	none any
 }
 
@@ -146,7 +146,7 @@ func knownValue(rule *ast.Rule, multi bool) ast.Value {
 	return gives.Value
 }
 
-// constant reports whether v is a value known before evaluation.
+// constant reports whether v is a value that is known before evaluation.
 func constant(v ast.Value) bool {
 	switch v.(type) {
 	case ast.Null, ast.Boolean, ast.Number, ast.String:
@@ -167,7 +167,8 @@ func isObject(v ast.Value) bool {
 	return ok
 }
 
-// isNames reports whether v is one name of a set, or a whole set or list of names.
+// isNames reports whether v is a name, when one is true, or else a whole set or list
+// of names.
 func isNames(v ast.Value, one bool) bool {
 	if one {
 		return isString(v)

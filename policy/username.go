@@ -12,15 +12,15 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 )
 
-// usernameTime bounds how long CanName looks: what takes longer can, it is said.
+// usernameTime bounds the evaluation in CanName. After that time CanName returns true.
 const usernameTime = 5 * time.Second
 
-// CanName reports whether some rule may give a username to what an identity source
-// proves, with some token and some review: false means that it refuses every token.
-// source is the configured name, and kind what input.identity.type says.
+// CanName reports whether a rule can give a username to an identity from the source,
+// for some token and some review. When it returns false, every token of the source is
+// refused. source is the configured name, and kind is the value of input.identity.type.
 //
-// OPA evaluates the rule as far as source and kind decide it. Where it cannot tell,
-// the rule may give a username.
+// OPA evaluates the rule with only source and kind known. When that is not enough to
+// decide, CanName returns true.
 func (r *Revision) CanName(ctx context.Context, source, kind string) bool {
 	user := r.rules[userRule]
 	if user.evaluator == nil {
@@ -35,14 +35,15 @@ func (r *Revision) CanName(ctx context.Context, source, kind string) bool {
 	return err != nil || len(left.Queries) > 0
 }
 
-// unknownInput is what only a request tells.
+// unknownInput are the paths that have no value before a request comes.
 var unknownInput = []string{
 	"input.apiVersion", "input.kind", "input.metadata", "input.spec", "input.status",
 	"input.identity.subject", "input.identity.claims", "input.identity.audiences", "input.identity.expires",
 	"data." + clusterRoot, "data." + revokedRoot,
 }
 
-// partly evaluates the username that the rule gives to what source proves.
+// partly evaluates the username that the rule gives to identities of the source, as
+// far as source and kind decide it.
 func partly(ctx context.Context, user *rule, data ast.Object, source, kind string) (left *rego.PartialQueries, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -72,13 +73,14 @@ func partly(ctx context.Context, user *rule, data ast.Object, source, kind strin
 	).Partial(ctx)
 }
 
-// NameProblem says in words that CanName is false of a source.
+// NameProblem returns the message for a source for which CanName is false. It says
+// which rule to write.
 func (r *Revision) NameProblem(source, kind string) string {
 	user := r.rules[userRule]
 	if user.path == "" || user.evaluator == nil {
 		return fmt.Sprintf("no rule gives a username, so every token of the source %s is refused: write %s", source, nameForm(user.path, source))
 	}
-	return fmt.Sprintf("no rule of %s can give a username to what the source %s (%s) proves, so every token of it is refused: write %s",
+	return fmt.Sprintf("no rule of %s can give a username to an identity from the source %s (%s), so every token of it is refused: write %s",
 		user.path, source, kind, nameForm(user.path, source))
 }
 

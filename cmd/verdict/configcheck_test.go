@@ -39,7 +39,7 @@ func TestConfigCheckCompilesPolicies(t *testing.T) {
 		},
 		{
 			name: "a source of which the starter policies say nothing", config: header + sources,
-			stderr: []string{"warning: authentication.sources[0]: no rule of kubernetes.authentication.user can give a username to what the source corp (jwt) proves"},
+			stderr: []string{"warning: authentication.sources[0]: no rule of kubernetes.authentication.user can give a username to an identity from the source corp (jwt)"},
 		},
 		{
 			name: "no rule of users", config: header + sources + "policy: {directories: [policy]}\n",
