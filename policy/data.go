@@ -16,17 +16,18 @@ import (
 	"github.com/verdict-dev/verdict/policy/yamlfile"
 )
 
-// reservedRoots are the names under `data` that hold rules or belong to the
-// engine. A datum called kubernetes.authorization.allow would grant access.
+// reservedRoots are the names under `data` that data files must not use: rules have
+// these names, or the engine sets their values. A value in a data file at the path
+// kubernetes.authorization.allow would grant access.
 var reservedRoots = map[string]string{
-	"kubernetes": "the packages of the extension points live there",
-	"lib":        "Verdict's own library lives there",
-	"cluster":    "the engine puts the cluster there",
-	"revoked":    "what authentication.revokedFile lists is put there",
+	"kubernetes": "it holds the packages of the extension points",
+	"lib":        "it holds Verdict's own library",
+	"cluster":    "it holds the resources of the cluster",
+	"revoked":    "it holds the list of authentication.revokedFile",
 }
 
-// mergeDocuments builds the `data` document. Two files may fill one object,
-// never one key.
+// mergeDocuments builds the `data` document. Two files may add keys to one object,
+// but only one file may give a key its value.
 func mergeDocuments(documents []Document, parsed *parsedDocuments, found *problems) ast.Object {
 	defer parsed.forget()
 	root := &dataNode{}
@@ -55,7 +56,7 @@ func checkReserved(doc Document, object ast.Object, found *problems) {
 	}
 }
 
-// gives reports whether doc fills the object or value at path, or below it.
+// gives reports whether doc has a value at path or below it.
 func gives(doc Document, parsed *parsedDocuments, path []string) bool {
 	for i, name := range doc.Prefix {
 		if i == len(path) {
@@ -70,10 +71,10 @@ func gives(doc Document, parsed *parsedDocuments, path []string) bool {
 	return err == nil && ok && (len(doc.Prefix) >= len(path) || hasPath(object, path[len(doc.Prefix):]))
 }
 
-// parsedDocuments are those of the last revision.
+// parsedDocuments are the parsed data files of the last revision.
 type parsedDocuments struct {
 	lastRead[ast.Value]
-	// names are what members are called by where they have these names.
+	// names are the terms that members with these names share.
 	names document.Names
 }
 
@@ -81,7 +82,7 @@ func (p *parsedDocuments) decode(doc Document) (ast.Value, error) {
 	return p.get(doc.id(), func() (ast.Value, error) { return decodeDocument(doc, p.names) })
 }
 
-// id hashes what the document is decoded from.
+// id returns a hash of everything that the value of the document depends on.
 func (d *Document) id() [sha256.Size]byte {
 	h := sha256.New()
 	h.Write([]byte(filepath.Ext(d.Path) + "\x00"))
@@ -106,9 +107,9 @@ func decodeDocument(doc Document, known document.Names) (ast.Value, error) {
 	return document.Decode(content, known)
 }
 
-// plainYAMLKeys refuses keys that YAML reads as something else than the name
-// that is written: 1 and "1" would become one name of which one value is
-// dropped, and a user called no would become "false".
+// plainYAMLKeys returns an error for a key that YAML does not read as the string in
+// the file. The keys 1 and "1" would become one key, and one of their values would be
+// lost. The key no, for a user with that name, would become "false".
 func plainYAMLKeys(content []byte) error {
 	var document yamlv3.Node
 	if err := yamlv3.Unmarshal(content, &document); err != nil {
@@ -135,12 +136,11 @@ func plainYAMLKeys(content []byte) error {
 	return nil
 }
 
-// oldBooleans are the words that YAML 1.1 reads as true or false, beyond
-// those two.
+// oldBooleans are the words that YAML 1.1 reads as booleans, besides true and false.
 var oldBooleans = []string{"y", "n", "yes", "no", "on", "off"}
 
-// dataNode is an object being put together from several files; a leaf keeps
-// the value as it came.
+// dataNode is one value of `data` while it is built from several files: a leaf, which
+// is the value of one file, or an object with children.
 type dataNode struct {
 	origin   string
 	leaf     ast.Value
@@ -177,7 +177,7 @@ func (n *dataNode) merge(origin string, path []string, object ast.Object, found 
 		here := append(append([]string{}, path...), name)
 		existing, taken := n.children[name]
 		if !taken {
-			// Kept as it came: what only one file fills is never taken apart.
+			// The value stays whole until a second file adds to it.
 			n.child(origin, name).leaf = v.Value
 			return
 		}
@@ -190,8 +190,9 @@ func (n *dataNode) merge(origin string, path []string, object ast.Object, found 
 	})
 }
 
-// open makes the node ready to take in a second file, at this depth of `data`,
-// and reports whether it can.
+// open changes a leaf into an object with children, so that a second file can add to
+// it. depth is the depth of the node below `data`. open reports whether the node can
+// have children.
 func (n *dataNode) open(depth int) bool {
 	if n.leaf == nil {
 		return true
@@ -206,9 +207,9 @@ func (n *dataNode) open(depth int) bool {
 	return true
 }
 
-// maxMergeDepth bounds how deep files are taken apart to be merged: policy data
-// with a hundred thousand bindings is a few large objects near the root, and
-// two files that meet deeper than this conflict.
+// maxMergeDepth bounds the depth below `data` at which two files may add keys to one
+// object. Below it they conflict. Large policy data, such as a hundred thousand
+// bindings, is below a few objects near the root, and merging does not visit all of it.
 const maxMergeDepth = 4
 
 func (n *dataNode) object() ast.Object {

@@ -12,22 +12,23 @@ import (
 	"github.com/verdict-dev/verdict/policy/document"
 )
 
-// ErrNoRevision says that no policy has been loaded yet: there is nothing to
-// decide by, which is not the same as a decision.
+// ErrNoRevision says that no policy has been loaded yet, so that no decision is
+// possible.
 var ErrNoRevision = errors.New("no policy revision loaded yet")
 
-// ErrTimeout says that the deadline passed before the policy had an answer, or
-// before the document to decide by was read.
+// ErrTimeout says that the deadline passed before the evaluation ended, or before the
+// input was read.
 var ErrTimeout = document.ErrTimeout
 
-// ErrBusy is the ErrTimeout of a decision that was not begun, since as many
-// evaluations as may be are under way already: slow ones that callers gave up on.
+// ErrBusy is the ErrTimeout of a decision whose evaluation did not begin, because the
+// maximum number of evaluations is already running. Most of these are slow, and their
+// callers no longer wait for them.
 var ErrBusy = fmt.Errorf("too many evaluations are under way: %w", ErrTimeout)
 
-// EvaluationError is a fault of the policy at run time: a builtin that got an
-// odd operand, two rules that conflict, a value of the wrong shape.
+// EvaluationError is a fault of the policy at run time: a builtin with an operand that
+// it does not accept, two rules that conflict, a value of the wrong shape.
 type EvaluationError struct {
-	// Rule is the entry rule that was asked, such as kubernetes.authorization.allow.
+	// Rule is the entry rule that was evaluated, such as kubernetes.authorization.allow.
 	Rule string
 	// Location is file:line:column of the expression, "" where it is not known.
 	Location string
@@ -58,7 +59,7 @@ type Problem struct {
 	Message string
 }
 
-// String gives file:line:column: message, leaving out what is not known.
+// String returns file:line:column: message, without the parts that are not known.
 func (p Problem) String() string {
 	where := p.File
 	if p.Line > 0 {
@@ -73,14 +74,15 @@ func (p Problem) String() string {
 	return where + ": " + p.Message
 }
 
-// LoadError lists everything that keeps modules and data from becoming a revision.
+// LoadError lists all mistakes because of which modules and data can't be loaded.
 type LoadError struct {
 	Problems []Problem
-	// Stack is where loading panicked, which is a defect of ours; nil when it did not.
+	// Stack is the stack of a panic while loading, which is a defect of Verdict; nil
+	// when there was none.
 	Stack []byte
 }
 
-// Error implements error: one problem a line.
+// Error implements error: one problem on each line.
 func (e *LoadError) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
@@ -89,7 +91,7 @@ func (e *LoadError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// maxProblems bounds how many compile errors are collected and shown.
+// maxProblems bounds the number of compile errors that are collected and shown.
 const maxProblems = 100
 
 type problems []Problem
@@ -130,7 +132,7 @@ func (p *problems) opa(file string, err error) {
 	}
 }
 
-// maxLine bounds the lines of policies that an error quotes, in bytes.
+// maxLine bounds the length of a line that an error quotes from a policy, in bytes.
 const maxLine = 400
 
 func clipped(line string) string {

@@ -8,7 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/topdown"
 )
 
-// evaluationError turns what an evaluator returned into ErrTimeout or an *EvaluationError.
+// evaluationError converts the error of an evaluator into ErrTimeout or an *EvaluationError.
 func (r *Revision) evaluationError(ctx context.Context, rule string, err error) error {
 	if topdown.IsCancel(err) || ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", rule, ErrTimeout)

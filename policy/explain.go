@@ -14,57 +14,59 @@ import (
 	"github.com/verdict-dev/verdict/policy/evaluator"
 )
 
-// Explained is what the entry rules of one extension point say of one input.
+// Explained are the values of the entry rules of one extension point for one input.
 type Explained struct {
-	// Outcome is what they come to: allow, deny or noOpinion of an authorization,
-	// and one line for the other points.
+	// Outcome is the decision that follows from the values: allow, deny or noOpinion
+	// for an authorization, and one line of text for the other points.
 	Outcome string
 	Rules   []Explanation
 }
 
-// Explanation is what one entry rule says, and why.
+// Explanation is the value of one entry rule, and the steps that led to it.
 type Explanation struct {
 	// Rule is the entry rule, such as kubernetes.authorization.allow.
 	Rule string
-	// About says what of the input the rule was asked about, where it is asked more
-	// than once or sees something else than others; "" elsewhere.
+	// About says for which part of the input the rule was evaluated, when it is
+	// evaluated more than once or its input differs from that of the other rules;
+	// otherwise "".
 	About string
-	// Defined says that a policy has the rule; the rest is zero where none has.
+	// Defined says that a policy has the rule. The other fields are zero when no
+	// policy has it.
 	Defined bool
-	// Interpreted says why the rule is left to OPA's interpreter; "" when it is
-	// compiled.
+	// Interpreted is the reason for which OPA's interpreter evaluates the rule; ""
+	// when the rule is compiled.
 	Interpreted string
-	// Value is what the rule says, as Rego writes it; "" when it is undefined.
+	// Value is the value of the rule in the syntax of Rego; "" when it is undefined.
 	Value string
-	// Err is why it says nothing: ErrTimeout or an *EvaluationError.
+	// Err is the reason for which there is no value: ErrTimeout or an *EvaluationError.
 	Err error
-	// Disagreement is not nil when the compiled rule says something else, which
-	// is a defect of ours.
+	// Disagreement is not nil when the compiled rule gives another value than OPA's
+	// interpreter, which is a defect of Verdict.
 	Disagreement *Disagreement
 
 	trace []*topdown.Event
 }
 
-// Detail says which steps of an evaluation are told.
+// Detail says which steps of an evaluation a trace shows.
 type Detail string
 
 // The details of a trace.
 const (
-	// DetailRules tells which rules gave something.
+	// DetailRules shows which rules gave a value.
 	DetailRules Detail = "rules"
-	// DetailFails tells where expressions did not hold.
+	// DetailFails shows which expressions were false or undefined.
 	DetailFails Detail = "fails"
-	// DetailNotes tells what the policy says with trace("…").
+	// DetailNotes shows the texts of calls of trace("…") in the policy.
 	DetailNotes Detail = "notes"
-	// DetailFull tells everything.
+	// DetailFull shows every step.
 	DetailFull Detail = "full"
 )
 
-// Details are all of them, the shortest trace first.
+// Details returns all details, the one with the shortest trace first.
 func Details() []Detail { return []Detail{DetailRules, DetailNotes, DetailFails, DetailFull} }
 
-// WriteTrace writes the steps of OPA's interpreter, one to a line, with where
-// each lies.
+// WriteTrace writes the steps of OPA's interpreter, one on each line, with the location
+// of each step.
 func (x *Explanation) WriteTrace(w io.Writer, detail Detail) {
 	events := x.trace
 	switch detail {
@@ -80,10 +82,11 @@ func (x *Explanation) WriteTrace(w io.Writer, detail Detail) {
 	topdown.PrettyTraceWithLocation(w, events)
 }
 
-// Explain asks the entry rules of a point about input, the document that policies
-// see as `input`. Each is asked as a request would ask it, and once more OPA's
-// interpreter on the whole document, whose steps are kept. An error is ErrTimeout:
-// ctx ended first. The document must stay as it is all the same.
+// Explain evaluates the entry rules of a point for input, the document that policies
+// see as `input`. Each rule is evaluated as it is for a request, and once more by OPA's
+// interpreter on the whole document, whose steps are kept. The error is ErrTimeout: ctx
+// ended first. The evaluation may then still be running, so the document must not be
+// changed afterwards either.
 func (v *View) Explain(ctx context.Context, point Point, input document.Value) (Explained, error) {
 	out, _, err := apart(ctx, func(ctx context.Context) (Explained, error) { return v.explainPoint(ctx, point, input), nil })
 	return out, err
@@ -111,7 +114,7 @@ func (v *View) explainPoint(ctx context.Context, point Point, input document.Val
 	return out
 }
 
-// outcome is that of a point whose rules give reasons.
+// outcome returns the outcome of a point whose rules give reasons.
 func (v *View) outcome(point Point, values []any) Outcome {
 	decision := Decision{Outcome: points[point].otherwise}
 	for i, index := range askedRules[point] {
@@ -122,7 +125,7 @@ func (v *View) outcome(point Point, values []any) Outcome {
 	return decision.Outcome
 }
 
-// explain returns what the rule says, and why.
+// explain evaluates the rule for input. It returns the explanation and the value.
 func (v *View) explain(ctx context.Context, r *rule, input document.Value) (Explanation, any) {
 	out := Explanation{Rule: r.path, Defined: r.evaluator != nil}
 	if !out.Defined {
@@ -133,7 +136,7 @@ func (v *View) explain(ctx context.Context, r *rule, input document.Value) (Expl
 	query := evaluator.Query{Input: input.Decode(), Data: v.data, Now: now}
 	result, err := r.interpreter.Evaluate(ctx, query)
 	tracer := topdown.NewBufferTracer()
-	_, _ = r.interpreter.Trace(ctx, query, tracer) // an error is its last step
+	_, _ = r.interpreter.Trace(ctx, query, tracer) // the last step of the trace shows the error
 	out.trace = *tracer
 	if r.compiled() && !topdown.IsCancel(err) {
 		if query.Input = input.Project(r.input); query.Input == nil {

@@ -10,52 +10,52 @@ import (
 	"github.com/verdict-dev/verdict/policy/footprint"
 )
 
-// Inspection is what the decisions of one entry rule depend on, and for how
-// long they hold.
+// Inspection says what the decisions of one entry rule depend on, and for how long
+// they are valid.
 type Inspection struct {
 	// Rule is the entry rule, such as kubernetes.authorization.allow.
 	Rule string
-	// Defined says that a policy has the rule; the rest is zero where none has.
+	// Defined says that a policy has the rule. The other fields are zero when no
+	// policy has it.
 	Defined bool
-	// Interpreted says why the rule is left to OPA's interpreter; "" when it is
-	// compiled.
+	// Interpreted is the reason for which OPA's interpreter evaluates the rule; ""
+	// when the rule is compiled.
 	Interpreted string
-	// Input and Data are the paths that are read, as Rego writes them, sorted.
+	// Input and Data are the paths that the rule reads, in the syntax of Rego, sorted.
 	Input, Data []string
-	// Cached says that a decision holds for as long as what it read stays the
-	// same, and no longer than TTL unless that is 0.
+	// Cached says that a decision is valid until a value changes that the rule read.
+	// When TTL is not 0, it is valid no longer than TTL.
 	Cached bool
 	TTL    time.Duration
-	// Timed says that a decision also ends with the next instant at which a
-	// data.lib.time.active changes.
+	// Timed says that a decision also ends at the next time at which the result of
+	// a call of data.lib.time.active changes.
 	Timed bool
-	// Varying are the builtins because of which TTL is not 0, or decisions are
-	// not cached.
+	// Varying are the uses of builtins because of which TTL is not 0 or decisions
+	// are not cached.
 	Varying []InspectedUse
-	// Widenings are the expressions that make a whole document, or a whole
-	// input.node or the like, part of what is read.
+	// Widenings are the expressions because of which the rule reads a whole document,
+	// or a whole large object such as input.node.
 	Widenings []InspectedWidening
 }
 
-// InspectedUse is one use of a builtin that may answer differently for equal
+// InspectedUse is one use of a builtin that may give different results for equal
 // operands.
 type InspectedUse struct {
 	Builtin string
 	// Location is file:line.
 	Location string
-	// TTL is what the package allows, 0 where it does not say.
+	// TTL is the custom.cache.ttl of the package, 0 when it has none.
 	TTL time.Duration
 }
 
-// InspectedWidening is an expression that reads much.
+// InspectedWidening is an expression that reads a large part of a document.
 type InspectedWidening struct {
 	Path string
 	// Location is file:line.
 	Location string
 }
 
-// Inspect says of every entry rule that the configuration names what its
-// decisions depend on.
+// Inspect returns an Inspection of every entry rule that the configuration names.
 func (r *Revision) Inspect() []Inspection {
 	var out []Inspection
 	for _, rule := range r.rules {
@@ -74,8 +74,8 @@ func (r *Revision) Inspect() []Inspection {
 
 func (i *Inspection) fill(f *footprint.Footprint) {
 	i.Input = formatted("input", f.Input.All())
-	// Where a rule gives an object field by field, data at its place would be
-	// part of it. No revision has such data.
+	// When several rules fill an object, OPA adds data at the same path to it. No
+	// revision has data at the path of an entry rule, so that path is left out.
 	i.Data = formatted("data", f.Data.Without(strings.Split(i.Rule, ".")).All())
 	i.TTL, i.Cached = f.Lifetime()
 	i.Timed = f.Timed

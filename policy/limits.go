@@ -6,32 +6,33 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Bounds of what a revision is compiled from. Go ends the whole process where a
-// goroutine's stack or the memory is exhausted, and OPA's compiler has no bounds of
-// its own beyond its parser's. All are far above what people write.
+// Limits of the modules that a revision is compiled from. Go ends the whole process
+// when the stack of a goroutine or the memory is exhausted, and OPA has limits in its
+// parser but none in its compiler. All limits are far above the policies that people
+// write.
 const (
-	// maxTokens bounds the names, numbers, strings and signs of all policy files
-	// together. Each takes about 500 bytes while it compiles.
+	// maxTokens bounds the number of names, numbers, strings and signs in all policy
+	// files together. Compiling takes about 500 bytes for each.
 	maxTokens = 1_000_000
-	// maxNesting bounds how deep terms and bodies lie within each other.
+	// maxNesting bounds how deep terms and bodies are nested.
 	maxNesting = 1_000
-	// maxClosures bounds how deep comprehensions, every and not lie within each
-	// other: with each level OPA's compiler takes up to twice the time.
+	// maxClosures bounds how deep comprehensions, every and not are nested: each level
+	// may double the time that OPA's compiler takes.
 	maxClosures = 10
-	// maxKeyNesting bounds how deep a key of an object lies within itself: with each
-	// object in it OPA's compiler takes up to four times the time.
+	// maxKeyNesting bounds how deep the terms in a key of an object are nested: each
+	// object in the key may multiply the time of OPA's compiler by four.
 	maxKeyNesting = 8
-	// maxElse bounds the else branches of a rule. OPA's compiler takes time by the
-	// square of their number.
+	// maxElse bounds the number of else branches of a rule. The time of OPA's compiler
+	// grows with the square of that number.
 	maxElse = 20_000
-	// maxReference bounds the elements of a reference or the name of a package.
+	// maxReference bounds the number of elements of a reference or of a package name.
 	maxReference = 500
-	// maxRuleDepth bounds how many rules refer to one another in a row. Evaluation
-	// takes a part of a goroutine's stack for each.
+	// maxRuleDepth bounds the length of a chain of rules in which each rule refers to
+	// the next. Evaluation uses a part of the goroutine's stack for each rule.
 	maxRuleDepth = 1_000
 )
 
-// checkSize bounds modules before they are parsed.
+// checkSize checks maxTokens and, for brackets, maxNesting before modules are parsed.
 func checkSize(modules []Module) error {
 	n := 0
 	for _, m := range modules {
@@ -40,9 +41,9 @@ func checkSize(modules []Module) error {
 		if n += tokens; n > maxTokens {
 			found.file(m.Path, "the policies up to this file have more than %d names, numbers and signs: put tables into data files, or load fewer policies", maxTokens)
 		} else if brackets > maxNesting {
-			// OPA's parser has an error with the text of the line for each bracket
-			// that it does not understand the inside of.
-			found.file(m.Path, "brackets lie %d deep within each other, at most %d are taken: give the parts names, or put tables into data files", brackets, maxNesting)
+			// OPA's parser may return an error for each open bracket, each with the text
+			// of the line.
+			found.file(m.Path, "brackets are nested %d deep, at most %d are allowed: give the parts names, or put tables into data files", brackets, maxNesting)
 		}
 		if err := found.err(); err != nil {
 			return err
@@ -51,10 +52,9 @@ func checkSize(modules []Module) error {
 	return nil
 }
 
-// countTokens counts the tokens of a Rego file, no further than to one more than
-// limit, and says how deep brackets lie within each other in what it has counted.
-// What is between the quotes of a string is one token, as in templates, whose
-// expressions count each sign.
+// countTokens counts the tokens of a Rego file. It stops at limit+1. deepest is how
+// deep brackets are nested in the counted part. A string is one token. A template
+// string counts as if its text were not in quotes.
 func countTokens(source []byte, limit int) (n, deepest int) {
 	depth := 0
 	for i := 0; i < len(source) && n <= limit; i++ {
@@ -64,7 +64,7 @@ func countTokens(source []byte, limit int) (n, deepest int) {
 			i = lineEnd(source, i)
 		case c == '$' && i+1 < len(source) && (source[i+1] == '"' || source[i+1] == '`'):
 			n++
-			i++ // what is in a template is counted as if it were not in one
+			i++ // the tokens in a template are counted as tokens outside one are
 		case c == '"':
 			n++
 			i = stringEnd(source, i)
@@ -94,7 +94,7 @@ func isNameByte(c byte) bool {
 	return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c >= 0x80
 }
 
-// lineEnd is the place of the last byte of the line.
+// lineEnd returns the index of the last byte of the line.
 func lineEnd(source []byte, i int) int {
 	for i+1 < len(source) && source[i+1] != '\n' {
 		i++
@@ -102,7 +102,7 @@ func lineEnd(source []byte, i int) int {
 	return i
 }
 
-// rawStringEnd is the place of the quote that ends the string that begins at i.
+// rawStringEnd returns the index of the quote that ends the string that begins at i.
 func rawStringEnd(source []byte, i int) int {
 	n := bytes.IndexByte(source[i+1:], '`')
 	if n < 0 {
@@ -111,8 +111,8 @@ func rawStringEnd(source []byte, i int) int {
 	return i + 1 + n
 }
 
-// stringEnd is the place of the quote that ends the string that begins at i, or of
-// the end of the line: strings in quotes have one line.
+// stringEnd returns the index of the quote that ends the string that begins at i, or
+// of the end of the line: such a string is on one line.
 func stringEnd(source []byte, i int) int {
 	for i++; i < len(source) && source[i] != '\n'; i++ {
 		switch source[i] {
@@ -125,7 +125,7 @@ func stringEnd(source []byte, i int) int {
 	return i - 1
 }
 
-// checkNesting bounds how deep the parts of a module lie within each other.
+// checkNesting checks how deep the parts of a module are nested.
 func checkNesting(module *ast.Module) error {
 	n := nesting{location: module.Package.Location}
 	n.walk(module.Package)
@@ -140,11 +140,11 @@ func checkNesting(module *ast.Module) error {
 			n.walk(branch.Head)
 			n.walk(branch.Body)
 			if branch.Head.Key != nil {
-				n.walk(branch.Head.Key) // which OPA's visitor leaves out
+				n.walk(branch.Head.Key) // OPA's visitor does not visit the key
 			}
 		}
 		if branches-1 > maxElse {
-			n.fault(rule.Location, "the rule has %d else branches, at most %d are taken: look the value up in an object, or write rules of their own", branches-1, maxElse)
+			n.fault(rule.Location, "the rule has %d else branches, at most %d are allowed: look the value up in an object, or write separate rules", branches-1, maxElse)
 		}
 	}
 	if len(n.faults) == 0 {
@@ -153,10 +153,10 @@ func checkNesting(module *ast.Module) error {
 	return n.faults
 }
 
-// nesting walks a part of a module.
+// nesting visits the parts of a module and reports those that are nested too deep.
 type nesting struct {
 	depth, closures int
-	location        *ast.Location // of what is walked, as well as is known
+	location        *ast.Location // of the visited part, as exact as it is known
 	faults          ast.Errors
 	visitor         *ast.BeforeAfterVisitor
 }
@@ -167,7 +167,8 @@ func (n *nesting) walk(part any) {
 	n.visitor.Walk(part)
 }
 
-// before implements one half of the visitor: true ends the walk into x.
+// before is called by the visitor before the parts of x. It returns true when these
+// need no visit.
 func (n *nesting) before(x any) bool {
 	n.depth++
 	switch x := x.(type) {
@@ -177,7 +178,7 @@ func (n *nesting) before(x any) bool {
 		}
 	case ast.Ref:
 		if len(x) > maxReference {
-			return n.fault(n.location, "a reference has %d elements, at most %d are taken", len(x), maxReference)
+			return n.fault(n.location, "a reference has %d elements, at most %d are allowed", len(x), maxReference)
 		}
 	}
 	if object, ok := x.(ast.Object); ok && deepKeys(object) {
@@ -185,28 +186,28 @@ func (n *nesting) before(x any) bool {
 	}
 	if isClosure(x) {
 		if n.closures++; n.closures > maxClosures {
-			return n.fault(n.location, "comprehensions, every and not lie more than %d deep within each other: give inner ones rules of their own", maxClosures)
+			return n.fault(n.location, "comprehensions, every and not are nested more than %d deep: write separate rules for the inner ones", maxClosures)
 		}
 	}
 	if n.depth > maxNesting {
-		return n.fault(n.location, "terms and bodies lie more than %d deep within each other: give inner ones rules of their own", maxNesting/2)
+		return n.fault(n.location, "terms and bodies are nested more than %d deep: write separate rules for the inner ones", maxNesting/2)
 	}
 	if template, ok := x.(*ast.TemplateString); ok {
 		for _, inner := range template.Parts {
-			n.visitor.Walk(inner) // which OPA's visitor leaves out
+			n.visitor.Walk(inner) // OPA's visitor does not visit the parts
 		}
 	}
 	return false
 }
 
-// deepKeys reports whether a key of object lies deeper within itself than maxKeyNesting.
+// deepKeys reports whether the terms in a key of object are nested deeper than maxKeyNesting.
 func deepKeys(object ast.Object) bool {
 	deep := false
 	object.Foreach(func(key, _ *ast.Term) {
 		if deep || ast.IsScalar(key.Value) {
 			return
 		}
-		depth := 0 // a term and its value count each
+		depth := 0 // 2 for each level: a term and its value
 		ast.NewBeforeAfterVisitor(func(any) bool {
 			depth++
 			deep = deep || depth > 2*maxKeyNesting
@@ -231,7 +232,8 @@ func isClosure(x any) bool {
 	return false
 }
 
-// fault notes what is wrong, once for a place, and ends the walk into it.
+// fault records a problem, at most one for a location. It returns true, which ends the
+// visit of the part.
 func (n *nesting) fault(at *ast.Location, format string, args ...any) bool {
 	if len(n.faults) < maxProblems && (len(n.faults) == 0 || n.faults[len(n.faults)-1].Location != at) {
 		n.faults = append(n.faults, ast.NewError("limit", at, format, args...))
@@ -239,16 +241,16 @@ func (n *nesting) fault(at *ast.Location, format string, args ...any) bool {
 	return true
 }
 
-// checkRuleDepth bounds how many rules refer to one another in a row, of those that
-// the compiler knows from its stage SetGraph on. Rules that refer to themselves are
-// refused by a later stage.
+// checkRuleDepth checks the length of chains of rules in which each rule refers to the
+// next. The compiler must have run its stage SetGraph. A later stage of the compiler
+// refuses rules that refer to themselves.
 func checkRuleDepth(compiler *ast.Compiler) error {
 	depths := map[*ast.Rule]int{}
 	for _, module := range compiler.Modules {
 		for _, rule := range module.Rules {
 			if deep := ruleDepth(compiler.Graph, rule, depths); deep != nil {
 				var found problems
-				found.at(deep.Location, "more than %d rules refer to one another in a row, from this one on", maxRuleDepth)
+				found.at(deep.Location, "a chain of more than %d rules, each of which refers to the next, begins with this rule", maxRuleDepth)
 				return found.err()
 			}
 		}
@@ -256,32 +258,33 @@ func checkRuleDepth(compiler *ast.Compiler) error {
 	return nil
 }
 
-// visit is a rule on the way of a depth-first walk.
+// visit is a rule on the path of a depth-first search.
 type visit struct {
 	rule *ast.Rule
-	next []*ast.Rule // those not looked at yet
+	next []*ast.Rule // the rules that it refers to and that were not visited yet
 }
 
-// ruleDepth notes the depth of rule and of those it refers to: 1 for a rule that
-// refers to none, 0 for one that is on the way. It returns the first that is too
-// deep. It keeps its own stack, since that is what it bounds.
+// ruleDepth sets the depth of rule and of the rules that it refers to: 1 for a rule
+// that refers to no rule, 0 for a rule that is on the path of the search. It returns
+// the first rule that is too deep, nil when there is none. It is not recursive, since
+// a long chain would exhaust the stack of a recursive search too.
 func ruleDepth(graph *ast.Graph, rule *ast.Rule, depths map[*ast.Rule]int) *ast.Rule {
 	if _, known := depths[rule]; known {
 		return nil
 	}
 	depths[rule] = 0
-	way := []visit{{rule, references(graph, rule)}}
-	for len(way) > 0 {
-		if len(way) > maxRuleDepth {
-			return way[0].rule
+	path := []visit{{rule, references(graph, rule)}}
+	for len(path) > 0 {
+		if len(path) > maxRuleDepth {
+			return path[0].rule
 		}
-		top := &way[len(way)-1]
+		top := &path[len(path)-1]
 		if len(top.next) > 0 {
 			next := top.next[0]
 			top.next = top.next[1:]
 			if _, known := depths[next]; !known {
 				depths[next] = 0
-				way = append(way, visit{next, references(graph, next)})
+				path = append(path, visit{next, references(graph, next)})
 			}
 			continue
 		}
@@ -292,12 +295,12 @@ func ruleDepth(graph *ast.Graph, rule *ast.Rule, depths map[*ast.Rule]int) *ast.
 		if depths[top.rule] = depth; depth > maxRuleDepth {
 			return top.rule
 		}
-		way = way[:len(way)-1]
+		path = path[:len(path)-1]
 	}
 	return nil
 }
 
-// references are the rules that rule, or one of its else branches, refers to.
+// references returns the rules that rule, or one of its else branches, refers to.
 func references(graph *ast.Graph, rule *ast.Rule) []*ast.Rule {
 	var out []*ast.Rule
 	for branch := rule; branch != nil; branch = branch.Else {

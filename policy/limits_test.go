@@ -82,19 +82,19 @@ func TestNesting(t *testing.T) {
 func TestLimitsAreSaid(t *testing.T) {
 	sizes := map[string]int{"comprehensions": 50, "keys": 18, "arrays": 2_000, "long reference": 2_000, "rules": 1_200, "rules with else": 1_200}
 	for name, want := range map[string]string{
-		"comprehensions":  "limit: comprehensions, every and not lie more than 10 deep",
+		"comprehensions":  "limit: comprehensions, every and not are nested more than 10 deep",
 		"keys":            "p0.rego:3:1: limit: a key of an object is more than 8 deep",
-		"arrays":          "p0.rego: brackets lie 2000 deep within each other",
-		"long reference":  "p0.rego:3:1: limit: a reference has 2001 elements, at most 500 are taken",
-		"rules":           "more than 1000 rules refer to one another in a row",
-		"rules with else": "more than 1000 rules refer to one another in a row",
+		"arrays":          "p0.rego: brackets are nested 2000 deep",
+		"long reference":  "p0.rego:3:1: limit: a reference has 2001 elements, at most 500 are allowed",
+		"rules":           "a chain of more than 1000 rules, each of which refers to the next",
+		"rules with else": "a chain of more than 1000 rules, each of which refers to the next",
 	} {
 		t.Run(name, func(t *testing.T) {
 			contains(t, strings.Join(refused(t, Options{}, content(authz+nestings[name](sizes[name]))), "\n"), want)
 		})
 	}
 	t.Run("else", func(t *testing.T) {
-		contains(t, strings.Join(refused(t, Options{}, content(authz+nestings["else"](maxElse+1))), "\n"), "20001 else branches, at most 20000 are taken: look the value up in an object")
+		contains(t, strings.Join(refused(t, Options{}, content(authz+nestings["else"](maxElse+1))), "\n"), "20001 else branches, at most 20000 are allowed: look the value up in an object")
 	})
 	t.Run("size", func(t *testing.T) {
 		c := content(authz+`allow contains "a"`, authz+"x := ["+strings.Repeat("1,", maxTokens/2)+"1]")
@@ -142,12 +142,12 @@ func TestBracketsAreCounted(t *testing.T) {
 // with the text of the line.
 func TestMistakesWithoutEnd(t *testing.T) {
 	for name, source := range map[string]string{
-		"open brackets":        "package a\nx := " + strings.Repeat("(1+", 300_000),
-		"closed brackets":      "package a\nx := " + strings.Repeat("[", 40_000) + strings.Repeat("]", 40_000),
-		"as deep as are taken": "package a\nx := " + strings.Repeat("(1+", maxNesting-10),
-		"open quotes":          "package a\n" + strings.Repeat("x := \"\n", 50_000),
-		"unknown names":        "package a\n" + strings.Repeat("x if unknown\n", 5_000),
-		"signs":                "package a\n" + strings.Repeat("= ) ", 50_000),
+		"open brackets":      "package a\nx := " + strings.Repeat("(1+", 300_000),
+		"closed brackets":    "package a\nx := " + strings.Repeat("[", 40_000) + strings.Repeat("]", 40_000),
+		"as deep as allowed": "package a\nx := " + strings.Repeat("(1+", maxNesting-10),
+		"open quotes":        "package a\n" + strings.Repeat("x := \"\n", 50_000),
+		"unknown names":      "package a\n" + strings.Repeat("x if unknown\n", 5_000),
+		"signs":              "package a\n" + strings.Repeat("= ) ", 50_000),
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := NewEngine(Options{}, &observed{}).Load(t.Context(), content(source))

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// explainUser is pointRow.explain of authentication.
+// explainUser implements pointRow.explain for authentication.
 func explainUser(values []any, reserved func(*User) []string) string {
 	denials, user := values[0].([]string), values[1].(*User)
 	switch {
@@ -20,7 +20,7 @@ func explainUser(values []any, reserved func(*User) []string) string {
 	return "authenticated as " + user.Username
 }
 
-// explainNode is pointRow.explain of scheduling.
+// explainNode implements pointRow.explain for scheduling.
 func explainNode(values []any, _ func(*User) []string) string {
 	unresolvable, reject, score := values[0].([]string), values[1].([]string), values[2].(int64)
 	switch {
