@@ -14,7 +14,7 @@ import (
 // programOf identifies the program for the rule at place in what was compiled
 // last, 0 for none.
 func programOf(e *Engine, place int) uintptr {
-	program := reflect.ValueOf(e.loads.carried.policies.rules[place].evaluator)
+	program := reflect.ValueOf(e.loads.buildCache.policies.rules[place].evaluator)
 	if program.Kind() != reflect.Pointer {
 		return 0
 	}
@@ -75,7 +75,7 @@ func TestProgramsAreCarriedOver(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := loadedContent(t, Options{Cache: roomy}, before)
-			allow, deny, compiler := programOf(e, allowRule), programOf(e, denyRule), e.loads.carried.policies.compiler
+			allow, deny, compiler := programOf(e, allowRule), programOf(e, denyRule), e.loads.buildCache.policies.compiler
 			if allow == 0 || deny == 0 {
 				t.Fatal("the rules are not compiled")
 			}
@@ -88,7 +88,7 @@ func TestProgramsAreCarriedOver(t *testing.T) {
 			if got := programOf(e, denyRule) == deny; got != c.deny {
 				t.Errorf("deny is carried over: %v, want %v", got, c.deny)
 			}
-			if got := e.loads.carried.policies.compiler == compiler; got != c.compiler {
+			if got := e.loads.buildCache.policies.compiler == compiler; got != c.compiler {
 				t.Errorf("the compiler is carried over: %v, want %v", got, c.compiler)
 			}
 			for user, want := range map[string]Outcome{"alice": c.alice, "bob": c.bob, "carl": c.carl, "mallory": Deny} {
@@ -152,7 +152,7 @@ func TestNothingOfAnEarlierCompilerIsKept(t *testing.T) {
 		return content(authz+deny.String(), "package other\n\n"+more)
 	}
 	e := loadedContent(t, Options{Cache: roomy}, modules("x := 1"))
-	program, compiler := programOf(e, denyRule), weak.Make(e.loads.carried.policies.compiler)
+	program, compiler := programOf(e, denyRule), weak.Make(e.loads.buildCache.policies.compiler)
 	authorize(t, e, object(t, `{"spec":{"user":"a"}}`)) // so that there is a machine
 	if err := e.Load(t.Context(), modules("x := 2")); err != nil {
 		t.Fatal(err)
@@ -227,7 +227,7 @@ func TestDataIsCheckedAgainstPoliciesThatStay(t *testing.T) {
 // programs are the ones from before it.
 func TestARefusedPolicyLeavesWhatItDidNotChange(t *testing.T) {
 	e := loaded(t, Options{}, threeWays)
-	before, name := programOf(e, allowRule), e.loads.carried.policies.names["alice"]
+	before, name := programOf(e, allowRule), e.loads.buildCache.policies.names["alice"]
 	for _, mistake := range []string{"package", "package kubernetes.authorization\n\nallow contains x\n", "package kubernetes.authorization\n\nallow := 1\n"} {
 		if err := e.Load(t.Context(), content(mistake)); err == nil {
 			t.Fatalf("%q is taken", mistake)
@@ -236,7 +236,7 @@ func TestARefusedPolicyLeavesWhatItDidNotChange(t *testing.T) {
 	if err := e.Load(t.Context(), content(threeWays, "package other\n\nx := 1\n")); err != nil {
 		t.Fatal(err)
 	}
-	if programOf(e, allowRule) != before || e.loads.carried.policies.names["alice"] != name {
+	if programOf(e, allowRule) != before || e.loads.buildCache.policies.names["alice"] != name {
 		t.Error("what did not change was made anew")
 	}
 }

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// carried is what one revision leaves to the next, which usually differs in a
+// buildCache is what one revision leaves to the next, which usually differs in a
 // file or two: what did not change is neither read nor compiled again. It is for
 // one set of Options and for one goroutine at a time.
-type carried struct {
+type buildCache struct {
 	documents parsedDocuments
 	modules   parsedModules
 	policies  *policies // nil before something was compiled
@@ -16,7 +16,7 @@ type carried struct {
 
 // clone is a copy that can be changed while the original is in use. What it holds
 // is only read.
-func (c *carried) clone() carried {
+func (c *buildCache) clone() buildCache {
 	out := *c
 	out.documents.byHash = maps.Clone(c.documents.byHash)
 	out.modules.byHash = maps.Clone(c.modules.byHash)
@@ -24,7 +24,7 @@ func (c *carried) clone() carried {
 }
 
 // changed lists the files of content that the last load did not have.
-func (c *carried) changed(content Content) []string {
+func (c *buildCache) changed(content Content) []string {
 	var out []string
 	for _, m := range content.Modules {
 		if _, known := c.modules.byHash[m.id()]; !known {

@@ -19,7 +19,7 @@ func Compile(ctx context.Context, content Content, options Options) (*Revision, 
 	}
 	done := make(chan built, 1)
 	go func() {
-		revision, err := l.build(new(carried), options)
+		revision, err := l.build(new(buildCache), options)
 		done <- built{revision, err}
 	}()
 	limit := options.loadTimeout()
@@ -37,7 +37,7 @@ func Compile(ctx context.Context, content Content, options Options) (*Revision, 
 
 // build makes a revision of the content. Whatever the content makes us or OPA do,
 // what comes back is a revision or a *LoadError.
-func (l *load) build(c *carried, options Options) (*Revision, error) {
+func (l *load) build(c *buildCache, options Options) (*Revision, error) {
 	return guarded(l, func() (*Revision, error) {
 		suspects := c.changed(l.content)
 		l.suspects.Store(&suspects)

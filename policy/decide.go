@@ -72,9 +72,10 @@ func (d *Decision) add(rule *ruleRow, reasons []string) bool {
 
 // Authentication is what a policy says of an identity.
 type Authentication struct {
-	// User is who the caller is; nil when they are nobody. It must not be changed.
+	// User is the caller's user; nil when the caller is not authenticated. It must not
+	// be changed.
 	User *User
-	// Reasons say why they are nobody, for the log: apiserver shows none.
+	// Reasons say why the caller is not authenticated, for the log: apiserver shows none.
 	Reasons []string
 	// Expires is until when the decision may be given again while its
 	// generation is the current one. The identity may expire earlier.
@@ -93,7 +94,7 @@ func (v *View) Authenticate(ctx context.Context, review document.Value, verified
 	if v.rules[userRule].evaluator == nil {
 		return Authentication{Reasons: []string{"no policy gives " + path}, Expires: Never}, nil
 	}
-	// What the caller wrote there is no identity.
+	// An identity that the caller wrote there is none.
 	review.Hide("identity")
 	input := tokenReview{
 		document.WithMember{Object: review, Name: identityKey, Value: document.NewDecoded(identityValue(&verified))},

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -9,33 +10,25 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/verdict-dev/verdict/policy/cache"
 	"github.com/verdict-dev/verdict/policy/document"
 	"github.com/verdict-dev/verdict/policy/identity"
-	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
 // Engine holds the current revision and what was decided by it. A reload
 // compiles the new revision beside the old one and swaps one pointer; a broken
 // policy never replaces a working one.
 type Engine struct {
-	options  Options
+	*decider
+
 	observer Observer
 	current  atomic.Pointer[View]
-	kept     *decisions
-	classes  *nodes.Cache
-	patterns *patterns
 
 	loads loads
 	fault atomic.Pointer[Fault]
 
 	// swapping serialises changes of current.
-	swapping    sync.Mutex
-	numbers     atomic.Uint64 // of generations and classes
-	flights     flights
-	evaluations evaluations
-	// wanted says that Recheck waits for one of samples.
-	wanted  atomic.Bool
-	samples chan sample
+	swapping sync.Mutex
 }
 
 // Observer is told how loading goes.
@@ -55,10 +48,7 @@ type Fault struct {
 
 // NewEngine returns an engine without a revision.
 func NewEngine(options Options, observer Observer) *Engine {
-	options.patterns = newPatterns(options.Cache.budget())
-	e := &Engine{options: options, patterns: options.patterns, observer: observer, kept: newDecisions(options.Cache), samples: make(chan sample, 1)}
-	e.classes = nodes.NewCache(options.Cache.budget(), e.number)
-	return e
+	return &Engine{decider: newDecider(options), observer: observer}
 }
 
 // replace makes revision the current one, and reports false where it is the current
@@ -72,7 +62,7 @@ func (e *Engine) replace(revision *Revision) bool {
 	e.swap(func(old *View) *View {
 		resources := maps.Clone(cluster)
 		for name, value := range old.cluster {
-			// What nobody reads is not kept up to date either.
+			// A resource that no rule reads is not kept up to date either.
 			if _, given := e.options.Cluster[name]; !given || revision.readsCluster(name) {
 				resources[name] = value
 			}
@@ -141,13 +131,6 @@ func (e *Engine) swap(next func(old *View) *View) {
 	e.current.Store(next(old))
 }
 
-func (e *Engine) newGeneration() *Generation {
-	return &Generation{id: e.number()}
-}
-
-// number returns one that nothing else of the engine has.
-func (e *Engine) number() uint64 { return e.numbers.Add(1) }
-
 // Refuse records that a source could not deliver; the running revision stays.
 func (e *Engine) Refuse(err error) {
 	e.loads.settling.Lock()
@@ -180,3 +163,28 @@ func (e *Engine) Revision() *Revision {
 
 // Fault returns why the newest content is not the running one, nil when it is.
 func (e *Engine) Fault() *Fault { return e.fault.Load() }
+
+// CacheStats are the figures of the engine's caches by name.
+func (e *Engine) CacheStats() map[cache.Name]func() cache.Stats {
+	return map[cache.Name]func() cache.Stats{
+		cache.Decisions:   e.kept.byInput.Stats,
+		cache.Placements:  e.kept.placements.Stats,
+		cache.PodClasses:  e.kept.pods.Stats,
+		cache.NodeClasses: e.classes.Stats,
+		cache.Patterns:    e.options.patterns.stats,
+	}
+}
+
+// Evaluations says how many evaluations are under way, and how many of those go
+// on though the caller that began them has given up.
+func (e *Engine) Evaluations() (underWay, abandoned int64) {
+	return e.evaluations.underWay.Load(), e.evaluations.abandoned.Load()
+}
+
+// Recheck has OPA's interpreter decide again, until ctx ends, what compiled
+// rules decided: at most one decision in every interval, in the caller's own
+// goroutine, so that no request waits for it. checked is told of each decision,
+// disagreed of those that came out differently.
+func (e *Engine) Recheck(ctx context.Context, interval time.Duration, checked func(rule string), disagreed func(*Disagreement)) {
+	e.recheck(ctx, interval, checked, disagreed)
+}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/open-policy-agent/opa/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 // evaluationError converts the error of an evaluator into ErrTimeout or an *EvaluationError.

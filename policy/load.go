@@ -26,7 +26,7 @@ type load struct {
 	// settled says that the load has its outcome, whatever its goroutine still does;
 	// guarded by loads.mu.
 	settled bool
-	// outcome takes one error or nil, and whoever sends it does not wait.
+	// outcome takes one error or nil, and its sender does not wait.
 	outcome chan error
 	// suspects are the files that changed since the last load; nil until they are known.
 	suspects atomic.Pointer[[]string]

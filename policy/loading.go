@@ -66,14 +66,14 @@ func (e *Engine) startLoad() {
 	}
 	e.loads.running = append(e.loads.running, l)
 	l.doing("beginning")
-	c := e.loads.carried.clone()
+	c := e.loads.buildCache.clone()
 	limit := e.options.loadTimeout()
 	l.timer = time.AfterFunc(limit, func() { e.giveUp(l, tooLong(l, limit)) })
 	go e.runLoad(l, &c)
 }
 
 // runLoad compiles and settles the outcome.
-func (e *Engine) runLoad(l *load, c *carried) {
+func (e *Engine) runLoad(l *load, c *buildCache) {
 	began := time.Now()
 	revision, err := l.build(c, e.options)
 	l.content = Content{} // stages of the compiler hold on to l
@@ -81,8 +81,8 @@ func (e *Engine) runLoad(l *load, c *carried) {
 	e.loads.settling.Lock()
 	defer e.loads.settling.Unlock()
 	defer e.endLoad(l)
-	// Before the outcome, since whoever is told of that may bring the next change.
-	e.keepCarried(l, c, err)
+	// Before the outcome: a caller that gets it may begin the next change at once.
+	e.keepBuildCache(l, c, err)
 	if err == nil {
 		// What goes wrong from here on is no less a fault of the load.
 		_, err = guarded(l, func() (struct{}, error) {
@@ -159,16 +159,16 @@ func (e *Engine) endLoad(l *load) {
 	e.startLoad()
 }
 
-// keepCarried has the next load begin with what this one left behind. A load that
+// keepBuildCache has the next load begin with what this one left behind. A load that
 // panicked leaves nothing, since it may have stopped anywhere.
-func (e *Engine) keepCarried(l *load, c *carried, err error) {
+func (e *Engine) keepBuildCache(l *load, c *buildCache, err error) {
 	var failed *LoadError
 	if errors.As(err, &failed) && failed.Stack != nil {
 		return
 	}
 	e.loads.mu.Lock()
 	defer e.loads.mu.Unlock()
-	if l.change > e.loads.carriedBy {
-		e.loads.carried, e.loads.carriedBy = *c, l.change
+	if l.change > e.loads.buildCacheOf {
+		e.loads.buildCache, e.loads.buildCacheOf = *c, l.change
 	}
 }

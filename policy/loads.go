@@ -23,9 +23,10 @@ type loads struct {
 	running         []*load
 	// waiting is the newest change where maxLoads are running, nil for none.
 	waiting *load
-	// carried is what change carriedBy left behind. A load takes a copy of it.
-	carried   carried
-	carriedBy uint64
+	// buildCache is what the change buildCacheOf left to the next. A load takes a
+	// copy of it.
+	buildCache   buildCache
+	buildCacheOf uint64
 }
 
 // refuses notes that change was refused, and reports whether nothing newer has

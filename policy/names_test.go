@@ -60,7 +60,7 @@ func TestNamesAreShared(t *testing.T) {
 	if err := e.Load(t.Context(), content(authz+`allow contains "z" if input.spec.user == "z"`)); err != nil {
 		t.Fatal(err)
 	}
-	if e.loads.carried.policies.names["role"] != nil || e.loads.carried.policies.names["z"] == nil {
-		t.Errorf("kept the names of policies that are gone, or lost those there are: %v", e.loads.carried.policies.names)
+	if e.loads.buildCache.policies.names["role"] != nil || e.loads.buildCache.policies.names["z"] == nil {
+		t.Errorf("kept the names of policies that are gone, or lost those there are: %v", e.loads.buildCache.policies.names)
 	}
 }

@@ -112,7 +112,7 @@ func (p Profile) Placer(which SchedulingRule, pod document.Value) *Placer {
 func (p Profile) newPlacer(which SchedulingRule, pod document.Value, shared *sharedInput, victim *nodes.Pod) *Placer {
 	out := &Placer{view: p.view, rule: p.rule(which), table: p.table(which), pod: pod, shared: shared, victim: victim}
 	out.taken = sync.OnceValue(out.takePod)
-	kept := p.view.engine.kept
+	kept := p.view.decider.kept
 	if kept.pods == nil || !out.rule.cached || out.rule.evaluator == nil {
 		return out
 	}
@@ -136,7 +136,7 @@ func (p Profile) newPlacer(which SchedulingRule, pod document.Value, shared *sha
 	number, ok := kept.pods.Get(cache.View(key))
 	kept.pods.Count(ok)
 	if !ok {
-		number = p.view.engine.numbers.Add(1)
+		number = p.view.decider.numbers.Add(1)
 		kept.pods.Set(string(key), number)
 	}
 	out.number = number
@@ -164,9 +164,9 @@ func (p *Placer) Kept(class Class, now time.Time) (Placed, bool) {
 	if p.number == 0 {
 		return Placed{}, false
 	}
-	found, ok := p.view.engine.kept.placements.Get(p.key(class))
+	found, ok := p.view.decider.kept.placements.Get(p.key(class))
 	ok = ok && found.holds(p.view.generations[p.rule.index], now)
-	p.view.engine.kept.placements.Count(ok)
+	p.view.decider.kept.placements.Count(ok)
 	return Placed{value: found.value}, ok
 }
 
@@ -179,12 +179,12 @@ func (p *Placer) key(class Class) placementKey {
 func (p *Placer) Decide(ctx context.Context, node *nodes.Node, class Class) (Placed, error) {
 	now := time.Now()
 	asked := &placementQuestion{view: p.view, rule: p.rule, pod: p.pod, input: p.input(node, class)}
-	var key flightKey
+	var key decisionKey
 	if p.number != 0 {
 		asked.key = p.key(class)
-		key = flightKey{generation: p.view.generations[p.rule.index], placement: asked.key}
+		key = decisionKey{generation: p.view.generations[p.rule.index], placement: asked.key}
 	}
-	d, err := p.view.once(ctx, now, key, p.rule.prompt, asked)
+	d, err := p.view.decider.decide(ctx, now, key, p.rule.prompt, asked)
 	return Placed{value: d.value}, err
 }
 
@@ -214,7 +214,7 @@ func (q *placementQuestion) charge() charge {
 func (q *placementQuestion) decide(ctx context.Context, now time.Time) (decision, error) {
 	d, err := q.view.evaluate(ctx, q.rule, evaluator.Query{Input: q.input, Now: now})
 	if err == nil && d.expires != AtOnce && q.key != (placementKey{}) {
-		q.view.engine.kept.placements.Set(q.key, d.alone())
+		q.view.decider.kept.placements.Set(q.key, d.clone())
 	}
 	return d, err
 }

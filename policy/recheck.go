@@ -9,7 +9,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/verdict-dev/verdict/policy/document"
-	"github.com/verdict-dev/verdict/policy/evaluator"
 )
 
 // RecheckInterval is how often Recheck is meant to look at a decision: often
@@ -33,39 +32,16 @@ func (d *Disagreement) String() string {
 	return fmt.Sprintf("%s: the compiled rule gave %s where OPA's interpreter gives %s", d.Rule, d.Compiled, d.Interpreted)
 }
 
-// sample is what a compiled rule said.
-type sample struct {
-	revision string
-	rule     *rule
-	query    evaluator.Query
-	value    ast.Value
-}
-
-// offer gives s to Recheck if it waits for one, and never waits itself.
-func (e *Engine) offer(s sample) {
-	if !e.wanted.CompareAndSwap(true, false) {
-		return
-	}
-	s.query = s.query.Decoded()
-	select {
-	case e.samples <- s:
-	default:
-	}
-}
-
-// Recheck has OPA's interpreter decide again, until ctx ends, what compiled
-// rules decided: at most one decision in every interval, in the caller's own
-// goroutine, so that no request waits for it. checked is told of each decision,
-// disagreed of those that came out differently.
-func (e *Engine) Recheck(ctx context.Context, interval time.Duration, checked func(rule string), disagreed func(*Disagreement)) {
+// recheck is Engine.Recheck.
+func (x *decider) recheck(ctx context.Context, interval time.Duration, checked func(rule string), disagreed func(*Disagreement)) {
 	for {
-		e.wanted.Store(true)
+		x.samples.wanted.Store(true)
 		select {
 		case <-ctx.Done():
-			e.dropSample(interval)
+			x.samples.drop(interval)
 			return
-		case s := <-e.samples:
-			d, left, err := s.recheck(ctx, e.options.evaluationTimeout())
+		case s := <-x.samples.offered:
+			d, left, err := s.recheck(ctx, x.options.evaluationTimeout())
 			switch {
 			case err != nil: // there was no time
 			case d != nil:
@@ -85,17 +61,6 @@ func (e *Engine) Recheck(ctx context.Context, interval time.Duration, checked fu
 			return
 		case <-time.After(interval):
 		}
-	}
-}
-
-// dropSample drops what was offered to who waits no longer: it holds a request.
-func (e *Engine) dropSample(patience time.Duration) {
-	if e.wanted.CompareAndSwap(true, false) {
-		return
-	}
-	select {
-	case <-e.samples: // has one, or gets it at once
-	case <-time.After(patience):
 	}
 }
 

@@ -115,7 +115,7 @@ func ask(t *testing.T, view *View, every time.Duration, places ...int) *rechecke
 	t.Helper()
 	got := &rechecked{}
 	ctx, cancel := context.WithCancel(t.Context())
-	go view.engine.Recheck(ctx, time.Second, got.checked, got.disagreed)
+	go view.decider.recheck(ctx, time.Second, got.checked, got.disagreed)
 	for _, place := range places {
 		synctest.Wait()
 		if _, _, err := view.reasons(ctx, place, accessReview{object(t, aliceReads)}); err != nil {
@@ -149,7 +149,7 @@ func TestNothingIsKeptForWhoRechecksNoLonger(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if n := len(view.engine.samples); n != 0 {
+		if n := len(view.decider.samples.offered); n != 0 {
 			t.Errorf("%d samples are kept", n)
 		}
 	})

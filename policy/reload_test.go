@@ -89,7 +89,7 @@ func TestReloads(t *testing.T) {
 		e := NewEngine(Options{Cache: roomy}, &observed{})
 		for range 12 {
 			var before uintptr
-			if e.loads.carried.policies != nil {
+			if e.loads.buildCache.policies != nil {
 				before = programOf(e, denyRule)
 			}
 			compareEngines(t, e, Options{Cache: roomy}, p.content(), inputs)

@@ -157,7 +157,7 @@ func strays(modules []*ast.Module, entries []entry) []Problem {
 	return out
 }
 
-// unanswered finds entry rules that somebody named and nobody wrote: a deny at
+// unanswered finds entry rules that the configuration names and no policy has: a deny at
 // a mistyped path never denies. A profile needs no rule in particular, but some.
 func unanswered(entries Entries, defined map[string]bool) []Problem {
 	var out problems

@@ -25,7 +25,7 @@ type rule struct {
 	// interpreter is OPA's, which also explains what a compiled rule says; nil
 	// when no policy gives the rule.
 	interpreter *evaluator.Interpreter
-	// prompt says that who asks may evaluate the rule: it ends in time.
+	// prompt says that the goroutine of a caller may evaluate the rule: it ends in time.
 	prompt bool
 	// interpreted says why the interpreter is the evaluator, "" when it is not.
 	interpreted string
@@ -92,7 +92,7 @@ func (r *rule) takeProgram(before *rule, compiler *ast.Compiler, values cache.In
 // compiled reports whether the rule is run as a compiled program.
 func (r *rule) compiled() bool { return r.interpreter != nil && r.interpreted == "" }
 
-// undefinedRule is a rule that nobody wrote.
+// undefinedRule is an entry rule that no policy has.
 func undefinedRule(index int, e entry) *rule {
 	return &rule{entry: e, index: index, footprint: &footprint.Footprint{}, input: &document.Selection{}, cached: true}
 }

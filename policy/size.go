@@ -16,7 +16,7 @@ const (
 	entriesInside = 8   // of a Go map that sizeOfMap counts
 )
 
-// size is about how many bytes the decision refers to, once it is alone.
+// size is about how many bytes the decision refers to, once it is cloned.
 func (d decision) size() int {
 	switch v := d.value.(type) {
 	case []string:
@@ -64,15 +64,15 @@ func (u *User) size() int {
 	return size
 }
 
-// alone is d with texts of its own. A reason may be a small part of a large text of
+// clone is d with texts of its own. A reason may be a small part of a large text of
 // a request, which would be kept with it.
-func (d decision) alone() decision {
+func (d decision) clone() decision {
 	switch v := d.value.(type) {
 	case []string:
-		d.value = aloneStrings(v)
+		d.value = cloneStrings(v)
 	case *User:
 		if v != nil {
-			d.value = v.alone()
+			d.value = v.clone()
 		}
 	case map[string]string:
 		if len(v) > 0 {
@@ -86,8 +86,8 @@ func (d decision) alone() decision {
 	return d
 }
 
-// aloneStrings copies texts into one piece.
-func aloneStrings(of []string) []string {
+// cloneStrings copies texts into one piece.
+func cloneStrings(of []string) []string {
 	switch len(of) {
 	case 0:
 		if of == nil {
@@ -105,12 +105,12 @@ func aloneStrings(of []string) []string {
 	return slices.Clip(out)
 }
 
-func (u *User) alone() *User {
-	out := &User{Username: strings.Clone(u.Username), UID: strings.Clone(u.UID), Groups: aloneStrings(u.Groups)}
+func (u *User) clone() *User {
+	out := &User{Username: strings.Clone(u.Username), UID: strings.Clone(u.UID), Groups: cloneStrings(u.Groups)}
 	if u.Extra != nil {
 		out.Extra = make(map[string][]string, len(u.Extra))
 		for key, values := range u.Extra {
-			out.Extra[strings.Clone(key)] = aloneStrings(values)
+			out.Extra[strings.Clone(key)] = cloneStrings(values)
 		}
 	}
 	return out

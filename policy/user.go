@@ -9,7 +9,7 @@ import (
 	"github.com/verdict-dev/verdict/policy/document"
 )
 
-// User is who a token's bearer becomes: authentication.k8s.io UserInfo.
+// User is the user that a token's bearer becomes: authentication.k8s.io UserInfo.
 type User struct {
 	Username string
 	UID      string
@@ -108,14 +108,14 @@ func names(value ast.Value) ([]string, error) {
 		return out, err
 	case *ast.Array:
 		err := v.Iter(add)
-		return once(out), err
+		return withoutRepeats(out), err
 	default:
 		return nil, fmt.Errorf("must be a set or list of strings, not %s", document.KindOf(value))
 	}
 }
 
-// once drops the strings that were there before, in place.
-func once(list []string) []string {
+// withoutRepeats drops the strings that were there before, in place.
+func withoutRepeats(list []string) []string {
 	const few = 16 // below which comparing is cheaper than a map
 	kept := list[:0]
 	var seen map[string]bool

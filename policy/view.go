@@ -10,8 +10,8 @@ import (
 // is decided by. It is immutable.
 type View struct {
 	*Revision
-	engine *Engine
-	data   ast.Object // under `data`, the changing data included
+	decider *decider
+	data    ast.Object // under `data`, the changing data included
 	changing
 	// generations says for each rule which decisions still hold.
 	generations []*Generation
@@ -25,9 +25,9 @@ type View struct {
 // View returns the revision by itself: what it decides is not kept, and the
 // cluster is empty.
 func (r *Revision) View() *View {
-	e := NewEngine(Options{}, nil)
-	empty := e.newView(&Revision{data: ast.NewObject()}, changing{}, nil)
-	return e.newView(r, changing{}, empty)
+	x := newDecider(Options{})
+	empty := x.newView(&Revision{data: ast.NewObject()}, changing{}, nil)
+	return x.newView(r, changing{}, empty)
 }
 
 // Generation marks what the rules of a point decide.
@@ -42,17 +42,17 @@ type changing struct {
 // newView puts a revision and the changing data together. Generations of old,
 // which may be nil, are carried over where the rule and what it reads are the
 // same; changed are the paths of changing data that are not as they were in old.
-func (e *Engine) newView(revision *Revision, now changing, old *View, changed ...[]string) *View {
-	v := &View{Revision: revision, engine: e, changing: now, generations: make([]*Generation, len(revision.rules))}
+func (x *decider) newView(revision *Revision, now changing, old *View, changed ...[]string) *View {
+	v := &View{Revision: revision, decider: x, changing: now, generations: make([]*Generation, len(revision.rules))}
 	v.data = now.under(revision.data)
-	v.tables = e.tables(revision, old)
+	v.tables = x.tables(revision, old)
 	var moved [pointCount]bool
 	for i, r := range revision.rules {
 		if old != nil && v.carries(r, old, changed) {
 			v.generations[i] = old.generations[i]
 			continue
 		}
-		v.generations[i] = e.newGeneration()
+		v.generations[i] = x.newGeneration()
 		moved[r.point] = true
 	}
 	if old != nil && now.revoked != old.revoked {
@@ -63,14 +63,14 @@ func (e *Engine) newView(revision *Revision, now changing, old *View, changed ..
 			v.points[p] = old.points[p]
 			continue
 		}
-		v.points[p] = e.newGeneration()
+		v.points[p] = x.newGeneration()
 	}
 	return v
 }
 
 // tables are those of the rules of revision. Where a rule reads the same of nodes as
 // it did in old, its classes stay.
-func (e *Engine) tables(revision *Revision, old *View) []*nodes.Table {
+func (x *decider) tables(revision *Revision, old *View) []*nodes.Table {
 	if len(revision.rules) == 0 || old != nil && old.Revision == revision {
 		return old.tablesOrNone()
 	}
@@ -82,7 +82,7 @@ func (e *Engine) tables(revision *Revision, old *View) []*nodes.Table {
 		if slot < len(before) {
 			table = before[slot]
 		}
-		tables[slot] = nodes.NewTable(slot, r.input.Field(nodeName), r.input.Field(stateName), table, e.classes)
+		tables[slot] = nodes.NewTable(slot, r.input.Field(nodeName), r.input.Field(stateName), table, x.classes)
 	}
 	return tables
 }

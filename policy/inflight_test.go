@@ -20,7 +20,7 @@ var ways = map[string]func(r *rule){
 	"in a goroutine of its own": func(r *rule) { r.prompt = false },
 }
 
-// until is a gate that opens with open. Who has no time left does not wait for it.
+// until is a gate that opens with open. A caller without time left does not wait for it.
 func until(open <-chan struct{}) func(context.Context) {
 	return func(ctx context.Context) {
 		select {
@@ -95,7 +95,7 @@ func TestEqualMissesAreEvaluatedOnce(t *testing.T) {
 					}
 					times := int64(1)
 					if way == "by its caller" {
-						times++ // it began anew, for the others
+						times++ // it began again, for the others
 					}
 					evaluations.want(t, "while the others wait", times)
 					close(open)
@@ -147,8 +147,8 @@ func TestManyAskAtOnce(t *testing.T) {
 	}
 }
 
-// TestAnEvaluationNobodyWaitsForIsKept: the next caller needs it.
-func TestAnEvaluationNobodyWaitsForIsKept(t *testing.T) {
+// TestAnEvaluationWithoutAWaitingCallerIsKept: the next caller needs it.
+func TestAnEvaluationWithoutAWaitingCallerIsKept(t *testing.T) {
 	for way, begin := range ways {
 		t.Run(way, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -167,7 +167,7 @@ func TestAnEvaluationNobodyWaitsForIsKept(t *testing.T) {
 				if took := time.Since(began); took != time.Second {
 					t.Errorf("the caller waited for %s, want 1s", took)
 				}
-				// The document belongs to the caller, who is done with it.
+				// The document belongs to the caller, which is done with it.
 				review.Release()
 				synctest.Wait()
 				before := evaluations.times.Load()
@@ -235,10 +235,10 @@ func TestADecisionIsNotSharedPastItsEnd(t *testing.T) {
 		go func() { early <- authorize(t, e, review) }()
 		time.Sleep(6 * time.Second)
 		if late := authorize(t, e, review); late.Outcome != NoOpinion {
-			t.Errorf("who asks after the end gets %s", late.Outcome)
+			t.Errorf("a caller after the end gets %s", late.Outcome)
 		}
 		if got := <-early; got.Outcome != Allow {
-			t.Errorf("who asked before the end gets %s, want allow", got.Outcome)
+			t.Errorf("a caller before the end gets %s, want allow", got.Outcome)
 		}
 	})
 }
@@ -325,14 +325,14 @@ func (q panicking) decide(context.Context, time.Time) (decision, error) {
 	panic("a defect")
 }
 
-// TestAPanicOfWhoDecidesReachesThoseWhoWait: nobody waits for it in vain, and the
+// TestAPanicReachesTheCallersThatWait: no caller waits for it in vain, and the
 // next one may try.
-func TestAPanicOfWhoDecidesReachesThoseWhoWait(t *testing.T) {
+func TestAPanicReachesTheCallersThatWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := loaded(t, Options{Cache: roomy}, threeWays).View()
 		begin := make(chan struct{})
 		ask := func() error {
-			_, err := v.once(t.Context(), time.Now(), flightKey{input: "x"}, true, panicking{begin})
+			_, err := v.decider.decide(t.Context(), time.Now(), decisionKey{input: "x"}, true, panicking{begin})
 			return err
 		}
 		caught := make(chan any, 1)
@@ -346,12 +346,12 @@ func TestAPanicOfWhoDecidesReachesThoseWhoWait(t *testing.T) {
 		synctest.Wait()
 		close(begin)
 		if cause := <-caught; cause != "a defect" {
-			t.Errorf("who decides is told of %v", cause)
+			t.Errorf("the caller that decides gets the panic %v", cause)
 		}
 		if err := <-waited; !errors.Is(err, errPanicked) {
-			t.Errorf("who waits got error %v", err)
+			t.Errorf("the caller that waits got error %v", err)
 		}
-		if n := v.engine.evaluations.underWay.Load(); n != 0 || len(v.engine.flights.underWay) != 0 {
+		if n := v.decider.evaluations.underWay.Load(); n != 0 || len(v.decider.inFlight.calls) != 0 {
 			t.Errorf("%d evaluations are under way", n)
 		}
 	})
