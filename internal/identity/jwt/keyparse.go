@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/lestrrat-go/jwx/v3/jwk"
 
@@ -39,11 +40,20 @@ func describeUnusable(keys []unusableKey) string {
 	return strings.Join(out, "; ")
 }
 
+// readAnyRSAKey makes the library of JWKs read RSA keys of every length and exponent,
+// so that keyTypeOf refuses a weak key with an error that says why. The library has
+// these bounds once for the whole program; OPA, where it is linked, sets them to the
+// same.
+var readAnyRSAKey = sync.OnceFunc(func() {
+	jwk.Configure(jwk.WithMinRSAModulusBits(0), jwk.WithMinRSAPublicExponent(0))
+})
+
 // parseVerificationKey returns the public key in a JWK, or its "kid" alone and why
 // no signature can be verified with it.
 func parseVerificationKey(text []byte) (key verificationKey, why string) {
 	named := namedKey(text)
 	key.id = named.id()
+	readAnyRSAKey()
 	parsed, err := jwk.ParseKey(text)
 	if err != nil {
 		return key, named.whyInvalid(text)
