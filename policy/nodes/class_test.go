@@ -87,3 +87,44 @@ func TestClassesOfStatesAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestClassifyRemembersWhatRulesRead classifies a node for two rules that read its
+// object, one of which reads its state too: of the other no class of states is
+// remembered.
+func TestClassifyRemembersWhatRulesRead(t *testing.T) {
+	const withState, withoutState = 0, slotsPerProfile + 1
+	reads := document.NewSelection(&footprint.Paths{Fields: map[string]*footprint.Paths{"metadata": {Whole: true}}})
+	var last uint64
+	kept := NewCache(cache.Budget{Bytes: 1 << 20, Entries: 1000}, func() uint64 { last++; return last })
+	tables := []*Table{NewTable(withState, reads, document.All(), nil, kept), NewTable(withoutState, reads, nil, nil, kept)}
+	n, err := New([]byte(`{"metadata":{"name":"n"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n = n.WithState(&State{Requested: map[string]int64{"cpu": 1000}})
+	Classify(n, nil) // nothing to find out
+	if n.classes.get(withState) != nil || n.stated.get(withState) != nil {
+		t.Error("a class is remembered without a rule")
+	}
+	Classify(n, tables)
+	for _, table := range tables {
+		if n.classes.get(table.slot) == nil {
+			t.Errorf("slot %d: the class of the object is not remembered", table.slot)
+		}
+	}
+	if n.stated.get(withState) == nil {
+		t.Error("the class of the state is not remembered for the rule that reads it")
+	}
+	for slot := range 2 * slotsPerProfile {
+		if slot != withState && n.stated.get(slot) != nil {
+			t.Errorf("slot %d: a class of states is remembered for a rule that reads none", slot)
+		}
+	}
+	// Then it is only looked up.
+	for _, table := range tables {
+		object := n.classes.get(table.slot)
+		if class := table.Class(n); class != object && (!table.ReadsState() || class.object != object) {
+			t.Errorf("slot %d: the node has another class than the one remembered", table.slot)
+		}
+	}
+}
