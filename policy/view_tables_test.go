@@ -8,9 +8,9 @@ import (
 	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
-// TestARevisionOfManyViews decides by one revision in two engines and in views of
-// its own at once. A revision does not change: each has tables of its own, and no
-// class of nodes is that of two.
+// TestARevisionOfManyViews decides by one revision in two engines and in two more views
+// at once. A revision does not change: each view has its own tables, and no two views
+// share a class of nodes.
 func TestARevisionOfManyViews(t *testing.T) {
 	revision := compile(t, Options{}, sched+`
 reject contains input.node.metadata.labels.zone if input.state.free.cpu < 1000

@@ -7,8 +7,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Document is one JSON document that was checked whole (see DecodeValue for
-// what is refused) and indexed, but not decoded: what a footprint does not read
+// Document is one JSON document that was checked whole (see Decode for what is
+// refused) and indexed, but not decoded: what a footprint does not read
 // never becomes a value. It refers to the text it was parsed from, which must
 // stay as it is for as long as the document is used.
 //
@@ -22,7 +22,7 @@ type Document struct {
 	// extra holds the texts of edits, and names that were written with escapes.
 	extra []byte
 	nodes []node
-	// names are what members are called by where they have these names.
+	// names are terms that members of these names share when they are decoded.
 	names Names
 }
 
@@ -64,7 +64,7 @@ const (
 
 var documents = sync.Pool{New: func() any { return new(Document) }}
 
-// Release makes the document's memory available to others. Neither it nor a
+// Release makes the memory of the document available to other documents. Neither it nor a
 // Value of it may be used afterwards. A document that is kept is not released.
 func (d *Document) Release() {
 	d.text, d.whole, d.names = nil, "", nil

@@ -2,8 +2,8 @@ package document
 
 import "github.com/go-json-experiment/json/jsontext"
 
-// Hide takes the member called name away: nobody who reads the document finds
-// it, and no text or key made of it holds it.
+// Hide removes the member called name from what is read: no reader of the document
+// finds it, and no text or key made of it holds it.
 func (v Value) Hide(name string) {
 	if member := v.Get(name); !member.Absent() {
 		member.node().hidden = true
@@ -11,7 +11,7 @@ func (v Value) Hide(name string) {
 	}
 }
 
-// Rename calls the member from by another name, to. Nothing changes where it is absent.
+// Rename gives the member called from the name to. Nothing changes where it is absent.
 func (v Value) Rename(from, to string) {
 	if member := v.Get(from); !member.Absent() {
 		start := len(v.document.extra)
@@ -34,7 +34,7 @@ func (v Value) Replace(name, value string) {
 	v.markEdited()
 }
 
-// markEdited marks v and everything it is in.
+// markEdited marks v and every value that contains it.
 func (v Value) markEdited() {
 	nodes := v.document.nodes
 	for i := range nodes[:v.index+1] {

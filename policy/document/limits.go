@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Limits on what a caller may make us decode. Kubernetes objects nest less
+// Limits on what is decoded for a caller. Kubernetes objects nest less
 // than 30 levels and write numbers in less than 20 bytes.
 const (
 	maxDepth        = 128

@@ -20,8 +20,8 @@ func MostValues(until Until, text []byte) (int, error) {
 	return count, err
 }
 
-// CountValues is the number of JSON values of text. Of a text that is no JSON it
-// counts something. An error is ErrTimeout, or a *SyntaxError where it is nested
+// CountValues is the number of JSON values of text. For a text that is no JSON the
+// number has no meaning. An error is ErrTimeout, or a *SyntaxError where it is nested
 // too deep; until may be nil.
 func CountValues(until Until, text []byte) (int, error) {
 	_, count, err := Extent(until, text, len(text)+1)
@@ -30,8 +30,8 @@ func CountValues(until Until, text []byte) (int, error) {
 
 // Extent is the length in bytes of the JSON value that text begins with, and the
 // number of values in it, itself included. With more than most values the number
-// is most + 1, and the length is of no use. Nothing is checked: of a text that
-// is no JSON both are something. Errors are those of CountValues.
+// is most + 1, and the length is of no use. Nothing is checked: for a text that
+// is no JSON both have no meaning. Errors are those of CountValues.
 func Extent(until Until, text []byte, most int) (length, values int, err error) {
 	c := valueCounter{most: most - 1}
 	for ended := false; !ended && length < len(text); {
@@ -120,7 +120,7 @@ func (c *valueCounter) beyond() bool {
 }
 
 // NextValue checks the JSON value that text begins with and returns its length.
-// What comes after it is not looked at. Every error is a *SyntaxError.
+// What follows it is not read. Every error is a *SyntaxError.
 func NextValue(text []byte) (int, error) {
 	t := newTokenizer(text, nil)
 	defer t.release()
@@ -130,8 +130,8 @@ func NextValue(text []byte) (int, error) {
 	return int(t.decoder.InputOffset()), nil
 }
 
-// Later returns err, of a part of a document that begins offset bytes into it,
-// with the position in the whole document.
+// Later returns err, of a part of a document that begins offset bytes after the start
+// of the document, with the position in the whole document.
 func Later(err error, offset int) error {
 	if syntax, ok := errors.AsType[*SyntaxError](err); ok {
 		moved := *syntax

@@ -26,7 +26,7 @@ type selectedField struct {
 	of   *Selection
 }
 
-// NewSelection selects what lies at paths; nil and empty paths select nothing.
+// NewSelection selects what is at paths; nil and empty paths select nothing.
 func NewSelection(paths *footprint.Paths) *Selection {
 	if paths.Empty() {
 		return &Selection{}
@@ -93,15 +93,16 @@ func (s *Selection) Field(name string) *Selection {
 //
 // A value that is selected in part counts whole where it is not an object, and
 // an object counts as being there even when nothing selected is in it: rules
-// can tell these apart.
+// can distinguish these.
 type Source interface {
 	// AppendKey appends what s selects, so that equal keys mean equal values:
 	// every value begins with one of the tags below.
 	AppendKey(key []byte, s *Selection) []byte
-	// project returns what s selects; nil when the value is absent. It does not
+	// Project returns what s selects; nil when the value is absent. It does not
 	// alias a document's text.
 	Project(s *Selection) ast.Value
-	// at is project of what lies below names, of members of objects.
+	// At is Project of the value that is reached by names, of members of objects one
+	// in the other.
 	At(names []string, s *Selection) ast.Value
 }
 

@@ -10,7 +10,7 @@ import (
 
 // What values take in memory, in bytes; TestSizes compares it with the heap.
 const (
-	sizeOfTerm   = 48  // a term, the box of its value, and its place in a list
+	sizeOfTerm   = 48  // a term, the interface value that it holds, and its entry in a list
 	sizeOfArray  = 112 // beside its items
 	sizeOfObject = 152 // beside its members
 	sizeOfMember = 144 // of an object or a set, beside its terms

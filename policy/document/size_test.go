@@ -11,7 +11,7 @@ import (
 	"github.com/verdict-dev/verdict/policy/cache/cachetest"
 )
 
-// TestSizes compares what values are said to take with what the heap grows by.
+// TestSizes compares the computed sizes of values with the growth of the heap.
 func TestSizes(t *testing.T) {
 	list := func(item string, n int) string {
 		return "[" + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + "]"

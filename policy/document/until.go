@@ -5,13 +5,13 @@ import (
 	"runtime"
 )
 
-// Until is how long a caller waits. A context is one: its Err is not nil when
-// the caller has gone or waits no longer.
+// Until is how long a caller waits. A context is one: its Err is not nil once
+// the caller no longer waits.
 type Until interface{ Err() error }
 
-// pause lets others run at every 1024th value, and looks whether the caller
-// still waits: documents hold up to millions of values, and requests shall not
-// wait behind the reading of one.
+// pause lets other goroutines run at every 1024th value, and checks whether the caller
+// still waits: documents have up to millions of values, and other requests must not
+// wait until all of them are read.
 func pause(value int, until Until) error {
 	const every = 1024
 	if value%every != every-1 {
@@ -24,10 +24,10 @@ func pause(value int, until Until) error {
 	return fmt.Errorf("reading a document of at least %d values: %w", value+1, ErrTimeout)
 }
 
-// blockSize is how many bytes of a text are looked at before the deadline is.
+// blockSize is how many bytes of a text are read between two checks of the deadline.
 const blockSize = 64 << 10
 
-// blocks hands a text to visit in pieces, in order.
+// blocks calls visit for one block of a text after the other.
 func blocks(until Until, text []byte, visit func(block []byte)) error {
 	for at := 0; at < len(text); at += blockSize {
 		visit(text[at:min(at+blockSize, len(text))])

@@ -86,7 +86,7 @@ func (v Value) each(visit func(name []byte, value Value) bool) {
 }
 
 // Members calls visit for every member of an object, in order, until that
-// fails. The name is good for the call alone.
+// fails. The name is valid during the call only.
 func (v Value) Members(visit func(name []byte, value Value) error) (err error) {
 	if v.IsObject() {
 		v.each(func(name []byte, value Value) bool {
@@ -207,8 +207,8 @@ func (v Value) strings(name string, visit func(raw []byte)) (count int, err erro
 	return count, err
 }
 
-// listOfStrings visits the raw texts of a list of strings. What an error says
-// goes on from the name of the list.
+// listOfStrings visits the raw texts of a list of strings. The text of an error
+// continues the name of the list.
 func (v Value) listOfStrings(visit func(raw []byte)) (count int, err error) {
 	if v.IsNull() {
 		return 0, nil

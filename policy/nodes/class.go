@@ -9,13 +9,13 @@ import (
 	"github.com/verdict-dev/verdict/policy/document"
 )
 
-// Class is a class of nodes that are alike in everything that a rule reads of
+// Class is a class of nodes that are equal in everything that a rule reads of
 // them.
 type Class struct {
 	of *classes
 	id uint64 // unique within a Cache
-	// held is nil once there was no room for it. A node that remembers the class is
-	// of the class all the same; what is read of it is then taken out of the node.
+	// held is nil once the cache had no room for it. A node that remembers the class
+	// stays in it; what the rule reads is then read from the node again.
 	held atomic.Pointer[heldClass]
 	// object is, in a class of states, the class of the node's object.
 	object *Class
@@ -82,7 +82,7 @@ func (c *classes) intern(key []byte, object *Class, value func() ast.Value) *Cla
 // cache.NodeClasses. It is safe for concurrent use.
 type Cache struct {
 	kept *cache.Cache[classKey, *Class]
-	// number returns one that it returned never before.
+	// number returns a number that it never returned before.
 	number func() uint64
 }
 
@@ -96,13 +96,13 @@ type classKey struct {
 // what a node takes for each slot, in bytes.
 const sizeOfClass, sizeOfSlot = 48 + 32, sizeOfClass + 16
 
-// The classes of nodes are bounded so where nothing else is kept: the nodes of one
-// call are told apart by them.
+// These are the bounds where no other decisions are kept: classes distinguish the nodes
+// of one call all the same.
 const leastClassBytes, leastClasses = 4 << 20, 50_000
 
 // NewCache keeps classes of nodes within budget. One that is dropped keeps its
-// number, and no other class ever gets that. number returns one that it returned
-// never before.
+// number, and no other class ever gets that number. number returns a number that it
+// never returned before.
 func NewCache(budget cache.Budget, number func() uint64) *Cache {
 	entries, bytes := budget.Entries, budget.Share(cache.NodeClasses)
 	if bytes == 0 {

@@ -55,7 +55,7 @@ func TestClassesAreBounded(t *testing.T) {
 			t.Errorf("node %d is read as %s", i, got)
 		}
 		if other := named(i); !classes.alike(n, other, slot) || classes.alike(n, nodes[(i+1)%len(nodes)], slot) {
-			t.Errorf("node %d is not alike to what it is alike to", i)
+			t.Errorf("node %d is in another class than an equal node, or in the class of a different one", i)
 		}
 	}
 	if dropped < len(nodes)/2 {
@@ -102,7 +102,7 @@ func TestClassifyRemembersWhatRulesRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	n = n.WithState(&State{Requested: map[string]int64{"cpu": 1000}})
-	Classify(n, nil) // nothing to find out
+	Classify(n, nil) // for no rule
 	if n.classes.get(withState) != nil || n.stated.get(withState) != nil {
 		t.Error("a class is remembered without a rule")
 	}

@@ -36,8 +36,8 @@ func (c *classes) ofState(node *Node, object *Class, slot int) *Class {
 	return class
 }
 
-// key is that of the class of node's object, known without having been evicted or
-// read out of the node.
+// key is the key of class, the one of node's object. It is read from the node where
+// the cache no longer has it.
 func (c *classes) key(class *Class, node *Node) (key string) {
 	if held := class.held.Load(); held != nil {
 		return held.key
@@ -48,7 +48,7 @@ func (c *classes) key(class *Class, node *Node) (key string) {
 	return key
 }
 
-// alike reports whether the objects of both nodes are alike in what is read of them.
+// alike reports whether the objects of both nodes are equal in what is read of them.
 func (c *classes) alike(a, b *Node, slot int) bool {
 	ofA, ofB := c.of(a, slot), c.of(b, slot)
 	return ofA == ofB || c.key(ofA, a) == c.key(ofB, b)

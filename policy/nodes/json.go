@@ -74,7 +74,7 @@ func ParsePod(text []byte) (*Pod, error) {
 func notA(what string, err error) error {
 	var field *json.UnmarshalTypeError
 	if errors.As(err, &field) && field.Field != "" {
-		return fmt.Errorf("%s: a JSON %s has no place here", field.Field, field.Value)
+		return fmt.Errorf("%s: must not be a JSON %s", field.Field, field.Value)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

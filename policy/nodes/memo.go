@@ -2,12 +2,12 @@ package nodes
 
 import "sync/atomic"
 
-// slotsPerProfile is how many rules of a profile tell nodes apart: each has a slot,
+// slotsPerProfile is how many rules of a profile have classes of nodes: each has a slot,
 // those of the default profile first.
 const slotsPerProfile = 6
 
-// classMemo remembers a class for each rule, by its slot. A class that got lost is
-// found again.
+// classMemo remembers a class for each rule, by its slot. A class that is overwritten
+// is computed again.
 type classMemo struct {
 	// first are those of the default profile, which are looked up for thousands
 	// of nodes in a call.

@@ -11,8 +11,8 @@ import (
 	"github.com/verdict-dev/verdict/policy/document"
 )
 
-// Node is a v1 Node that pods are decided against, what is known of it beyond
-// that, and what rules can tell of both. It never changes: a changed node is
+// Node is a v1 Node that pods may be placed on, with its state, and with the classes
+// that it has for rules. It never changes: a changed node is
 // another Node. It is safe for concurrent use.
 type Node struct {
 	*nodeObject
@@ -36,7 +36,7 @@ type nodeObject struct {
 
 // New reads a v1 Node from its JSON, which must not be changed afterwards.
 // Its apiVersion and kind are left out: the nodes in a scheduler's call have
-// none, and both forms of a call have to be decided alike.
+// none, and both forms of a call must have the same answer.
 func New(text []byte) (*Node, error) {
 	parsed, err := document.ParseObject(text)
 	if err != nil {
@@ -65,8 +65,8 @@ func New(text []byte) (*Node, error) {
 	return &Node{nodeObject: made}, nil
 }
 
-// WithState is the same node with another state; nil for none. What rules that
-// read no state can tell of the node stays known.
+// WithState is the same node with another state; nil for none. Its classes for rules that
+// read no state stay remembered.
 func (n *Node) WithState(state *State) *Node {
 	return &Node{nodeObject: n.nodeObject, state: state}
 }
@@ -74,7 +74,7 @@ func (n *Node) WithState(state *State) *Node {
 // State is what the node was given by WithState, nil for none.
 func (n *Node) State() *State { return n.state }
 
-// read hands the node as policies see it to visit.
+// read calls visit with the node as policies see it.
 func (n *nodeObject) read(visit func(document.Value)) {
 	parsed, err := document.ParseObject(n.text)
 	if err != nil {

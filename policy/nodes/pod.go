@@ -27,9 +27,9 @@ type Pod struct {
 	// there yet.
 	Assumed bool
 
-	// listed is the pod as the rule that was asked last sees it among
-	// input.state.pods: a node's pods change one at a time, and are decided by
-	// over and over.
+	// listed is the pod as the rule that was evaluated last sees it among
+	// input.state.pods: of a node's pods one changes at a time, and all of them
+	// are part of each decision.
 	listed atomic.Pointer[listedPod]
 }
 

@@ -3,7 +3,7 @@ package nodes
 import "github.com/verdict-dev/verdict/policy/document"
 
 // Reads says which parts of input.state and input.victim rules may read:
-// nobody needs to know the others.
+// the others need not be collected.
 type Reads struct {
 	// State says that something of it is read at all.
 	State bool

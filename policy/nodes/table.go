@@ -4,12 +4,12 @@ import (
 	"github.com/verdict-dev/verdict/policy/document"
 )
 
-// Table tells the classes of nodes apart for one rule. It does not change, but its
-// classes become more. It is safe for concurrent use.
+// Table finds the classes of nodes for one rule. It does not change, but it gets more
+// classes. It is safe for concurrent use.
 type Table struct {
 	slot int
-	// objects are the classes of nodes that the rule tells apart, and states those of
-	// nodes with their states; nil when it reads no state.
+	// objects are the classes of nodes by what the rule reads of their objects, and
+	// states those of nodes with their states; nil when it reads no state.
 	objects, states *classes
 }
 
@@ -63,7 +63,7 @@ func (t *Table) Class(node *Node) *Class {
 	return t.states.ofState(node, object, t.slot)
 }
 
-// Alike reports whether the objects of both nodes are alike in what the rule reads
+// Alike reports whether the objects of both nodes are equal in what the rule reads
 // of them.
 func (t *Table) Alike(a, b *Node) bool { return t.objects.alike(a, b, t.slot) }
 

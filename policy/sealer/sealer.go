@@ -1,5 +1,5 @@
-// Package sealer makes keys of secrets, by which they may be looked up where they
-// must not be kept.
+// Package sealer makes keys of secrets: a table that must not keep the secrets can
+// find entries by these keys.
 package sealer
 
 import (
@@ -16,13 +16,12 @@ const size = sha256.Size
 // Key is an HMAC-SHA-256 of a secret.
 type Key [size]byte
 
-// Sealer turns secrets into keys that tell nothing of them: HMAC-SHA-256 with a
-// random key that nobody else has.
+// Sealer turns secrets into keys that reveal nothing of them: HMAC-SHA-256 with a
+// random key of this Sealer alone.
 //
-// Looking such a key up does not tell, by the time it takes, how near a guess is
-// to a secret in a table: what the table compares is unknown to the guesser and
-// unrelated to the guess, so that no part of a secret can be found before the
-// rest.
+// The time that it takes to look up such a key does not show how near a guess is to
+// a secret in a table: the bytes that the table compares are unknown to the attacker
+// and unrelated to the guess. An attacker cannot find a secret part by part.
 //
 // The methods may be called from several goroutines.
 type Sealer struct{ macs sync.Pool }
@@ -34,8 +33,8 @@ func New() *Sealer {
 	_, _ = rand.Read(key)
 	return &Sealer{macs: sync.Pool{New: func() any {
 		mac := hmac.New(sha256.New, key)
-		// From the second time on it puts back the state it had the first time,
-		// which overwrites what is left of a secret.
+		// From the second call on, Reset restores the state of the first call,
+		// which overwrites the rest of a secret.
 		mac.Reset()
 		return mac
 	}}}
@@ -44,7 +43,7 @@ func New() *Sealer {
 // Append appends the key of secret to b.
 func (s *Sealer) Append(b, secret []byte) []byte {
 	mac := s.macs.Get().(hash.Hash)
-	_, _ = mac.Write(secret) // a hash never fails
+	_, _ = mac.Write(secret) // never fails
 	b = mac.Sum(b)
 	mac.Reset() // it holds the end of the secret
 	s.macs.Put(mac)

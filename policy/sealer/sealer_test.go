@@ -47,7 +47,7 @@ func TestSealerIsShared(t *testing.T) {
 	sealing.Wait()
 }
 
-// What has made a key holds nothing of the secret.
+// After a key was made, the hash holds nothing of the secret.
 func TestSealerForgets(t *testing.T) {
 	s := New()
 	secret := "a secret of more than one block: " + strings.Repeat("0123456789abcdef", 4)
