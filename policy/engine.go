@@ -15,7 +15,7 @@ import (
 	"github.com/verdict-dev/verdict/policy/identity"
 )
 
-// Engine holds the current revision and what was decided by it. A reload
+// Engine holds the current revision and the decisions that are kept of it. A reload
 // compiles the new revision beside the old one and swaps one pointer; a broken
 // policy never replaces a working one.
 type Engine struct {
@@ -31,7 +31,7 @@ type Engine struct {
 	swapping sync.Mutex
 }
 
-// Observer is told how loading goes.
+// Observer receives the outcomes of loading.
 type Observer interface {
 	// RevisionLoaded is called after revision has become the current one.
 	RevisionLoaded(revision *Revision, took time.Duration)
@@ -54,7 +54,7 @@ func NewEngine(options Options, observer Observer) *Engine {
 // replace makes revision the current one, and reports false where it is the current
 // one already.
 func (e *Engine) replace(revision *Revision) bool {
-	// Where files are called by other names, messages have to.
+	// Where files have other names now, messages must have them too.
 	if old := e.current.Load(); old != nil && old.id == revision.id && old.modules == revision.modules {
 		return false
 	}
@@ -120,7 +120,7 @@ func (r *Revision) readsCluster(resource string) bool {
 	return slices.ContainsFunc(r.rules, func(rule *rule) bool { return rule.readsChanging(clusterRoot, resource) })
 }
 
-// swap replaces the current view. next is given what came before, never nil.
+// swap replaces the current view. next gets the view before, never nil.
 func (e *Engine) swap(next func(old *View) *View) {
 	e.swapping.Lock()
 	defer e.swapping.Unlock()
@@ -183,8 +183,8 @@ func (e *Engine) Evaluations() (underWay, abandoned int64) {
 
 // Recheck has OPA's interpreter decide again, until ctx ends, what compiled
 // rules decided: at most one decision in every interval, in the caller's own
-// goroutine, so that no request waits for it. checked is told of each decision,
-// disagreed of those that came out differently.
+// goroutine, so that no request waits for it. checked is called for each decision,
+// disagreed for those that came out differently.
 func (e *Engine) Recheck(ctx context.Context, interval time.Duration, checked func(rule string), disagreed func(*Disagreement)) {
 	e.recheck(ctx, interval, checked, disagreed)
 }

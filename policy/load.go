@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// ErrOvertaken says that content did not become a revision since newer content
-// did before it was compiled.
+// ErrOvertaken says that content did not become a revision: newer content became one
+// before it was compiled.
 var ErrOvertaken = errors.New("a newer change of the policies was loaded first")
 
 // load is one change on its way to become a revision.
@@ -23,7 +23,7 @@ type load struct {
 	cancel  context.CancelCauseFunc
 	timer   *time.Timer // nil while it waits
 	stage   atomic.Pointer[string]
-	// settled says that the load has its outcome, whatever its goroutine still does;
+	// settled says that the load has its outcome, though its goroutine may still run;
 	// guarded by loads.mu.
 	settled bool
 	// outcome takes one error or nil, and its sender does not wait.
@@ -31,7 +31,7 @@ type load struct {
 	// suspects are the files that changed since the last load; nil until they are known.
 	suspects atomic.Pointer[[]string]
 	// file is being parsed, or has the rule that is being analysed; "" where it is
-	// not known. It is for the goroutine that compiles alone.
+	// not known. Only the goroutine that compiles uses it.
 	file string
 }
 

@@ -84,7 +84,7 @@ func (e *Engine) runLoad(l *load, c *buildCache) {
 	// Before the outcome: a caller that gets it may begin the next change at once.
 	e.keepBuildCache(l, c, err)
 	if err == nil {
-		// What goes wrong from here on is no less a fault of the load.
+		// A panic from here on is a fault of the load too.
 		_, err = guarded(l, func() (struct{}, error) {
 			e.settle(l, revision, time.Since(began))
 			return struct{}{}, nil
@@ -125,16 +125,16 @@ func (e *Engine) settle(l *load, revision *Revision, took time.Duration) {
 	l.settle(nil)
 }
 
-// refuse gives the load an error as its outcome, if it has none, and tells of it
-// where nothing newer has one. The lock settling is held.
+// refuse gives the load an error as its outcome, if it has none, and reports it
+// to the observer where no newer change has one. The lock settling is held.
 func (e *Engine) refuse(l *load, err error) {
 	e.loads.mu.Lock()
-	told := !l.settled && !l.ended(err) && e.loads.refuses(l.change)
-	if told {
+	report := !l.settled && !l.ended(err) && e.loads.refuses(l.change)
+	if report {
 		e.fault.Store(&Fault{Err: err, Time: time.Now()})
 	}
 	e.loads.mu.Unlock()
-	if told {
+	if report {
 		e.observer.RevisionRefused(err)
 	}
 	e.loads.mu.Lock()

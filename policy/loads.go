@@ -10,7 +10,7 @@ const maxLoads = 3
 // them. A newer change does not wait for an older one: both compile, what is done
 // first becomes the running revision, and an older change never replaces a newer one.
 type loads struct {
-	// settling serialises the outcomes, so that they and what the observer is told
+	// settling serialises the outcomes, so that they and the calls of the observer
 	// come one after the other. It is locked before mu.
 	settling sync.Mutex
 

@@ -41,7 +41,7 @@ type changing struct {
 
 // newView puts a revision and the changing data together. Generations of old,
 // which may be nil, are carried over where the rule and what it reads are the
-// same; changed are the paths of changing data that are not as they were in old.
+// same; changed are the paths of changing data that differ from old.
 func (x *decider) newView(revision *Revision, now changing, old *View, changed ...[]string) *View {
 	v := &View{Revision: revision, decider: x, changing: now, generations: make([]*Generation, len(revision.rules))}
 	v.data = now.under(revision.data)
