@@ -11,20 +11,20 @@ import (
 	"github.com/verdict-dev/verdict/policy/document"
 )
 
-// patterns keeps what OPA's builtin functions compile: regular expressions, globs,
-// schemas, tables of prefixes. Callers may choose what is compiled, so it is bounded
-// in bytes, where OPA's own cache bounds numbers alone. It implements OPA's
-// InterQueryValueCache.
+// patterns is a cache of the values that OPA's builtin functions compile: regular
+// expressions, globs, schemas, tables of prefixes. A caller may choose the text that is
+// compiled, so the cache bounds the bytes, and OPA's own cache bounds only the number
+// of values. patterns implements OPA's InterQueryValueCache.
 type patterns struct {
 	kept *cache.Cache[patternKey, pattern]
 }
 
-// patternKey is what a value was compiled from, in the cache of that name; "" for
-// the one that has none.
+// patternKey identifies the source of a compiled value, within OPA's cache of that
+// name; the name of OPA's main cache is "".
 type patternKey struct {
 	name string
-	text string // of a string
-	hash int    // of anything else, which the pattern tells apart
+	text string // the source, when it is a string
+	hash int    // of any other source; pattern.key tells equal hashes apart
 }
 
 type pattern struct {
@@ -32,8 +32,9 @@ type pattern struct {
 	compiled any
 }
 
-// leastPatternBytes bounds what is compiled where nothing else is kept: without it,
-// each evaluation would compile the patterns of the policy.
+// leastPatternBytes bounds the cache when the budget has no bytes for it. Without any
+// cache, each evaluation would compile the patterns of the policy again. maxPatterns
+// bounds the number of values.
 const leastPatternBytes, maxPatterns = 4 << 20, 10_000
 
 func newPatterns(budget cache.Budget) *patterns {
@@ -44,14 +45,14 @@ func newPatterns(budget cache.Budget) *patterns {
 	return &patterns{kept: cache.NewBounded(maxPatterns, limit, func(key patternKey, p pattern) int { return p.size(key.name) }, nil)}
 }
 
-// What compiled values take, in bytes: a matcher of a glob or a part of a schema for
-// each byte of a text, or for each value of a document.
+// The estimated sizes of compiled values, in bytes: sizeOfMatcher for each byte of the
+// text of a glob, sizeOfSchema for each value of a schema.
 const (
 	sizeOfMatcher = 64
 	sizeOfSchema  = 1024
 )
 
-// size is about how many bytes the pattern takes, in the cache of that name.
+// size estimates how many bytes the pattern takes in OPA's cache of that name.
 func (p pattern) size(name string) int {
 	size := document.SizeOf(p.key)
 	text, isText := p.key.(ast.String)
@@ -62,7 +63,7 @@ func (p pattern) size(name string) int {
 	case isText:
 		return size + sizeOfMatcher*len(text)
 	case name != "":
-		return 2 * size // a table of prefixes, each once more
+		return 2 * size // a table of prefixes holds a copy of each prefix
 	}
 	ast.WalkTerms(p.key, func(*ast.Term) bool {
 		size += sizeOfSchema
@@ -71,8 +72,8 @@ func (p pattern) size(name string) int {
 	return size
 }
 
-// sizeOfRegexp is about how many bytes a compiled regular expression takes. A few
-// characters may repeat others a thousand times.
+// sizeOfRegexp estimates how many bytes a compiled regular expression takes. It parses
+// the text, because a short text such as x{1000} may have a large program.
 func sizeOfRegexp(text string) int {
 	const base = 1024
 	parsed, err := syntax.Parse(text, syntax.Perl)
@@ -82,8 +83,8 @@ func sizeOfRegexp(text string) int {
 	return base + sizeOfProgram(parsed)
 }
 
-// sizeOfInstruction is about what one takes of a program, and of that which needs no
-// backtracking.
+// sizeOfInstruction estimates the bytes of one instruction, in the program itself and in
+// the program that matches in one pass.
 const sizeOfInstruction = 80
 
 func sizeOfProgram(of *syntax.Regexp) int {
@@ -104,8 +105,8 @@ func sizeOfProgram(of *syntax.Regexp) int {
 	return size
 }
 
-// verifiedTokens is the cache in which OPA would keep tokens, by the tokens. There
-// is none here: no token becomes a key.
+// verifiedTokens is the name of the cache in which OPA keeps verified tokens, with the
+// token as the key. patterns does not have this cache, so no token becomes a key.
 const verifiedTokens = "io_jwt"
 
 // GetCache implements opacache.InterQueryValueCache.
@@ -116,7 +117,7 @@ func (p *patterns) GetCache(name string) opacache.InterQueryValueCacheBucket {
 	return patternBucket{p, name}
 }
 
-// UpdateConfig implements opacache.InterQueryValueCache: the budget decides.
+// UpdateConfig implements opacache.InterQueryValueCache. It does nothing: the budget sets the size.
 func (*patterns) UpdateConfig(*opacache.Config) {}
 
 // Get implements opacache.InterQueryValueCache.
@@ -132,7 +133,7 @@ func (p *patterns) Delete(key ast.Value) { patternBucket{p, ""}.Delete(key) }
 
 func (p *patterns) stats() cache.Stats { return p.kept.Stats() }
 
-// patternBucket is the part of patterns that has a name.
+// patternBucket is the part of patterns for OPA's cache of that name.
 type patternBucket struct {
 	patterns *patterns
 	name     string

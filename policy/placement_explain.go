@@ -12,7 +12,7 @@ import (
 	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
-// Verb is what kube-scheduler asks an extender for.
+// Verb is a kind of call from kube-scheduler to an extender.
 type Verb string
 
 // The verbs of a scheduler extender.
@@ -23,28 +23,29 @@ const (
 	BindVerb       Verb = "bind"
 )
 
-// Verbs are all of them.
+// Verbs returns all verbs.
 func Verbs() []Verb { return []Verb{FilterVerb, PrioritizeVerb, PreemptVerb, BindVerb} }
 
-// PlacementInput holds the members of `input` of a pod on a node, as JSON. Nil
-// is a member that is absent.
+// PlacementInput holds the members of `input` for a pod and a node, as JSON. A member
+// that is nil is absent.
 type PlacementInput struct {
 	Pod, Node, State json.RawMessage
 	// Victims are the pods to evict, for PreemptVerb. Each has the form of an item
 	// of input.state.pods.
 	Victims []json.RawMessage
-	// StateWithout is the state without the victims, for PreemptVerb. Nil means
-	// that it follows from State and Victims.
+	// StateWithout is the state without the victims, for PreemptVerb. When it is nil,
+	// it is computed from State and Victims.
 	StateWithout json.RawMessage
 }
 
-// ErrNoSuchVerb says that kube-scheduler asks no extender that.
+// ErrNoSuchVerb says that a text is not a verb of a scheduler extender.
 var ErrNoSuchVerb = errors.New("must be filter, prioritize, preempt or bind")
 
-// ExplainPlacement asks the rules of a profile that the verb asks, in its order,
-// about one pod on one node; "" asks those of filter and prioritize. Preempt asks
-// reject in the state without the victims, and protect about each of them. An
-// error says what in the input cannot be; or it is ErrNoSuchVerb, or ErrTimeout.
+// ExplainPlacement evaluates the rules of a profile for one pod and one node: the rules
+// of the verb, in the order of a call. The verb "" means the rules of filter and
+// prioritize. For preempt, reject is evaluated in the state without the victims, and
+// protect for each victim. The error is ErrNoSuchVerb, ErrTimeout, or says which part
+// of the input is not valid.
 func (v *View) ExplainPlacement(ctx context.Context, profile Profile, verb Verb, input PlacementInput) (Explained, error) {
 	asked, err := profile.questions(verb, input)
 	if err != nil {
@@ -54,7 +55,7 @@ func (v *View) ExplainPlacement(ctx context.Context, profile Profile, verb Verb,
 	return out, err
 }
 
-// placementAsked is one rule that is asked about one input.
+// placementAsked is one rule and the input for which it is evaluated.
 type placementAsked struct {
 	rule  *rule
 	which SchedulingRule
@@ -96,8 +97,9 @@ func (p Profile) questions(verb Verb, input PlacementInput) ([]placementAsked, e
 	return nil, ErrNoSuchVerb
 }
 
-// completed is a state, and it as policies see it: what is free follows from the
-// rest. A state that says that alone stays as it is, and gives nil.
+// completed parses a state. It returns the state and its JSON as policies see it, in
+// which the free amounts are computed from the other fields. For a state that has only
+// the free amounts it returns nil and the text itself.
 func completed(text json.RawMessage) (*nodes.State, json.RawMessage, error) {
 	state, whole, err := nodes.ParseState(text)
 	if err != nil {
@@ -117,7 +119,7 @@ func (p Profile) preemptQuestions(input PlacementInput, state *nodes.State, aske
 	for i, text := range input.Victims {
 		victim, err := nodes.ParsePod(text)
 		if err == nil && victim.UID == "" {
-			err = errors.New("uid: is missing, by which the victim is found among state.pods")
+			err = errors.New("uid: is missing; it is needed to find the victim in state.pods")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s[%d].%w", victimsName, i, err)
@@ -155,8 +157,8 @@ func (p Profile) preemptQuestions(input PlacementInput, state *nodes.State, aske
 	return asked, nil
 }
 
-// stateWithout is the state without the victims, which have those UIDs; nil where
-// there is no state.
+// stateWithout returns the state without the victims, the pods with these UIDs; nil
+// when there is no state.
 func stateWithout(input PlacementInput, state *nodes.State, uids []string) (json.RawMessage, error) {
 	switch {
 	case input.StateWithout != nil:
@@ -165,7 +167,7 @@ func stateWithout(input PlacementInput, state *nodes.State, uids []string) (json
 	case state != nil:
 		return state.Without(uids...).JSON()
 	case input.State != nil:
-		return nil, errors.New("is missing: it follows from allocatable, requested and pods of state, and not from what is free; write the one or the others")
+		return nil, errors.New("is missing: it can be computed when state has allocatable, requested and pods, and not from the free amounts alone; write stateWithout, or these fields of state")
 	}
 	return nil, nil
 }
@@ -198,8 +200,8 @@ func (v *View) explainPlacement(ctx context.Context, verb Verb, asked []placemen
 	return out, nil
 }
 
-// placementSaid is what the rules of a verb came to: the first that refuses
-// decides, as it does in a call.
+// placementSaid collects the values of the rules of a verb. The first rule that refuses
+// decides, as in a call.
 type placementSaid struct {
 	verb        Verb
 	refused     string

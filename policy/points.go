@@ -5,25 +5,25 @@ import (
 	"strings"
 )
 
-// Point is an extension point: a webhook by which Kubernetes asks for decisions.
-// Each is a row of the table of points.
+// Point is an extension point: a webhook that Kubernetes calls to get decisions. Each
+// point has a row in the table of points.
 type Point int
 
 // The extension points.
 const (
-	// AuthenticationPoint decides who the bearer of a token is (TokenReview).
+	// AuthenticationPoint decides which user a token belongs to (TokenReview).
 	AuthenticationPoint Point = iota
 	// AuthorizationPoint decides what a user may do (SubjectAccessReview).
 	AuthorizationPoint
-	// SchedulingPoint decides on which nodes a pod may run (scheduler extender). It is
-	// the last: the rules of profiles, which are its own once more, come after it.
+	// SchedulingPoint decides on which nodes a pod may run (scheduler extender). It must
+	// be the last point: its rules are followed by the same rules for each profile.
 	SchedulingPoint
 
 	pointCount
 )
 
-// points is the table of extension points: everything that the engine, explain,
-// inspect, the configuration and the metrics know of them follows from a row.
+// points is the table of extension points. The engine, explain, inspect, the
+// configuration and the metrics take everything about a point from its row.
 var points = [pointCount]pointRow{
 	AuthenticationPoint: {
 		name:    "authentication",
@@ -55,16 +55,16 @@ var points = [pointCount]pointRow{
 
 // pointRow is one extension point.
 type pointRow struct {
-	// name is that of the point in the configuration, the metrics and the command
-	// line. Its rules are in the package kubernetes.NAME unless the configuration
-	// says otherwise.
+	// name is the name of the point in the configuration, the metrics and the command
+	// line. Its rules are in the package kubernetes.NAME unless the configuration gives
+	// them other paths.
 	name string
-	// rules are its entry rules, in the order in which they are listed.
+	// rules are the entry rules of the point, in the order of lists for people.
 	rules []ruleRow
-	// asked are the rules that one input is decided by, in the order in which they
-	// are asked. The first of them that has an outcome and gives reasons decides.
+	// asked are the rules that decide about one input, in the order in which they are
+	// evaluated. The first rule that has an outcome and gives reasons decides.
 	asked []string
-	// otherwise is the outcome where none of them does.
+	// otherwise is the outcome when none of these rules decides.
 	otherwise Outcome
 	// explain says in one line what the values of the asked rules come to; reserved
 	// lists the names of a user that the configuration does not let a policy give out.
@@ -76,8 +76,8 @@ type pointRow struct {
 type ruleRow struct {
 	name  string // the last part of its path below `data`
 	shape *shape
-	// outcome is that of an input for which the rule gives reasons; "" where its
-	// values decide nothing by themselves.
+	// outcome is the outcome for an input for which the rule gives reasons; "" for a rule
+	// whose values alone decide nothing.
 	outcome Outcome
 }
 
@@ -144,7 +144,7 @@ func PointNames() string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// PointOf returns the point of that name. The error lists those that there are.
+// PointOf returns the point of that name. The error lists all names.
 func PointOf(name string) (Point, error) {
 	for p, row := range points {
 		if row.name == name {
@@ -154,10 +154,10 @@ func PointOf(name string) (Point, error) {
 	return 0, fmt.Errorf("must be %s", PointNames())
 }
 
-// String is the name of the point.
+// String returns the name of the point.
 func (p Point) String() string { return points[p].name }
 
-// EntryRules are the entry rules of the point, in the order in which they are listed.
+// EntryRules returns the entry rules of the point, in the order of lists for people.
 func (p Point) EntryRules() []EntryRule {
 	out := make([]EntryRule, 0, len(points[p].rules))
 	for _, row := range points[p].rules {
@@ -166,14 +166,14 @@ func (p Point) EntryRules() []EntryRule {
 	return out
 }
 
-// EntryRule is a rule that the engine asks at a point.
+// EntryRule is a rule that the engine evaluates for a point.
 type EntryRule struct {
 	Point Point
 	Name  string // such as deny
 }
 
-// DefaultPath is where the rule is unless the configuration says otherwise, as a
-// path below `data`: kubernetes.authorization.allow.
+// DefaultPath is the path of the rule below `data` when the configuration gives no
+// other path: kubernetes.authorization.allow.
 func (r EntryRule) DefaultPath() string { return "kubernetes." + r.Point.String() + "." + r.Name }
 
 // SchedulingRule is an entry rule of SchedulingPoint, which is asked of one pod on

@@ -1,34 +1,34 @@
 package cache
 
-// Budget is what all caches of a process may take together: cache.maxBytes and
-// cache.maxEntries of the configuration. Whoever keeps something is given the
-// whole budget and takes the share of a name. The zero Budget keeps nothing.
+// Budget is the limit of all caches of a process: cache.maxBytes and cache.maxEntries
+// of the configuration. Code that creates a cache gets the whole budget and takes the
+// share of the cache's name. With the zero Budget nothing is cached.
 type Budget struct {
 	// Bytes bounds the memory of all caches together, Entries the entries of each.
 	Bytes   int64
 	Entries int
 }
 
-// Name is what a cache is called in a Budget and in the metrics.
+// Name is the name of a cache in a Budget and in the metrics.
 type Name string
 
-// The caches that there are. Each Name is for one cache of a process.
+// The names of all caches. A process has one cache of each name.
 const (
 	// Answers are whole answers to access reviews.
 	Answers Name = "answers"
 	// TokenAnswers are whole answers to token reviews.
 	TokenAnswers Name = "tokenAnswers"
-	// Decisions are what entry rules say of an input.
+	// Decisions are values of entry rules for an input.
 	Decisions Name = "decisions"
-	// Placements are what entry rules say of a class of pods on a class of nodes.
+	// Placements are values of entry rules for a class of pods and a class of nodes.
 	Placements Name = "placements"
 	// PodClasses are the numbers of classes of pods.
 	PodClasses Name = "podClasses"
 	// NodeClasses are the classes of nodes, and of nodes with their states.
 	NodeClasses Name = "nodeClasses"
-	// Nodes are nodes that came whole in calls of the scheduler.
+	// Nodes are parsed nodes from calls of the scheduler that hold whole nodes.
 	Nodes Name = "nodes"
-	// Identities are what verified tokens prove.
+	// Identities are the identities of verified tokens.
 	Identities Name = "identities"
 	// RejectedTokens are tokens that no source knows.
 	RejectedTokens Name = "rejectedTokens"
@@ -36,8 +36,9 @@ const (
 	Patterns Name = "patterns"
 )
 
-// Weights say how a Budget is divided, in parts of the sum of all of them. What is
-// asked for in every request has most, and so have nodes, which are large.
+// Weights say how a Budget is divided: the share of a cache is its weight divided by the
+// sum of all weights. Caches that every request uses have the largest weights, and so
+// have nodes, which are large.
 func Weights() map[Name]int64 {
 	return map[Name]int64{
 		Answers:        18,
@@ -53,8 +54,8 @@ func Weights() map[Name]int64 {
 	}
 }
 
-// Share is how many bytes the cache of that name may take: 0 for one that is not
-// among the weights, and for all where nothing is to be kept.
+// Share returns how many bytes the cache of that name may take: 0 for a name without a
+// weight, and 0 for every name when the budget is 0.
 func (b Budget) Share(name Name) int64 {
 	if b.Bytes <= 0 || b.Entries <= 0 {
 		return 0
@@ -64,6 +65,6 @@ func (b Budget) Share(name Name) int64 {
 	for _, weight := range weights {
 		total += weight
 	}
-	// Not the product first: it may be larger than an int64.
+	// Dividing first, because the product may be larger than an int64.
 	return b.Bytes/total*weights[name] + b.Bytes%total*weights[name]/total
 }

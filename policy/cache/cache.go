@@ -1,5 +1,5 @@
-// Package cache bounds what the engine remembers, in entries and in bytes, and
-// counts how often remembering helped.
+// Package cache has caches that are bounded in entries and in bytes, and that count
+// their hits and misses.
 package cache
 
 import (
@@ -10,9 +10,10 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// Cache keeps values by key and drops the least used when it is full. Keys are
-// compared in full: callers choose what they are made of, so a hash alone must
-// not decide. A nil Cache keeps nothing. It is safe for concurrent use.
+// Cache keeps values by key and drops the least used values when it is full. Keys are
+// compared in full, not by a hash alone: a caller of the service could choose input
+// whose hash is that of another key. A nil Cache keeps nothing. It is safe for
+// concurrent use.
 type Cache[K comparable, V any] struct {
 	kept                    *otter.Cache[K, V]
 	limit                   uint64
@@ -27,35 +28,35 @@ type Stats struct {
 	Limit                   uint64 // bytes, which Bytes does not exceed for long
 }
 
-// overhead is about what an entry costs beyond what its key and value refer to, in
-// bytes: the library's node with both in it, its places in tables and queues.
+// overhead estimates the bytes of an entry besides the memory that its key and value
+// refer to: the library's node, which holds both, and its places in tables and queues.
 const overhead = 144
 
-// SizeOf is about how many bytes a string or a []byte takes of which this many are
-// in use: the runtime's sizes are up to an eighth larger than what is asked for.
+// SizeOf estimates how many bytes a string or a []byte of this length takes: the runtime
+// allocates up to an eighth more than requested.
 func SizeOf(bytes int) int { return bytes + bytes/16 + 8 }
 
-// New returns the cache of that name, which takes no more than its share of the
-// budget, nil when there is none. size returns about how many bytes a key with its
-// value refers to: what is in themselves is counted already.
+// New returns the cache of that name, which takes no more than its share of the budget;
+// nil when the share is 0. size estimates how many bytes a key and its value refer to,
+// without the key and the value themselves.
 func New[K comparable, V any](budget Budget, name Name, size func(key K, value V) int) *Cache[K, V] {
 	return NewBounded(budget.Entries, budget.Share(name), size, nil)
 }
 
-// NewBounded is New for a cache of at most this many entries and bytes, nil when
-// either is 0. evicted, unless it is nil, is told of each entry that was dropped
-// for want of room; it must not use the cache.
+// NewBounded returns a cache of at most this many entries and bytes; nil when either is
+// 0. evicted, unless it is nil, is called for each entry that is dropped because the
+// cache is full. It must not use the cache.
 func NewBounded[K comparable, V any](entries int, bytes int64, size func(key K, value V) int, evicted func(key K, value V)) *Cache[K, V] {
 	if entries <= 0 || bytes <= 0 {
 		return nil
 	}
-	// otter bounds weights or entries, not both: no entry weighs less than its
-	// share of all bytes among the most entries there may be.
+	// otter bounds weights or entries, not both. So the least weight of an entry is
+	// all bytes divided by the maximum number of entries.
 	least := max(bytes/int64(entries), 1)
 	c := &Cache[K, V]{limit: uint64(bytes)}
 	c.kept = otter.Must(&otter.Options[K, V]{
 		MaximumWeight: uint64(bytes),
-		// What a write leaves to do takes less than to wake a goroutine for it.
+		// The work after a write takes less time than waking a goroutine for it.
 		Executor: func(upkeep func()) { upkeep() },
 		Weigher: func(key K, value V) uint32 {
 			return uint32(min(max(int64(size(key, value)+overhead), least), math.MaxUint32)) //nolint:gosec // bounded above
@@ -72,8 +73,8 @@ func NewBounded[K comparable, V any](entries int, bytes int64, size func(key K, 
 	return c
 }
 
-// Get returns what is kept by key. The caller counts, since it alone knows
-// whether the value still holds.
+// Get returns the value of key. It does not count the look-up: the caller calls Count,
+// because only the caller knows whether the value is still valid.
 func (c *Cache[K, V]) Get(key K) (value V, ok bool) {
 	if c == nil {
 		return value, false
@@ -92,15 +93,15 @@ func (c *Cache[K, V]) Count(hit bool) {
 	}
 }
 
-// Set keeps value by key, instead of what was kept by it.
+// Set keeps value by key and replaces an earlier value.
 func (c *Cache[K, V]) Set(key K, value V) {
 	if c != nil {
 		c.kept.Set(key, value)
 	}
 }
 
-// Intern returns what is kept by key, which is value where nothing was. Where the
-// cache keeps nothing it returns value.
+// Intern returns the value of key. When there is none, it keeps value and returns it. A
+// nil cache returns value.
 func (c *Cache[K, V]) Intern(key K, value V) V {
 	if c == nil {
 		return value
@@ -109,7 +110,7 @@ func (c *Cache[K, V]) Intern(key K, value V) V {
 	return kept
 }
 
-// Delete drops what is kept by key.
+// Delete drops the value of key.
 func (c *Cache[K, V]) Delete(key K) {
 	if c != nil {
 		c.kept.Invalidate(key)
@@ -127,6 +128,6 @@ func (c *Cache[K, V]) Stats() Stats {
 	}
 }
 
-// View is key as a string without a copy: for looking up, never for keeping,
-// and only while key does not change.
+// View returns key as a string without a copy. Use it only to look up, never to keep
+// the string, and only while key does not change.
 func View(key []byte) string { return unsafe.String(unsafe.SliceData(key), len(key)) } //nolint:gosec // as it says
