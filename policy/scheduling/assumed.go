@@ -4,9 +4,9 @@ import (
 	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
-// LeaveOutAssumed gives nodes, of which some may be nil, a state without the pod
-// of that UID where it is assumed on them: a pod that may have been bound, and
-// is asked about once more, is not in its own way.
+// LeaveOutAssumed removes the pod of that UID from the state of each node on which the
+// pod is assumed. Such a pod may have been bound before, and a new call about it must
+// not count the pod itself as one that already uses the node. Nodes may be nil.
 func LeaveOutAssumed(cluster Cluster, uid string, nodes []*nodes.Node) {
 	if pod, ok := cluster.PodByUID(uid); !ok || !pod.Assumed {
 		return

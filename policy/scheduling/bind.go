@@ -18,24 +18,24 @@ type Binding struct {
 	Node                 string
 }
 
-// Bound is what became of a Binding.
+// Bound is the result of a Binding.
 type Bound struct {
-	// Deny are reasons of the policy not to bind the pod: of unresolvable, else of
-	// deny. Sorted, and not to be changed.
+	// Deny are the policy's reasons not to bind the pod: the reasons of unresolvable,
+	// or of deny when unresolvable gives none. They are sorted and must not be changed.
 	Deny []string
-	// Before says that the pod was bound to the node already: a scheduler that
-	// got no answer asks again.
+	// Before says that the pod was already bound to the node: a scheduler that got no
+	// answer calls again.
 	Before bool
 }
 
-// Bind binds a pod to a node, unless the policy denies it. Decisions about one
-// node come one after the other, and each sees the pods of those before it in
-// the node's state: two pods never get the same device. The Bindings themselves
-// wait for no other: a pod is assumed on its node before the next decision.
+// Bind binds a pod to a node, unless the policy denies it. Decisions about one node are
+// made one after the other. Each sees the pods of earlier decisions in the node's state,
+// so two pods never get the same device. The requests to the API server run at the same
+// time: a pod is assumed on its node before the next decision.
 //
-// The pod is bound when neither Bound.Deny nor the error says otherwise. When
-// the error wraps ErrBindUnknown it may be all the same. An error that wraps
-// policy.ErrTimeout says what there was no more time for.
+// The pod is bound when Bound.Deny is empty and the error is nil. When the error wraps
+// ErrBindUnknown, the pod may be bound too. An error that wraps policy.ErrTimeout says
+// for which step the time was too short.
 func Bind(ctx context.Context, profile policy.Profile, cluster Cluster, b Binding) (Bound, Sharing, error) {
 	needed := timeToBind(ctx)
 	var work Sharing
@@ -43,7 +43,7 @@ func Bind(ctx context.Context, profile policy.Profile, cluster Cluster, b Bindin
 		bound, assumed, err := prepare(ctx, profile, cluster, b, needed, &work)
 		switch {
 		case errors.Is(err, ErrUnderWay):
-			// Another call came first; PendingPod waits for what comes of it.
+			// Another call binds the pod; PendingPod waits for its result.
 			if err := pause(ctx, betweenAttempts); err != nil {
 				return Bound{}, work, outOfTime("waiting for another call that binds pod %s/%s", b.Namespace, b.Name)
 			}
@@ -55,7 +55,7 @@ func Bind(ctx context.Context, profile policy.Profile, cluster Cluster, b Bindin
 	}
 }
 
-// betweenAttempts is how long a call lets another one for the same pod begin.
+// betweenAttempts is the pause before a call tries again after another call for the same pod.
 const betweenAttempts = 5 * time.Millisecond
 
 // assumption is a pod that is assumed on its node and has to be bound.
@@ -64,9 +64,8 @@ type assumption struct {
 	forget      func()
 }
 
-// prepare decides about the pod and assumes it on the node, which is locked
-// meanwhile. Nothing is left to do where it returns neither an error nor an
-// assumption.
+// prepare decides about the pod and assumes it on the node. It locks the node while it
+// does so. When it returns neither an error nor an assumption, there is nothing to bind.
 func prepare(ctx context.Context, profile policy.Profile, cluster Cluster, b Binding, needed time.Duration, work *Sharing) (Bound, *assumption, error) {
 	if err := mayBind(cluster); err != nil {
 		return Bound{}, nil, err
@@ -87,12 +86,12 @@ func prepare(ctx context.Context, profile policy.Profile, cluster Cluster, b Bin
 		return Bound{}, nil, outOfTime("waiting for other decisions about node %s", b.Node)
 	}
 	defer unlock()
-	// Others may have taken their time.
+	// The call may have waited long for other calls.
 	if err := mayBind(cluster); err != nil {
 		return Bound{}, nil, err
 	}
 	if known, ok := cluster.PodByUID(b.UID); ok && !known.Assumed {
-		return Bound{}, nil, ErrUnderWay // it was bound since
+		return Bound{}, nil, ErrUnderWay // another call has bound it meanwhile
 	}
 	node, err := find(cluster, b)
 	if err != nil {
@@ -115,8 +114,8 @@ func prepare(ctx context.Context, profile policy.Profile, cluster Cluster, b Bin
 	return Bound{}, &assumption{annotations: annotations, forget: forget}, nil
 }
 
-// create binds the pod, which is assumed, to the node. What was assumed is
-// forgotten where the pod was surely not bound.
+// create binds the assumed pod to the node. When the pod was certainly not bound, it is
+// assumed no longer.
 func create(ctx context.Context, cluster Cluster, b Binding, assumed assumption) error {
 	err := cluster.Bind(ctx, b.Namespace, b.Name, b.UID, b.Node, assumed.annotations)
 	if err != nil && !errors.Is(err, ErrBindUnknown) {
@@ -132,8 +131,8 @@ func mayBind(cluster Cluster) error {
 	return cluster.Stale()
 }
 
-// find returns the node, in a state without the pod itself: a retry is decided
-// as the first call was.
+// find returns the node, in a state without the pod itself, so that a retry is decided
+// like the first call.
 func find(cluster Cluster, b Binding) (*nodes.Node, error) {
 	var found [1]*nodes.Node
 	cluster.Find([][]byte{[]byte(b.Node)}, found[:])
@@ -145,8 +144,8 @@ func find(cluster Cluster, b Binding) (*nodes.Node, error) {
 	return found[0], nil
 }
 
-// decideBinding asks the policy whether the pod may be bound, and what
-// annotations it gets.
+// decideBinding asks the policy whether the pod may be bound and which annotations it
+// gets.
 func decideBinding(ctx context.Context, profile policy.Profile, text []byte, node *nodes.Node, b Binding, work *Sharing) (denied []string, annotations map[string]string, err error) {
 	document, err := document.ParseObject(text)
 	if err != nil {
@@ -169,8 +168,8 @@ func decideBinding(ctx context.Context, profile policy.Profile, text []byte, nod
 		}
 		return placed, err
 	}
-	// The node, the pod or the policy may have changed since filter: what that
-	// refuses for good is not bound either.
+	// The node, the pod or the policy may have changed since the filter call, so
+	// unresolvable is evaluated again.
 	rules := []policy.SchedulingRule{policy.Unresolvable, policy.BindDeny}
 	if !profile.Defines(policy.Unresolvable) {
 		rules = rules[1:]

@@ -7,44 +7,43 @@ import (
 	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
-// Cluster is what preemption and binding need to know of the cluster, and do
-// in it. It is safe for concurrent use.
+// Cluster has the data of the cluster that preemption and binding read, and the changes
+// that they make. It is safe for concurrent use.
 type Cluster interface {
-	// Nodes carry their state, in which assumed pods are.
+	// Nodes are the nodes with their states. The states include assumed pods.
 	Nodes
 
-	// Stale returns nil while what is known of the cluster is recent enough to
-	// decide by, and says since when nothing was heard otherwise.
+	// Stale returns nil while the data is recent enough for decisions. Otherwise the
+	// error says since when no event has come.
 	Stale() error
-	// Active returns nil when this replica binds pods, and says which one does
-	// otherwise.
+	// Active returns nil when this replica binds pods. Otherwise the error says which
+	// replica does.
 	Active() error
 
-	// PodByUID returns a pod that runs on a node or is assumed to; false for
-	// one that is not known. It serves the victims that come as UIDs alone.
+	// PodByUID returns a pod that runs on a node or is assumed on a node; false for a
+	// pod that is not known. It is for calls that give only the UIDs of victims.
 	PodByUID(uid string) (*nodes.Pod, bool)
-	// PendingPod returns the v1 Pod with that UID as JSON, which is not to be
-	// changed, and the node it is bound to already, "" for none. While a Binding of
-	// the pod is under way it waits for what comes of it. An error that wraps
-	// ErrNoPod says that there is none, and ErrPodEnded that it runs nowhere any
-	// more. Errors say which pod.
+	// PendingPod returns the v1 Pod with that UID as JSON, which must not be changed,
+	// and the node to which it is already bound, "" for none. While another call binds
+	// the pod, PendingPod waits for its result. The error wraps ErrNoPod when there is
+	// no such pod, and ErrPodEnded when the pod has ended. Errors name the pod.
 	PendingPod(ctx context.Context, namespace, name, uid string) (text []byte, bound string, err error)
 
-	// LockNode lets one caller at a time decide about the node, in the order in
-	// which they came. It is not to be held while the API server is asked. unlock
-	// must be called once; it is nil when err, that of ctx, is not.
+	// LockNode lets one caller at a time decide about the node, in the order of their
+	// calls. Do not hold the lock during a request to the API server. unlock must be
+	// called once. When ctx ends first, err is its error and unlock is nil.
 	LockNode(ctx context.Context, node string) (unlock func(), err error)
 	// Assume counts the pod, a v1 Pod as JSON, as running on the node with these
-	// annotations added, from now until it is seen there, forget is called, or it
-	// expires. An error that wraps ErrUnderWay says that another call has assumed
-	// it and is binding it. Where it is not known whether an earlier Binding to
-	// that node took place, the annotations of that one stay.
+	// annotations added. This ends when the pod is seen on the node, when forget is
+	// called, or when the time for it expires. An error that wraps ErrUnderWay says that
+	// another call has assumed the pod and is binding it. When it is not known whether
+	// an earlier Binding to that node was created, the annotations of that Binding stay.
 	Assume(pod []byte, node string, annotations map[string]string) (forget func(), err error)
-	// Bind creates the v1 Binding of a pod that Assume was called for, which adds
-	// the annotations to the pod. It returns nil too when the pod is bound to that
-	// node already. An error that wraps ErrBindUnknown leaves open whether it
-	// took place; the Binding may go on after ctx is done, and what is assumed
-	// ends by itself. Errors say which pod and node.
+	// Bind creates the v1 Binding of a pod for which Assume was called. The Binding adds
+	// the annotations to the pod. Bind also returns nil when the pod is already bound to
+	// that node. An error that wraps ErrBindUnknown says that the Binding may have been
+	// created, or may be created after ctx is done; the assumed pod then expires without
+	// a call of forget. Errors name the pod and the node.
 	Bind(ctx context.Context, namespace, name, uid, node string, annotations map[string]string) error
 }
 
@@ -53,8 +52,8 @@ var (
 	ErrNoPod = errors.New("no such pod")
 	// ErrPodEnded says that the pod has Succeeded or Failed.
 	ErrPodEnded = errors.New("the pod has ended")
-	// ErrBindUnknown says that a Binding may have been created all the same: the
-	// answer got lost, or did not come in time. The pod stays assumed then.
+	// ErrBindUnknown says that a Binding may have been created although the call failed:
+	// the answer was lost or came too late. The pod then stays assumed.
 	ErrBindUnknown = errors.New("whether the pod was bound is not known")
 	// ErrUnderWay says that another call is binding the pod.
 	ErrUnderWay = errors.New("another call is binding the pod")
@@ -62,9 +61,9 @@ var (
 
 // AssumedStats counts assumed pods.
 type AssumedStats struct {
-	// Assumed is how many there are now.
+	// Assumed is how many pods are assumed now.
 	Assumed int
-	// Confirmed, Expired and Forgotten are how many there were, by how it ended:
-	// the pod was seen on its node, it was not in time, or it was not bound.
+	// Confirmed, Expired and Forgotten are how many pods are no longer assumed: they
+	// were seen on their node, were not seen there in time, or were not bound.
 	Confirmed, Expired, Forgotten uint64
 }

@@ -11,26 +11,26 @@ import (
 	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
-// Candidate is a node that a pod would fit on, as the scheduler sees it, once
-// some pods were evicted.
+// Candidate is a node on which the pod would fit after some pods are evicted, in the
+// view of the scheduler.
 type Candidate struct {
-	// Node is nil where the service does not know it.
+	// Node is nil when the service does not know the node.
 	Node *nodes.Node
 	// Victims are the pods to evict; nil is one that the service does not know.
 	// There may be none.
 	Victims []*nodes.Pod
 }
 
-// Preempted is what was decided of a Candidate.
+// Preempted is the decision about a Candidate.
 type Preempted struct {
 	// Unresolvable are the reasons for which the pod can never run on the node.
 	Unresolvable []string
-	// Reject are the reasons against the node that the eviction does not cure.
+	// Reject are the reasons against the node that remain after the eviction.
 	Reject []string
 	// Protect are the reasons not to evict the first victim that has any.
 	//
-	// The three are sorted, and not to be changed. The first that has reasons
-	// leaves those after it empty.
+	// The three lists are sorted and must not be changed. After the first list that has
+	// reasons, the others are empty.
 	Protect []string
 	// Err is an *policy.EvaluationError, ErrUnknownNode or ErrUnknownVictim; the
 	// node is dropped then.
@@ -52,18 +52,18 @@ func NeedsVictims(profile policy.Profile) bool {
 	return profile.Defines(policy.Protect) || profile.ReadsState(policy.Reject)
 }
 
-// ErrUnknownVictim drops a node with a victim that the service has not seen: it
-// can tell neither whether that is protected nor what its eviction frees.
+// ErrUnknownVictim is the error for a node with a victim that the service has not seen.
+// The service knows neither whether the victim is protected nor what its eviction frees.
 var ErrUnknownVictim = errors.New("victim not yet known to verdict")
 
-// Preempt decides for each candidate whether its victims may be evicted for
-// pod. They may not where Filter would refuse the pod afterwards, since the
-// scheduler asks for no filter while it looks for victims: where the node is
-// unresolvable, or rejected in the state that it would be in without the
-// victims. One victim that is protected protects all.
+// Preempt decides for each candidate whether its victims may be evicted for pod. They
+// may not be evicted when Filter would refuse the pod afterwards: when the node is
+// unresolvable, or rejected in its state without the victims. Preempt checks this because
+// the scheduler does not call filter while it looks for victims. One protected victim
+// protects all victims of the node.
 //
-// The Sharing counts victims in place of nodes where protect is asked. The
-// error is policy.ErrTimeout: the call as a whole ran out of time.
+// For the rule protect, the Sharing counts victims instead of nodes. The error is
+// policy.ErrTimeout: the time of the whole call ended.
 func Preempt(ctx context.Context, profile policy.Profile, pod document.Value, candidates []Candidate) ([]Preempted, Sharing, error) {
 	p := preemption{profile: profile, pod: pod, candidates: candidates, out: make([]Preempted, len(candidates))}
 	p.checkKnown()
@@ -85,14 +85,14 @@ type preemption struct {
 	profile    policy.Profile
 	pod        document.Value
 	candidates []Candidate
-	// without are the nodes in the states that they would be in without the
-	// victims, where a rule reads these; else nil.
+	// without are the nodes in their states without the victims; nil when no rule
+	// reads these states.
 	without []*nodes.Node
 	out     []Preempted
 	work    Sharing
 }
 
-// checkKnown drops nodes that are not known, where a rule reads something of nodes.
+// checkKnown drops nodes that are not known, if a rule reads fields of nodes.
 func (p *preemption) checkKnown() {
 	rules := PreemptRules()
 	readsNode := p.profile.ReadsNode(rules...) || p.profile.ReadsState(rules...)
@@ -103,7 +103,7 @@ func (p *preemption) checkKnown() {
 	}
 }
 
-// refuse asks a rule about the nodes that are left. put takes its reasons.
+// refuse evaluates a rule for the nodes that were not dropped. put gets its reasons.
 func (p *preemption) refuse(ctx context.Context, rule policy.SchedulingRule, put func(of *Preempted, reasons []string)) error {
 	if !p.profile.Defines(rule) {
 		return nil
@@ -138,8 +138,7 @@ func (p *preemption) refuse(ctx context.Context, rule policy.SchedulingRule, put
 	return nil
 }
 
-// removeVictims puts the nodes that are left into the states that they would be
-// in without their victims.
+// removeVictims gives the nodes that were not dropped their states without the victims.
 func (p *preemption) removeVictims() {
 	byReject := p.profile.ReadsState(policy.Reject)
 	if !byReject && !p.profile.ReadsState(policy.Protect) {
@@ -169,7 +168,7 @@ func (p *preemption) removeVictims() {
 	}
 }
 
-// protect asks about the victims on the nodes that are left.
+// protect evaluates protect for the victims on the nodes that were not dropped.
 func (p *preemption) protect(ctx context.Context) error {
 	if !p.profile.Defines(policy.Protect) {
 		return nil
@@ -201,7 +200,7 @@ func (p *preemption) protectOn(ctx context.Context, i int, asked, evaluated *ato
 			out.Err = ErrUnknownVictim
 			return nil
 		}
-		known = candidate.Victims[:at] // another reason may come first
+		known = candidate.Victims[:at] // an earlier victim may be protected
 		break
 	}
 	for _, placer := range p.profile.Eviction(p.pod, known, without).Placers() {
@@ -223,7 +222,7 @@ func (p *preemption) protectOn(ctx context.Context, i int, asked, evaluated *ato
 	return nil
 }
 
-// place asks one rule about one node. kept says that it was decided before.
+// place evaluates one rule for one node. kept says that the decision came from the cache.
 func place(ctx context.Context, placer *policy.Placer, node *nodes.Node) (placed policy.Placed, kept bool, err error) {
 	class := placer.Class(node)
 	if placed, kept = placer.Kept(class, time.Now()); kept {

@@ -5,12 +5,12 @@ import (
 	"github.com/verdict-dev/verdict/policy/nodes"
 )
 
-// Recognize gives nodes that came whole the state of those in the cluster that
-// have the same name and UID. Where both are alike in everything that the rules
-// read of them the cluster's take their place; where not, the nodes are decided
-// as they came, and of what is allocatable the smaller amount counts. The others,
-// such as nodes that the Cluster Autoscaler thinks of, are left as they are:
-// nothing is known of their state.
+// Recognize adds states to the whole nodes of a call: a node gets the state of the node
+// in the cluster that has the same name and UID. If both nodes are equal in every field
+// that the rules read, the node of the cluster replaces that of the call. Otherwise the
+// node of the call stays, and of each allocatable resource the smaller amount counts.
+// Nodes that are not in the cluster, such as those that the Cluster Autoscaler
+// simulates, do not change, because they have no state.
 func Recognize(profile policy.Profile, cluster Nodes, sent []*nodes.Node, rules ...policy.SchedulingRule) {
 	names, known := make([][]byte, len(sent)), make([]*nodes.Node, len(sent))
 	for i, node := range sent {

@@ -1,5 +1,5 @@
-// Package scheduling decides one pod against many nodes: once for all nodes
-// that the policy cannot tell apart.
+// Package scheduling decides about one pod and many nodes. It evaluates the policy once
+// for all nodes that are equal in the fields that the policy reads.
 package scheduling
 
 import (
@@ -20,16 +20,16 @@ type Nodes interface {
 	// Find sets nodes[i] to the node called names[i], for each that is known.
 	// The names are not kept.
 	Find(names [][]byte, nodes []*nodes.Node)
-	// Ready returns nil once the nodes have been read for the first time, and
-	// says what is missing before.
+	// Ready returns nil after the nodes have been read for the first time. Before, the
+	// error says what is missing.
 	Ready() error
 }
 
-// Filtered is what was decided of a node. Nodes with equal outcomes share it.
+// Filtered is the decision about a node. Nodes with equal decisions share it.
 type Filtered struct {
-	// Reject are reasons an eviction might cure, Unresolvable those that none
-	// can. Sorted, and not to be changed. The node is fit for the pod when both
-	// are empty.
+	// Reject are reasons that an eviction could remove, Unresolvable are reasons that
+	// no eviction removes. They are sorted and must not be changed. The pod fits on the
+	// node when both are empty.
 	Reject, Unresolvable []string
 	// Err is an *policy.EvaluationError or ErrUnknownNode; the node is refused then.
 	Err error
@@ -45,9 +45,9 @@ func (f *Filtered) Fit() bool {
 // ErrUnknownNode refuses a node that the service has not seen.
 var ErrUnknownNode = errors.New("node not yet known to verdict")
 
-// Filter decides whether pod may run on each node, in the order of nodes, of
-// which those that are not known are nil. Its error is policy.ErrTimeout: the
-// call as a whole ran out of time.
+// Filter decides for each node whether pod may run on it. The result has the order of
+// nodes. A node that is not known is nil. The error is policy.ErrTimeout: the time of
+// the whole call ended.
 func Filter(ctx context.Context, profile policy.Profile, pod document.Value, nodes []*nodes.Node) ([]*Filtered, Sharing, error) {
 	unresolvable, err := decide(ctx, profile.Placer(policy.Unresolvable, pod), nodes, false)
 	if err != nil {
@@ -78,7 +78,7 @@ func Filter(ctx context.Context, profile policy.Profile, pod document.Value, nod
 	return out, total, nil
 }
 
-// outcome puts together what the two rules say; nil is of an unknown node.
+// outcome combines the results of the two rules; a result is nil for an unknown node.
 func outcome(unresolvable, reject *group) *Filtered {
 	switch {
 	case unresolvable == nil || reject == nil:
@@ -97,9 +97,8 @@ type Scored struct {
 	Err   error // an *policy.EvaluationError or ErrUnknownNode; Score is 0 then
 }
 
-// Prioritize scores pod on each node, in the order of nodes, of which those
-// that are not known are nil. Its error is policy.ErrTimeout: the call as a
-// whole ran out of time.
+// Prioritize returns the score of pod for each node, in the order of nodes. A node that
+// is not known is nil. The error is policy.ErrTimeout: the time of the whole call ended.
 func Prioritize(ctx context.Context, profile policy.Profile, pod document.Value, nodes []*nodes.Node) ([]Scored, Sharing, error) {
 	decided, err := decide(ctx, profile.Placer(policy.Score, pod), nodes, false)
 	if err != nil {
@@ -116,7 +115,7 @@ func Prioritize(ctx context.Context, profile policy.Profile, pod document.Value,
 	return out, decided.sharing, nil
 }
 
-// Sharing is how much work a call was, over its rules.
+// Sharing counts the work of a call, summed over its rules.
 type Sharing struct {
 	Nodes       int // decided
 	Classes     int // of nodes that the rule cannot tell apart
@@ -137,7 +136,7 @@ type group struct {
 	err    error
 }
 
-// decided is what one rule says of the nodes of a call.
+// decided are the results of one rule for the nodes of a call.
 type decided struct {
 	groups  []group
 	of      []int32 // the group of each node, or unknown
@@ -158,8 +157,8 @@ func (d *decided) group(i int) *group {
 // lookEvery is how many nodes are told apart between two looks at the clock.
 const lookEvery = 256
 
-// decide asks one rule about every node. Where the rule is blind, which reads
-// nothing of nodes, those that are not known are decided as others are.
+// decide evaluates one rule for every node. blind says that the rule reads no field of
+// nodes; nodes that are not known then get a decision too.
 func decide(ctx context.Context, placer *policy.Placer, nodes []*nodes.Node, blind bool) (decided, error) {
 	var (
 		d     = decided{of: make([]int32, len(nodes))}

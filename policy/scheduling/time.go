@@ -8,22 +8,22 @@ import (
 	"github.com/verdict-dev/verdict/policy"
 )
 
-// enoughToBind is the time that a Binding gets at the least, or this part of a
-// call's whole time where that is shorter.
+// enoughToBind is the least time that a Binding gets. For a call with little time it is
+// a part of that time.
 const (
 	enoughToBind = time.Second
 	partToBind   = 4
 )
 
-// timeToBind is how much of the time of a call that begins now has to be left
-// for a Binding to be created: one whose answer nobody waits for would leave the
-// pod unknown to its scheduler.
+// timeToBind returns how much time must be left to create a Binding, for a call that
+// begins now. If the call ended before the answer to the Binding, the scheduler would
+// not learn that the pod is bound.
 func timeToBind(ctx context.Context) time.Duration {
 	left, _ := timeLeft(ctx)
 	return min(left/partToBind, enoughToBind).Round(time.Millisecond)
 }
 
-// timeLeft is how much time the call has; false for any.
+// timeLeft returns how much time the call has; false when it has no limit.
 func timeLeft(ctx context.Context) (left time.Duration, limited bool) {
 	at, limited := ctx.Deadline()
 	if !limited {
@@ -44,12 +44,11 @@ func pause(ctx context.Context, by time.Duration) error {
 	}
 }
 
-// timeoutError is a policy.ErrTimeout that says what was waited for: no policy
-// was asked for too long.
+// timeoutError is a policy.ErrTimeout that says for what the call waited, in place of
+// the evaluation of a policy.
 type timeoutError struct{ err error }
 
-// outOfTime is the error of a call whose time ended while it waited for
-// something.
+// outOfTime returns the error of a call whose time ended while it waited.
 func outOfTime(format string, arguments ...any) error {
 	return &timeoutError{fmt.Errorf("the call ran out of time "+format, arguments...)}
 }
