@@ -42,7 +42,7 @@ func (o *Options) Check(c sources.Checker) {
 	}
 }
 
-// newSource implements Config.
+// New implements Config.
 func (o *Options) New(_ context.Context, name string, site *sources.Site) (*sources.Made, error) {
 	watcher, err := site.Secrets(o.Namespace, func(err error) {
 		if !errors.Is(err, context.Canceled) {

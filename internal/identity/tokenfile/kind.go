@@ -43,7 +43,7 @@ func (o *Config) Check(c sources.Checker) {
 	}
 }
 
-// newSource implements Config.
+// New implements Config.
 func (o *Config) New(_ context.Context, name string, site *sources.Site) (*sources.Made, error) {
 	file, err := newSource(name, o.Path, nil, withFormat(o.Format))
 	if err != nil {

@@ -38,8 +38,8 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-// module writes files into a new module and returns its folder.
-func module(t *testing.T, files map[string]string) string {
+// newModule writes files into a new module and returns its folder.
+func newModule(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	files["go.mod"] = "module example.com/m\n\ngo 1.26\n"
@@ -56,7 +56,7 @@ func module(t *testing.T, files map[string]string) string {
 }
 
 func TestReferences(t *testing.T) {
-	dir := module(t, map[string]string{
+	dir := newModule(t, map[string]string{
 		"a/one.go":   "package a\n\nfunc one(s shape) int { same := two(s); return same + s.size + s.area() }\n",
 		"a/two.go":   "package a\n\nfunc two(s shape) int { one := s; return one.size }\n",
 		"a/shape.go": "package a\n\ntype shape struct{ size int }\n",
@@ -80,7 +80,7 @@ func TestReferences(t *testing.T) {
 }
 
 func TestUnused(t *testing.T) {
-	dir := module(t, map[string]string{
+	dir := newModule(t, map[string]string{
 		"a/a.go": `package a
 
 import "errors"

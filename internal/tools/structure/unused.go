@@ -70,50 +70,52 @@ func (u *usage) take(p *packages.Package) {
 
 // mention notes the types that an exported name shows.
 func (u *usage) mention(object types.Object) {
+	shown := object.Type()
+	if _, ok := object.(*types.TypeName); ok {
+		shown = shown.Underlying()
+	}
 	seen := map[types.Type]bool{}
-	var walk func(t types.Type)
-	walk = func(t types.Type) {
+	for next := []types.Type{shown}; len(next) > 0; {
+		t := next[len(next)-1]
+		next = next[:len(next)-1]
 		if seen[t] {
-			return
+			continue
 		}
 		seen[t] = true
-		switch t := t.(type) {
-		case *types.Named:
-			u.names[qualified(t.Obj())] = true
-			for argument := range t.TypeArgs().Types() {
-				walk(argument)
-			}
-		case *types.Alias:
-			u.names[qualified(t.Obj())] = true
-		case *types.Signature:
-			for v := range t.Params().Variables() {
-				walk(v.Type())
-			}
-			for v := range t.Results().Variables() {
-				walk(v.Type())
-			}
-		case *types.Struct:
-			for field := range t.Fields() {
-				if field.Exported() {
-					walk(field.Type())
-				}
-			}
-		case *types.Interface:
-			for method := range t.Methods() {
-				walk(method.Type())
-			}
-		case *types.Map:
-			walk(t.Key())
-			walk(t.Elem())
-		case interface{ Elem() types.Type }: // pointers, slices, arrays and channels
-			walk(t.Elem())
+		if named, ok := t.(interface{ Obj() *types.TypeName }); ok {
+			u.names[qualified(named.Obj())] = true
 		}
+		next = append(next, parts(t)...)
 	}
-	if _, ok := object.(*types.TypeName); ok {
-		walk(object.Type().Underlying())
-		return
+}
+
+// parts are the types that t is made of. Those below a named type belong to that.
+func parts(t types.Type) (all []types.Type) {
+	switch t := t.(type) {
+	case *types.Named:
+		all = slices.Collect(t.TypeArgs().Types())
+	case *types.Signature:
+		for _, tuple := range []*types.Tuple{t.Params(), t.Results()} {
+			for v := range tuple.Variables() {
+				all = append(all, v.Type())
+			}
+		}
+	case *types.Struct:
+		for field := range t.Fields() {
+			if field.Exported() {
+				all = append(all, field.Type())
+			}
+		}
+	case *types.Interface:
+		for method := range t.Methods() {
+			all = append(all, method.Type())
+		}
+	case *types.Map:
+		all = append(all, t.Key(), t.Elem())
+	case interface{ Elem() types.Type }: // pointers, slices, arrays and channels
+		all = append(all, t.Elem())
 	}
-	walk(object.Type())
+	return all
 }
 
 // methodsOf notes the methods that t asks for, if it is an interface.
