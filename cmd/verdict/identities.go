@@ -28,7 +28,7 @@ type identities struct {
 }
 
 // newIdentities makes every source of the configuration, and reads the files
-// that they need. Nobody is asked over the network.
+// that they need. No other host is asked.
 func newIdentities(ctx context.Context, c *config.Configuration, log *zap.Logger, o *observer, metrics *sources.Metrics) (*identities, error) {
 	i := &identities{site: sources.Site{
 		Metrics:  metrics,

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// bindAttempts is how often a server is tried on other ports when somebody
-// else took the one chosen for it in between.
+// bindAttempts is how often a server is tried on other ports when another process
+// took the one chosen for it in between.
 const bindAttempts = 5
 
-// FreeAddress returns a loopback address that nobody listens on. Ports come
+// FreeAddress returns a loopback address that no process listens on. Ports come
 // from below the range the kernel hands to outgoing connections: a server
 // that is restarted later on the same port does not find it taken by one.
 func FreeAddress() (string, error) {

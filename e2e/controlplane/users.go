@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// User is somebody known by a token.
+// User is a user with a token.
 type User struct {
 	Username  string
 	UID       string

@@ -252,7 +252,7 @@ func (s *Server) Close() error {
 	return errors.Join(failed...)
 }
 
-// handed is a listener whose connections somebody else accepts.
+// handed is a listener whose connections another goroutine accepts.
 type handed struct {
 	connections chan net.Conn
 	done        chan struct{}

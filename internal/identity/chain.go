@@ -128,7 +128,7 @@ type inquiry struct {
 	token *sources.Token
 	left  []sources.Source // not asked yet
 	asked int              // whose answer is awaited
-	// What is needed once somebody's answer is awaited.
+	// For waiting, from the first source on whose answer is awaited.
 	answers chan verification
 	waited  *time.Timer
 
@@ -167,7 +167,7 @@ func (q *inquiry) run(ctx, others context.Context) *verification {
 	}
 }
 
-// wait ends when somebody answered or it is time to ask the next source; done
+// wait ends when a source answered or it is time to ask the next source; done
 // says that the inquiry is over.
 func (q *inquiry) wait(ctx context.Context) (known *verification, done bool) {
 	waited := q.waited.C
@@ -214,7 +214,7 @@ func (q *inquiry) next() sources.Source {
 	return source
 }
 
-// more reports whether somebody is left to ask, and drops those it is no use to.
+// more reports whether a source is left to ask, and drops sources that the token cannot be of.
 func (q *inquiry) more() bool {
 	for len(q.left) > 0 && !q.left[0].Applies(q.token) {
 		q.left = q.left[1:]

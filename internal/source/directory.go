@@ -152,8 +152,8 @@ func (d *Directory) read(t *filewatch.Targets) (policy.Content, bool, error) {
 		return policy.Content{}, false, err
 	}
 	sum := digestOf(content)
-	// What is readable again is delivered even when it is as before: whoever was
-	// told of the fault is to know that it is over.
+	// What is readable again is delivered even when it is as before, so that the
+	// caller learns that the fault is over.
 	changed := !d.last.hasRead || sum != d.last.digest || recovered
 	d.last.digest, d.last.hasRead = sum, true
 	return content, changed, nil

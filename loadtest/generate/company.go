@@ -60,7 +60,7 @@ type Company struct {
 	Access     Access
 }
 
-// roleCount is large enough for most roles to be somebody's and small enough
+// roleCount is large enough for most roles to have a member and small enough
 // for them to be shared, as ClusterRoles are.
 const roleCount = 40
 

@@ -157,7 +157,7 @@ func (*accessReviews) identify(review *authorizationv1.SubjectAccessReview, pers
 	review.Spec.Extra = map[string]authorizationv1.ExtraValue{"authentication.kubernetes.io/credential-id": {"X509SHA256=" + person.SHA256}}
 }
 
-// stranger makes the review somebody's who was never seen before and belongs
+// stranger makes the review one of a user that was never seen before and belongs
 // to the same groups.
 func stranger(review *authorizationv1.SubjectAccessReview, _ int) {
 	review.Spec.User = "visitor-" + hole + "@example.com"

@@ -107,7 +107,7 @@ const (
 	HashB = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 )
 
-// Quiet is a log that nobody reads.
+// Quiet is a log that is thrown away.
 func Quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 
 // ErrorAmongOthers waits for an error with that text, whatever else comes first.

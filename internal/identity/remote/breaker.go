@@ -63,8 +63,8 @@ const (
 // it answers an introspection with 429, which is about Verdict and no token. What
 // one token can bring about does not: a refusal, an answer that is odd in whatever
 // way, that breaks off or that goes on for too long, another status, the limit of
-// the token's own user, or a caller that gives up. So no flood of bad tokens, and
-// nobody with an unusual one, keeps others out.
+// the token's own user, or a caller that gives up. So neither a flood of bad
+// tokens nor one unusual token keeps other users out.
 type Breaker struct {
 	source  Source
 	metrics *sources.Metrics

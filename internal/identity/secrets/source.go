@@ -48,8 +48,8 @@ type Options struct {
 // A Secret that is not right is refused alone, and so is one with a group or
 // username that the prefixes do not allow: as a whole, since a user with some of
 // their groups may be allowed more than with all of them. Of two Secrets with
-// the digest of one token both are refused: which of the users is meant nobody
-// can tell.
+// the digest of one token both are refused: there is no way to tell
+// which of the users is meant.
 //
 // The methods may be called from several goroutines.
 type Source struct {

@@ -18,7 +18,7 @@ const targetBindings = 10000
 func addResults(results []decision, made *report.Report) {
 	times := report.Curve{
 		Name: "One decision by role bindings", X: "role bindings", Unit: "µs",
-		About:  "One uncached authorization decision in process; half of the bindings are cluster-wide, and nobody has more than 8.",
+		About:  "One uncached authorization decision in process; half of the bindings are cluster-wide, and no user has more than 8.",
 		Series: []report.Series{{Name: servers.Verdict}, {Name: inprocess.RBAC}},
 	}
 	memory := report.Curve{
