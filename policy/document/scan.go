@@ -24,15 +24,15 @@ func MostValues(until Until, text []byte) (int, error) {
 // number has no meaning. An error is ErrTimeout, or a *SyntaxError where it is nested
 // too deep; until may be nil.
 func CountValues(until Until, text []byte) (int, error) {
-	_, count, err := Extent(until, text, len(text)+1)
+	_, count, err := extent(until, text, len(text)+1)
 	return count, err
 }
 
-// Extent is the length in bytes of the JSON value that text begins with, and the
+// extent is the length in bytes of the JSON value that text begins with, and the
 // number of values in it, itself included. With more than most values the number
 // is most + 1, and the length is of no use. Nothing is checked: for a text that
 // is no JSON both have no meaning. Errors are those of CountValues.
-func Extent(until Until, text []byte, most int) (length, values int, err error) {
+func extent(until Until, text []byte, most int) (length, values int, err error) {
 	c := valueCounter{most: most - 1}
 	for ended := false; !ended && length < len(text); {
 		block := text[length:min(length+blockSize, len(text))]
@@ -119,9 +119,9 @@ func (c *valueCounter) beyond() bool {
 	return c.count > c.most
 }
 
-// NextValue checks the JSON value that text begins with and returns its length.
+// nextValue checks the JSON value that text begins with and returns its length.
 // What follows it is not read. Every error is a *SyntaxError.
-func NextValue(text []byte) (int, error) {
+func nextValue(text []byte) (int, error) {
 	t := newTokenizer(text, nil)
 	defer t.release()
 	if _, err := t.decoder.ReadValue(); err != nil {

@@ -66,7 +66,7 @@ func TestExtent(t *testing.T) {
 		"far too many, in blocks": {text: `[` + strings.Repeat("1,", blockSize) + `1]`, most: 10, values: 11},
 	} {
 		t.Run(name, func(t *testing.T) {
-			length, values, err := Extent(nil, []byte(test.text), test.most)
+			length, values, err := extent(nil, []byte(test.text), test.most)
 			if err != nil || values != test.values || test.length != 0 && length != test.length {
 				t.Errorf("length %d with %d values, error %v; want %d with %d", length, values, err, test.length, test.values)
 			}

@@ -106,14 +106,14 @@ func (w *Walker) counted(most int) (found Part, values int, err error) {
 	}
 	values = 1
 	if b := w.Peek(); b == '{' || b == '[' {
-		if _, values, err = Extent(w.Until, w.Text[w.Next:], most); err != nil {
+		if _, values, err = extent(w.Until, w.Text[w.Next:], most); err != nil {
 			return Part{}, 0, Later(err, w.Next)
 		}
 		if values > most {
 			return Part{}, 0, w.TooMany()
 		}
 	}
-	length, err := NextValue(w.Text[w.Next:])
+	length, err := nextValue(w.Text[w.Next:])
 	if err != nil {
 		return Part{}, 0, Later(err, w.Next)
 	}

@@ -41,7 +41,7 @@ type Options struct {
 	Now func() time.Time `yaml:"-"`
 }
 
-// Source verifies tokens whose digests are in labelled Secrets of one namespace,
+// secretSource verifies tokens whose digests are in labelled Secrets of one namespace,
 // TokenSecret says in which form. Only what a verified token proves is kept of
 // them.
 //
@@ -52,7 +52,7 @@ type Options struct {
 // which of the users is meant.
 //
 // The methods may be called from several goroutines.
-type Source struct {
+type secretSource struct {
 	Options
 	name       string
 	watcher    sources.SecretWatcher
@@ -69,13 +69,13 @@ type Source struct {
 }
 
 var (
-	_ sources.Source         = (*Source)(nil)
-	_ sources.SecretReceiver = (*Source)(nil)
+	_ sources.Source         = (*secretSource)(nil)
+	_ sources.SecretReceiver = (*secretSource)(nil)
 )
 
 // newSource returns the source called name that verifies against the Secrets
 // that watcher follows, which it does from Run on.
-func newSource(name string, watcher sources.SecretWatcher, options Options) (*Source, error) {
+func newSource(name string, watcher sources.SecretWatcher, options Options) (*secretSource, error) {
 	if slices.Contains(options.GroupPrefixes, "") || slices.Contains(options.UsernamePrefixes, "") {
 		return nil, fmt.Errorf("identity source %s: an empty prefix would allow every name", name)
 	}
@@ -88,7 +88,7 @@ func newSource(name string, watcher sources.SecretWatcher, options Options) (*So
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	s := &Source{
+	s := &secretSource{
 		Options: options,
 		name:    name,
 		watcher: watcher,
@@ -102,20 +102,20 @@ func newSource(name string, watcher sources.SecretWatcher, options Options) (*So
 }
 
 // Run follows the Secrets until ctx is done. It can be called once.
-func (s *Source) Run(ctx context.Context) { s.watcher.Run(ctx, s) }
+func (s *secretSource) Run(ctx context.Context) { s.watcher.Run(ctx, s) }
 
 // Name implements Source.
-func (s *Source) Name() string { return s.name }
+func (s *secretSource) Name() string { return s.name }
 
 // Applies implements Source: a Secret may hold the digest of any token.
-func (s *Source) Applies(*sources.Token) bool { return true }
+func (s *secretSource) Applies(*sources.Token) bool { return true }
 
 // Remote implements Source: the Secrets are in memory.
-func (s *Source) Remote() bool { return false }
+func (s *secretSource) Remote() bool { return false }
 
 // Verify implements Source. What it returns is shared: callers must not change
 // the claims or the audiences.
-func (s *Source) Verify(_ context.Context, token *sources.Token) (identity.Identity, error) {
+func (s *secretSource) Verify(_ context.Context, token *sources.Token) (identity.Identity, error) {
 	// Before all Secrets are known none of them is known to be the only one.
 	if err := s.Ready(); err != nil {
 		return identity.Identity{}, err
@@ -137,7 +137,7 @@ func (s *Source) Verify(_ context.Context, token *sources.Token) (identity.Ident
 
 // Ready implements Source: it returns nil once every Secret was received. It
 // stays nil when contact with the API server is lost; Status tells that.
-func (s *Source) Ready() error {
+func (s *secretSource) Ready() error {
 	if err := s.watcher.Ready(); err != nil {
 		return fmt.Errorf("identity source %s: %w: %w", s.name, identity.ErrNotLoaded, err)
 	}
@@ -146,12 +146,12 @@ func (s *Source) Ready() error {
 
 // Generation implements Source. A change of a Secret that changes nothing about
 // any token, such as an annotation, leaves it as it is.
-func (s *Source) Generation() uint64 { return s.generation.Load() }
+func (s *secretSource) Generation() uint64 { return s.generation.Load() }
 
 // Status says in a line, for people, how many tokens there are, the expired ones
 // included, how many Secrets are refused, and how the contact with the API
 // server is.
-func (s *Source) Status() string {
+func (s *secretSource) Status() string {
 	s.mu.RLock()
 	refused := s.refusedSecrets()
 	tokens := len(s.secrets) - refused
@@ -192,19 +192,19 @@ const (
 )
 
 // SecretChanged implements SecretReceiver.
-func (s *Source) SecretChanged(secret sources.TokenSecret) {
+func (s *secretSource) SecretChanged(secret sources.TokenSecret) {
 	held := &heldSecret{name: secretName{secret.Namespace, secret.Name}}
 	s.read(held, secret)
 	s.change(held.name, held)
 }
 
 // SecretRemoved implements SecretReceiver.
-func (s *Source) SecretRemoved(namespace, name string) {
+func (s *secretSource) SecretRemoved(namespace, name string) {
 	s.change(secretName{namespace, name}, nil)
 }
 
 // read fills in what the Secret says, or what is wrong with it.
-func (s *Source) read(held *heldSecret, secret sources.TokenSecret) {
+func (s *secretSource) read(held *heldSecret, secret sources.TokenSecret) {
 	refuse := func(reason refusalReason, format string, args ...any) {
 		held.refusal = &secretRefusal{reason, fmt.Sprintf(format, args...)}
 	}
@@ -249,7 +249,7 @@ func quoted(prefixes []string) string {
 }
 
 // change puts next in the place of the Secret of that name; nil takes it away.
-func (s *Source) change(name secretName, next *heldSecret) {
+func (s *secretSource) change(name secretName, next *heldSecret) {
 	s.mu.Lock()
 	previous := s.secrets[name]
 	var keys []sealer.Key
@@ -273,14 +273,14 @@ func (s *Source) change(name secretName, next *heldSecret) {
 }
 
 // inEffect is the Secret that decides about a token; nil for none. s.mu is held.
-func (s *Source) inEffect(key sealer.Key) *heldSecret {
+func (s *secretSource) inEffect(key sealer.Key) *heldSecret {
 	if holders := s.holders[key]; len(holders) == 1 {
 		return holders[0]
 	}
 	return nil
 }
 
-func (s *Source) allInEffect(keys []sealer.Key) []*heldSecret {
+func (s *secretSource) allInEffect(keys []sealer.Key) []*heldSecret {
 	out := make([]*heldSecret, len(keys))
 	for i, key := range keys {
 		out[i] = s.inEffect(key)
@@ -298,7 +298,7 @@ func sameToken(a, b *heldSecret) bool {
 }
 
 // drop takes a Secret out, if there is one. s.mu is held, as by add.
-func (s *Source) drop(held *heldSecret) {
+func (s *secretSource) drop(held *heldSecret) {
 	switch {
 	case held == nil:
 		return
@@ -310,7 +310,7 @@ func (s *Source) drop(held *heldSecret) {
 	delete(s.secrets, held.name)
 }
 
-func (s *Source) add(name secretName, held *heldSecret) {
+func (s *secretSource) add(name secretName, held *heldSecret) {
 	switch {
 	case held == nil:
 		return
@@ -322,7 +322,7 @@ func (s *Source) add(name secretName, held *heldSecret) {
 	s.secrets[name] = held
 }
 
-func (s *Source) setHolders(key sealer.Key, holders []*heldSecret) {
+func (s *secretSource) setHolders(key sealer.Key, holders []*heldSecret) {
 	sharing := func(n int) int {
 		if n == 1 {
 			return 0
@@ -337,7 +337,7 @@ func (s *Source) setHolders(key sealer.Key, holders []*heldSecret) {
 	s.holders[key] = holders
 }
 
-func (s *Source) refusedSecrets() int {
+func (s *secretSource) refusedSecrets() int {
 	total := s.duplicates
 	for _, n := range s.refused {
 		total += n
@@ -346,7 +346,7 @@ func (s *Source) refusedSecrets() int {
 }
 
 // count shows the metrics how many Secrets there are.
-func (s *Source) count() {
+func (s *secretSource) count() {
 	s.Metrics.SecretsHeld(s.name, "accepted", len(s.secrets)-s.refusedSecrets())
 	for _, reason := range []refusalReason{refusedType, refusedMalformed, refusedGroup, refusedUsername} {
 		s.Metrics.SecretsHeld(s.name, string(reason), s.refused[reason])
@@ -356,7 +356,7 @@ func (s *Source) count() {
 
 // newRefusals are the Secrets that are refused since next took the place of
 // previous.
-func (s *Source) newRefusals(previous, next *heldSecret) []error {
+func (s *secretSource) newRefusals(previous, next *heldSecret) []error {
 	if next == nil {
 		return nil
 	}
@@ -381,6 +381,6 @@ func (s *Source) newRefusals(previous, next *heldSecret) []error {
 	return refusals
 }
 
-func (s *Source) refusalOf(held *heldSecret, detail string) error {
+func (s *secretSource) refusalOf(held *heldSecret, detail string) error {
 	return errors.New("identity source " + s.name + ": Secret " + held.name.String() + " is refused: " + detail)
 }

@@ -36,7 +36,7 @@ func (c *cluster) Status() string { return "last contact 3s ago" }
 
 // secretsUnderTest are Secrets, and what they refused.
 type secretsUnderTest struct {
-	*Source
+	*secretSource
 	t       *testing.T
 	cluster *cluster
 	refused []string
@@ -48,7 +48,7 @@ func newSecrets(t *testing.T, options Options) *secretsUnderTest {
 	options.OnRefused = func(err error) { s.refused = append(s.refused, err.Error()) }
 	options.Now = func() time.Time { return identitytest.Noon }
 	var err error
-	s.Source, err = newSource("team", s.cluster, options)
+	s.secretSource, err = newSource("team", s.cluster, options)
 	identitytest.Must(t, err)
 	return s
 }
@@ -320,7 +320,7 @@ func TestSecretsRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { s.Run(ctx) })
-	if receiver := <-s.cluster.running; receiver != sources.SecretReceiver(s.Source) {
+	if receiver := <-s.cluster.running; receiver != sources.SecretReceiver(s.secretSource) {
 		t.Errorf("the watcher tells %v", receiver)
 	}
 	cancel()

@@ -42,7 +42,7 @@ var parsers = map[Format]func(name string, content []byte) (entries []userlist.E
 	CSV: parseTokensCSV,
 }
 
-// Source verifies tokens against a YAML file that lists their hashes:
+// fileSource verifies tokens against a YAML file that lists their hashes:
 //
 //	tokens:
 //	  - sha256: 54574817387baa55fc8ff89052070891b05c8c0314346024f93fb6fbf4bcdc23
@@ -57,7 +57,7 @@ var parsers = map[Format]func(name string, content []byte) (entries []userlist.E
 // file with tokens in clear text, CSV, it keeps no more than that.
 //
 // The methods may be called from several goroutines.
-type Source struct {
+type fileSource struct {
 	files  filewatch.Files
 	now    func() time.Time
 	name   string
@@ -67,7 +67,7 @@ type Source struct {
 	table  atomic.Pointer[tokenTable]
 }
 
-var _ sources.Source = (*Source)(nil)
+var _ sources.Source = (*fileSource)(nil)
 
 // tokenTable is what one state of the file says. It never changes.
 type tokenTable struct {
@@ -76,22 +76,22 @@ type tokenTable struct {
 	identities map[sealer.Key]identity.Identity
 }
 
-// Option is something a Source can do without.
-type Option func(*Source)
+// option is something a fileSource can do without.
+type option func(*fileSource)
 
 // withFormat says which form the file has. Default YAML.
-func withFormat(format Format) Option {
-	return func(f *Source) { f.format = format }
+func withFormat(format Format) option {
+	return func(f *fileSource) { f.format = format }
 }
 
 // newSource returns the source called name that verifies against the file at
 // path. Nothing is read before Load or Watch. now is the clock that tokens
 // expire by; nil means time.Now.
-func newSource(name, path string, now func() time.Time, options ...Option) (*Source, error) {
+func newSource(name, path string, now func() time.Time, options ...option) (*fileSource, error) {
 	if now == nil {
 		now = time.Now
 	}
-	f := &Source{name: name, path: path, now: now, format: YAML, keys: sealer.New()}
+	f := &fileSource{name: name, path: path, now: now, format: YAML, keys: sealer.New()}
 	f.files = filewatch.Files{
 		Subject: "identity source " + name, Paths: []string{path}, Kind: "token file", Create: "create it (verdict token new prints an entry)",
 		Limit: maxTokenFileBytes, Now: now, Take: f.take,
@@ -106,17 +106,17 @@ func newSource(name, path string, now func() time.Time, options ...Option) (*Sou
 }
 
 // Name implements Source.
-func (f *Source) Name() string { return f.name }
+func (f *fileSource) Name() string { return f.name }
 
 // Applies implements Source: a file may list any token.
-func (f *Source) Applies(*sources.Token) bool { return true }
+func (f *fileSource) Applies(*sources.Token) bool { return true }
 
 // Remote implements Source: it is in memory.
-func (f *Source) Remote() bool { return false }
+func (f *fileSource) Remote() bool { return false }
 
 // Verify implements Source. What it returns is shared: callers must not change
 // the claims or the audiences.
-func (f *Source) Verify(_ context.Context, token *sources.Token) (identity.Identity, error) {
+func (f *fileSource) Verify(_ context.Context, token *sources.Token) (identity.Identity, error) {
 	table := f.table.Load()
 	if table == nil {
 		return identity.Identity{}, f.notLoaded()
@@ -131,7 +131,7 @@ func (f *Source) Verify(_ context.Context, token *sources.Token) (identity.Ident
 
 // Ready implements Source: it returns nil once the file was read. A later file
 // that is bad leaves the earlier one in place, and Err says so.
-func (f *Source) Ready() error {
+func (f *fileSource) Ready() error {
 	if f.table.Load() != nil {
 		return nil
 	}
@@ -139,7 +139,7 @@ func (f *Source) Ready() error {
 }
 
 // notLoaded says why there is no table. It never returns nil.
-func (f *Source) notLoaded() error {
+func (f *fileSource) notLoaded() error {
 	if err := f.files.Err(); err != nil {
 		return fmt.Errorf("%w: %w", identity.ErrNotLoaded, err)
 	}
@@ -147,7 +147,7 @@ func (f *Source) notLoaded() error {
 }
 
 // Generation implements Source. It is 0 before the file was first read.
-func (f *Source) Generation() uint64 {
+func (f *fileSource) Generation() uint64 {
 	if table := f.table.Load(); table != nil {
 		return table.generation
 	}
@@ -155,7 +155,7 @@ func (f *Source) Generation() uint64 {
 }
 
 // Len returns how many tokens the file holds, the expired ones included.
-func (f *Source) Len() int {
+func (f *fileSource) Len() int {
 	if table := f.table.Load(); table != nil {
 		return len(table.identities)
 	}
@@ -164,7 +164,7 @@ func (f *Source) Len() int {
 
 // warnings say what is unsafe or odd about the file, though it was read: one
 // sentence each, without anything that the file holds.
-func (f *Source) warnings() []string {
+func (f *fileSource) warnings() []string {
 	table := f.table.Load()
 	if table == nil || f.format != CSV {
 		return nil
@@ -183,10 +183,10 @@ func readableByOthers(mode fs.FileMode) bool {
 
 // Load reads the file. When that fails, what was read before stays in place. The
 // error lists every mistake, with its line and path.
-func (f *Source) Load() error { return f.files.Load() }
+func (f *fileSource) Load() error { return f.files.Load() }
 
 // Err returns why the latest reading failed, nil when it did not.
-func (f *Source) Err() error { return f.files.Err() }
+func (f *fileSource) Err() error { return f.files.Err() }
 
 // Watch loads the file and loads it again when it changes, until ctx is done:
 // within a second where the file system reports events, else within three.
@@ -196,12 +196,12 @@ func (f *Source) Err() error { return f.files.Err() }
 // tokens of the last good file stay in place. It is also told, once, when the
 // file system's events are not available. Both are called from the calling
 // goroutine; no goroutine is left on return.
-func (f *Source) Watch(ctx context.Context, onReload func(), onError func(error)) {
+func (f *fileSource) Watch(ctx context.Context, onReload func(), onError func(error)) {
 	f.files.Watch(ctx, onReload, onError)
 }
 
 // take makes content what tokens are verified against.
-func (f *Source) take(contents [][]byte) (changed bool, err error) {
+func (f *fileSource) take(contents [][]byte) (changed bool, err error) {
 	current := f.table.Load()
 	entries, warnings, err := parsers[f.format](f.path, contents[0])
 	if err != nil {

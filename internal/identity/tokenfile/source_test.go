@@ -34,7 +34,7 @@ func fileOf(t *testing.T, tokens ...string) string {
 	return string(text)
 }
 
-func newFile(t *testing.T, path string) *Source {
+func newFile(t *testing.T, path string) *fileSource {
 	t.Helper()
 	f, err := newSource("local", path, func() time.Time { return identitytest.Noon })
 	identitytest.Must(t, err)
@@ -224,7 +224,7 @@ func TestTokenFileErrorsShowNoToken(t *testing.T) {
 	}
 }
 
-func watch(t *testing.T, f *Source) *identitytest.Watched {
+func watch(t *testing.T, f *fileSource) *identitytest.Watched {
 	t.Helper()
 	w := &identitytest.Watched{Reloads: make(chan struct{}, 100), Errors: make(chan error, 100)}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -237,7 +237,7 @@ func watch(t *testing.T, f *Source) *identitytest.Watched {
 }
 
 // byEvents is a Source that polling does not help.
-func byEvents(t *testing.T, path string) *Source {
+func byEvents(t *testing.T, path string) *fileSource {
 	t.Helper()
 	f := newFile(t, path)
 	f.files.Watching = filewatch.Options{Poll: time.Hour, FastPoll: time.Hour}
