@@ -99,7 +99,7 @@ func TestExplainScheduling(t *testing.T) {
 		"a verb of another point": {`{}`, "--point authorization --verb filter", 2, "--verb: is for --point scheduling", ""},
 		"no such profile":         {on(""), "--profile gpu", 2, `--profile: no policy has a rule of the profile "gpu"`, ""},
 		"what is free, to preempt": {
-			on(`, "state": {"free": {"cpu": 1}}, "victims": [{"uid": "1", "name": "a"}]`), "--profile gpus", 2, "stateWithout: is missing: it follows from allocatable", "",
+			on(`, "state": {"free": {"cpu": 1}}, "victims": [{"uid": "1", "name": "a"}]`), "--profile gpus", 2, "stateWithout: is missing: it can be computed when state has allocatable", "",
 		},
 	}
 	for name, test := range tests {
