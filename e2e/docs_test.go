@@ -25,7 +25,7 @@ var documented = map[string]struct {
 }{
 	"verdict config check /etc/verdict/config.yaml":                                                                                                              {0, ""},
 	"kubectl apply --filename=deploy/kubernetes/namespace.yaml --filename=deploy/kubernetes/rbac.yaml":                                                           {0, "clusterrolebinding.rbac.authorization.k8s.io/verdict"},
-	"kubectl auth can-i list secrets --namespace=kube-system --as=alice --as-group=team-payments":                                                                {1, "no - Secrets of kube-system are kept"},
+	"kubectl auth can-i list secrets --namespace=kube-system --as=alice --as-group=team-payments":                                                                {1, "no - only trusted groups may read Secrets of kube-system"},
 	"kubectl get --raw=/metrics | grep apiserver_authorization_webhook":                                                                                          {0, "apiserver_authorization_webhook_duration_seconds"},
 	"kubectl get events --all-namespaces --field-selector=reason=FailedScheduling":                                                                               {0, ""},
 	"kubectl apply --filename=deploy/token-secrets/verdict-tokens.yaml":                                                                                          {0, "rolebinding.rbac.authorization.k8s.io/verdict-tokens"},
