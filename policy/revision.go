@@ -32,13 +32,13 @@ func (r *Revision) ID() string { return r.id }
 // Modules is how many Rego files the revision holds, the library not counted.
 func (r *Revision) Modules() int { return len(r.parsed) }
 
-// Warnings are what looks like a mistake and still compiles, such as a rule
-// called alow in the package of the entry rule allow.
+// Warnings are probable mistakes in policies that compile, such as a rule called
+// alow in the package of the entry rule allow.
 func (r *Revision) Warnings() []Problem { return r.warnings }
 
 // checkPackages keeps policies out of the library's packages, where a rule
-// added to a set would change what every other policy means by it, and out of
-// the places of data that arrive while the policy runs.
+// added to a set would change the meaning of the set in every other policy, and out
+// of the roots of data that changes while a revision runs.
 func checkPackages(modules []*ast.Module, found *problems) {
 	for _, m := range modules {
 		for _, root := range []string{"lib", clusterRoot, revokedRoot} {
@@ -49,8 +49,8 @@ func checkPackages(modules []*ast.Module, found *problems) {
 	}
 }
 
-// checkEntryData keeps data out of the entry rules' places: OPA adds data to
-// an object that rules such as user.username fill, and it would be decided by.
+// checkEntryData keeps data out of the paths of entry rules: OPA adds such data to the
+// object that rules like user.username fill, so that the data would decide.
 func checkEntryData(data ast.Object, entries []entry, documents []Document, parsed *parsedDocuments, found *problems) {
 	for _, e := range entries {
 		path := strings.Split(e.path, ".")
@@ -81,8 +81,8 @@ func contentID(content Content, options Options) string {
 		for _, d := range set.Documents {
 			lines = append(lines, "d\x00"+filepath.Ext(d.Path)+"\x00"+strings.Join(d.Prefix, "/")+"\x00"+string(d.Content))
 		}
-		// Where files lie differs between replicas; what they say does not. YAML
-		// and JSON may read one text differently.
+		// The path of a file may differ between replicas, and its content does not. YAML
+		// and JSON may give different values for one text.
 		slices.Sort(lines)
 		write(lines...)
 	}
@@ -96,7 +96,7 @@ func contentID(content Content, options Options) string {
 }
 
 // lookalikes finds rules whose name is one slip away from an entry rule's in
-// the same package: they compile, and are never asked.
+// the same package: they compile, and are never evaluated.
 func lookalikes(modules []*ast.Module, entries Entries) []Problem {
 	var out problems
 	for _, m := range modules {
@@ -158,7 +158,7 @@ func strays(modules []*ast.Module, entries []entry) []Problem {
 }
 
 // unanswered finds entry rules that the configuration names and no policy has: a deny at
-// a mistyped path never denies. A profile needs no rule in particular, but some.
+// a mistyped path never denies. A profile needs at least one rule, whichever it is.
 func unanswered(entries Entries, defined map[string]bool) []Problem {
 	var out problems
 	names := entries.Profiles

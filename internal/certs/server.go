@@ -196,7 +196,7 @@ func (s *Server) groupOf(anchors [][sha256.Size]byte) *group {
 	return g
 }
 
-// endUntrusted ends the connections of callers whom no authority vouches for now.
+// endUntrusted ends the connections of callers whose certificates no authority in now has signed.
 func (s *Server) endUntrusted(now authorities) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -201,8 +201,8 @@ func decide(ctx context.Context, placer *policy.Placer, nodes []*nodes.Node, bli
 }
 
 // each calls do for 0 to n-1 over the available processors and stops at the
-// first error. A panic of do is one of the caller's goroutine, which knows what
-// to answer then.
+// first error. A panic of do is passed on in the goroutine of the caller, which
+// answers the request.
 func each(ctx context.Context, n int, do func(i int) error) error {
 	w := work{n: int64(n), do: do}
 	for range min(n, runtime.GOMAXPROCS(0)) {

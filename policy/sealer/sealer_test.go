@@ -61,7 +61,7 @@ func TestSealerForgets(t *testing.T) {
 	}
 }
 
-// find returns where bytes that hold want are reached from v, "" for nowhere.
+// find returns the path from v to bytes that hold want, "" when there is none.
 func find(v reflect.Value, path, want string, texts *int) string {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
